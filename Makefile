@@ -1,0 +1,57 @@
+# `make demo` needs Python 3.11+ and nothing else; `make test` adds what development needs. Each has its own environment.
+PYTHON ?= python3
+RUN := .venv/run
+DEV := .venv/dev
+PACKAGES := models training export runtime
+SOURCES := pyproject.toml constraints.txt $(shell find $(PACKAGES) -name '*.py' -o -path 'models/bundles/*/*' -o -name '*.csv')
+TABLE := build/lily.csv
+
+.PHONY: demo test check bench models embeddings clean
+
+demo: $(RUN)/ready
+	$(RUN)/bin/lithovae-run examples/scan.h5 --out demo.npz
+
+test: check $(RUN)/ready
+	$(DEV)/bin/python -m pytest
+
+check: $(DEV)/ready
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	MYPYPATH=$(DEV)/types $(DEV)/bin/mypy $(addprefix -p lithovae.,$(PACKAGES))
+	MYPYPATH=$(DEV)/types $(DEV)/bin/mypy tests benchmarks examples
+
+# Simulates the training table, trains the four shipped models (about 15 minutes) and exports their bundles.
+models: $(TABLE)
+	for pair in unsup:unsup semisup:semisup unsup_hybrid:model_unsup_hybrid semisup_hybrid:model_semisup_hybrid; do \
+	  name=$${pair%%:*}; checkpoint=models/$${pair##*:}.pt; \
+	  $(DEV)/bin/lithovae-train fit $(TABLE) --model $$name --out $$checkpoint --simulated-seed 42 && \
+	  $(DEV)/bin/lithovae-export $$checkpoint --out models/bundles/$$name || exit 1; \
+	done
+
+embeddings: $(TABLE)
+	$(DEV)/bin/lithovae-train embed $(TABLE) --out models/embeddings_hybrid.npz
+
+bench: $(DEV)/ready
+	$(DEV)/bin/python -m benchmarks
+
+$(TABLE): $(DEV)/ready
+	mkdir -p build
+	$(DEV)/bin/lithovae-train simulate --out $(TABLE)
+
+# The environment of a rig: the runtime's dependencies alone, and the package as an installed wheel.
+$(RUN)/ready: $(SOURCES)
+	$(PYTHON) -m venv $(RUN)
+	rm -rf build/lib build/bdist.*
+	$(RUN)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt .
+	touch $@
+
+# The environment of a developer: everything, and the package editable. mypy finds its parts through links.
+$(DEV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	mkdir -p $(DEV)/types/lithovae
+	for package in $(PACKAGES); do ln -sfn $(CURDIR)/$$package $(DEV)/types/lithovae/$$package; done
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info demo.npz
