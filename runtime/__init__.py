@@ -1,0 +1,48 @@
+"""A core scan and a model bundle in, embeddings out; no torch.
+
+::
+
+    from lithovae.runtime import LithoModel
+
+    model = LithoModel.load("semisup_hybrid")
+    embeddings = model.embed(x)  # x: (n, 6) raw features, in physical units
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import (
+    BundleError,
+    CheckpointError,
+    InputError,
+    LithoError,
+    OutputError,
+    ParityError,
+    ScanError,
+    TableError,
+    TrainingError,
+)
+
+if TYPE_CHECKING:
+    from .model import LithoModel
+
+__all__ = [
+    "BundleError",
+    "CheckpointError",
+    "InputError",
+    "LithoError",
+    "LithoModel",
+    "OutputError",
+    "ParityError",
+    "ScanError",
+    "TableError",
+    "TrainingError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # LithoModel brings numpy and onnxruntime with it: a caller who only wants `--help` or an error should not wait.
+    if name == "LithoModel":
+        from .model import LithoModel
+
+        return LithoModel
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,93 @@
+"""Where a sample comes from: expedition, site, hole, core, section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from .column import Column
+from .errors import ScanError
+from .features import letters
+
+ADDRESS: Mapping[str, tuple[str, ...]] = {
+    "expedition": ("expedition", "exp", "leg", "cruise"),
+    "site": ("site",),
+    "hole": ("hole", "well", "boreholeid"),
+    "core": ("core",),
+    "type": ("type", "coretype"),
+    "section": ("section", "sect"),
+}
+"""The parts of a sample's address, from the widest to the narrowest, and the names they go by."""
+HOLE_PARTS = ("expedition", "site", "hole")
+"""The parts of an address that tell one hole from another."""
+
+
+def address_part(name: str) -> str | None:
+    """Tell which part of an address a column's name denotes, if any."""
+    return next((part for part, names in ADDRESS.items() if letters(name) in names), None)
+
+
+def address_columns(members: list[Column]) -> dict[str, Column]:
+    """Find the columns of a table that are parts of an address."""
+    found: dict[str, Column] = {}
+    for column in members:
+        part = address_part(column.name)
+        if part and (column.is_text or column.is_number):
+            found.setdefault(part, column)
+    return {part: found[part] for part in ADDRESS if part in found}
+
+
+def address_attributes(path: Path, file: Any, columns: list[Column], notes: list[str]) -> dict[str, str]:
+    """Collect address attributes from the root and from the groups above the columns.
+
+    Contradictions are left out, and noted; but columns of different holes are never brought together.
+
+    Raises
+    ------
+    ScanError
+        If the attributes name different holes.
+    """
+    places = {"/"}
+    for column in columns:
+        parts = str(column.dataset.name).split("/")[1:]
+        places |= {"/" + "/".join(parts[:n]) for n in range(1, len(parts) + 1)}
+    found: dict[str, set[str]] = {}
+    for place in places:
+        for name, value in file[place].attrs.items():
+            part = address_part(name)
+            if part and np.size(value) == 1 and not isinstance(value, h5py.Reference):
+                value = value.item() if isinstance(value, (np.ndarray, np.generic)) else value
+                text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+                found.setdefault(part, set()).add(text)
+    for part, values in found.items():
+        if len(values) > 1 and part in HOLE_PARTS:
+            names = ", ".join(sorted(values))
+            raise ScanError(f"{path}: the features are spread over several holes ({part} {names}): --map one's", path)
+        if len(values) > 1:
+            notes.append(f"the file's attributes disagree on the {part} ({', '.join(sorted(values))}): left out")
+    return {part: found[part].pop() for part in ADDRESS if len(found.get(part, ())) == 1}
+
+
+class Codes:
+    """Gives each distinct combination of texts a number, in order of appearance."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, ...], int] = {}
+
+    def encode(self, columns: list[NDArray[np.str_] | None], n: int) -> NDArray[np.int64]:
+        """Give the code of each row of some columns of equal length; a column that is None is blank."""
+        blank = np.full(n, "", "<U1")
+        stacked = np.rec.fromarrays([blank if column is None else column for column in columns] or [blank])
+        found, position = np.unique(stacked, return_inverse=True)
+        codes = [self._codes.setdefault(tuple(map(str, key)), len(self._codes)) for key in found.tolist()]
+        return np.array(codes, np.int64)[position]
+
+    def decode(self, codes: NDArray[np.int64], parts: list[str]) -> dict[str, NDArray[np.str_]]:
+        """Give the texts behind codes, one array a part; empty where the code is -1."""
+        texts = [*self._codes, ("",) * len(parts)]
+        return {part: np.array([texts[code][i] for code in codes], np.str_) for i, part in enumerate(parts)}

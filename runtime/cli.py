@@ -1,0 +1,95 @@
+"""``lithovae-run``: a core scan in, embeddings out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .command import clear_errors, new_app, progress
+
+if TYPE_CHECKING:
+    from .model import LithoModel
+    from .pipeline import Summary
+    from .scan import Scan
+
+app = new_app("Embed core scans, without torch.")
+
+
+@app.command()
+@clear_errors
+def run(
+    scan: Annotated[Path, typer.Argument(help="Core scan (HDF5).")],
+    out: Annotated[Path, typer.Option(help="Where the embeddings go (.npz).")],
+    model: Annotated[
+        str, typer.Option(help="unsup, semisup, unsup_hybrid, semisup_hybrid, or the folder of a bundle.")
+    ] = "semisup_hybrid",
+    map: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FEATURE=PATH",
+            help="Take this column for a feature, as in 'MS=point_MS/hiresMS', 'R=image:0' or 'NGR=table:counts'.",
+        ),
+    ] = None,
+) -> None:
+    """Embed SCAN: find its features, bring them to common depths, run the model and write OUT."""
+    mapping = {}
+    for entry in map or []:
+        feature, equals, place = entry.partition("=")
+        if not (feature and equals and place):
+            raise typer.BadParameter(f"{entry!r} is not FEATURE=PATH", param_hint="--map")
+        mapping[feature] = place
+
+    from .model import LithoModel
+    from .pipeline import embed_scan
+
+    litho_model = LithoModel.load(model)
+    summary = embed_scan(scan, out, litho_model, mapping, announce=_announce, progress=progress)
+    _conclude(summary, litho_model, out)
+
+
+def _announce(scan: Scan) -> None:
+    from .features import FEATURES
+
+    address = ", ".join(f"{part} {text}" for part, text in scan.address.items())
+    typer.echo(f"read   {scan.path}{f'  ({address})' if address else ''}")
+    for i, feature in enumerate(FEATURES):
+        typer.echo(f"       {feature.name:38} {scan.sources.get(i, 'not in this scan')}")
+    depths = dict.fromkeys(str(track.depth) for track in scan.tracks if track.depth)
+    typer.echo(f"       {'depth':38} {', '.join(depths) or 'not in this scan'}")
+    for note in scan.notes:
+        typer.echo(f"note   {note}")
+    if scan.unused:
+        more = f" and {len(scan.unused) - 12} more" if len(scan.unused) > 12 else ""
+        typer.echo(f"       not used: {', '.join(scan.unused[:12])}{more}")
+
+
+def _conclude(summary: Summary, model: LithoModel, out: Path) -> None:
+    from .features import FEATURE_NAMES
+
+    where = ""
+    if summary.depth_range:
+        where = f", {summary.depth_range[0]:.2f} to {summary.depth_range[1]:.2f} m"
+    if summary.bin_width is None:
+        typer.echo(f"rows   {summary.n_rows:,} as they are in the scan{where}")
+    else:
+        n_tracks = len(summary.scan.tracks)
+        typer.echo(f"rows   {summary.n_rows:,} bins of {summary.bin_width:g} m, from {n_tracks} tracks{where}")
+    if summary.n_left_out:
+        typer.echo(f"note   {summary.n_left_out:,} samples without a depth were left out")
+    for name, n in zip(FEATURE_NAMES, summary.n_missing.tolist(), strict=True):
+        if n:
+            effect = "imputed" if model.imputes else "embedding is NaN"
+            typer.echo(f"note   {name} is missing in {n:,} of {summary.n_rows:,} rows: {effect}")
+    if summary.n_missing.any():
+        typer.echo("       which features are missing in a row: the bits of 'missing'")
+    if summary.n_nan:
+        advice = "" if model.imputes else "; the hybrid models impute what is missing"
+        typer.echo(f"note   {summary.n_nan:,} of {summary.n_rows:,} rows have no embedding (NaN){advice}")
+    typer.echo(f"wrote  {out}: embeddings ({summary.n_rows}, {model.latent_dim}) float32, by {model.bundle.name}")
+
+
+def main() -> None:
+    """Run ``lithovae-run``."""
+    app()

@@ -1,0 +1,194 @@
+"""The model: raw features in, embeddings, lithology probabilities and reconstructions out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .bundle import Bundle
+from .errors import BundleError, InputError
+from .features import FEATURE_NAMES
+from .missing import missing_bits, without_sentinels
+from .session import open_session
+
+Float32s = NDArray[np.float32]
+
+MICRO_BATCH = 4096
+"""Rows that one session run takes: their intermediate results fit a core's cache."""
+
+
+class LithoModel:
+    """A bundle, ready to run. Safe to share between threads.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        A bundle that has been read and checked; `load` does both.
+    threads : int, optional
+        Worker threads; by default as many as Slurm or the affinity mask grants.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        if threads is not None and threads < 1:
+            raise InputError(f"threads must be at least 1, not {threads}")
+        self.bundle = bundle
+        self.threads = threads or granted_threads()
+
+    @classmethod
+    def load(cls, bundle: str | PathLike[str], *, threads: int | None = None) -> LithoModel:
+        """Load a shipped bundle by name (``unsup``, ``semisup``, ``unsup_hybrid``, ``semisup_hybrid``) or by path.
+
+        Raises
+        ------
+        BundleError
+            If the bundle is absent, changed, incomplete or contradictory.
+        """
+        model = cls(Bundle.read(bundle), threads)
+        _ = model._encoder  # a bundle that cannot run should say so now, not at the first row
+        return model
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns of ``x``, in order."""
+        return FEATURE_NAMES
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Lithologies in the order of `classify`'s columns; empty for an unsupervised model."""
+        return self.bundle.classes
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of an embedding."""
+        return self.bundle.latent_dim
+
+    @property
+    def imputes(self) -> bool:
+        """Whether a missing feature is imputed (by its mean in scaled space); if not, its row's outputs are NaN."""
+        return self.bundle.missing == "impute"
+
+    def embed(self, x: ArrayLike) -> Float32s:
+        """Embed raw features.
+
+        Parameters
+        ----------
+        x : array-like of shape (n, 6)
+            Bulk density (g/cm3), magnetic susceptibility (instrument units), natural gamma (cps), R, G, B (0-255).
+            NaN and the sentinels of the trade (-999, -999.25, -9999) are missing; see `imputes` and `missing`.
+
+        Returns
+        -------
+        ndarray of shape (n, latent_dim), float32
+            NaN for a row that cannot be embedded: one feature missing where the model does not impute, all six missing
+            where it does.
+
+        Raises
+        ------
+        InputError
+            If ``x`` is not numbers of shape ``(n, 6)``.
+        """
+        return self._in_batches(self._mu, _rows(x), self.latent_dim)
+
+    def classify(self, x: ArrayLike) -> Float32s:
+        """Give the probability of each lithology in `classes`; shape (n, len(classes)), float32. ``x`` as in `embed`.
+
+        Raises
+        ------
+        BundleError
+            If the model is unsupervised.
+        InputError
+            If ``x`` is not numbers of shape ``(n, 6)``.
+        """
+        if not self.classes:
+            raise BundleError(f"{self.bundle.name} is unsupervised: it has no classifier", self.bundle.path)
+        classifier = self._classifier
+        return self._in_batches(
+            lambda block: classifier.run(["probabilities"], {"z": self._mu(block)})[0], _rows(x), len(self.classes)
+        )
+
+    def reconstruct(self, x: ArrayLike) -> Float32s:
+        """Encode and decode: the features (n, 6) in physical units, float32, as the model sees them.
+
+        Raises
+        ------
+        InputError
+            If ``x`` is not numbers of shape ``(n, 6)``.
+        """
+        decoder = self._decoder
+        return self._in_batches(
+            lambda block: decoder.run(["features"], {"z": self._mu(block)})[0], _rows(x), len(FEATURE_NAMES)
+        )
+
+    def missing(self, x: ArrayLike) -> NDArray[np.uint8]:
+        """Tell which features of each row `embed` takes as missing: bit ``i`` for feature ``i``; shape (n,), uint8.
+
+        Raises
+        ------
+        InputError
+            If ``x`` is not numbers of shape ``(n, 6)``.
+        """
+        return missing_bits(without_sentinels(_rows(x)))
+
+    def _mu(self, block: Float32s) -> Any:
+        return self._encoder.run(["mu"], {"features": without_sentinels(block)})[0]
+
+    def _in_batches(self, run: Callable[[Float32s], Any], rows: Float32s, width: int) -> Float32s:
+        out = np.empty((len(rows), width), np.float32)
+
+        def one(start: int) -> None:
+            out[start : start + MICRO_BATCH] = run(rows[start : start + MICRO_BATCH])
+
+        starts = range(0, len(rows), MICRO_BATCH)
+        if len(starts) > 1 and self.threads > 1:
+            list(self._pool.map(one, starts))
+        else:
+            for start in starts:
+                one(start)
+        return out
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.threads, "lithovae")
+
+    @cached_property
+    def _encoder(self) -> Any:
+        return open_session(self.bundle, "encoder")
+
+    @cached_property
+    def _decoder(self) -> Any:
+        return open_session(self.bundle, "decoder")
+
+    @cached_property
+    def _classifier(self) -> Any:
+        return open_session(self.bundle, "classifier")
+
+
+def granted_threads() -> int:
+    """Tell how many threads this process may use: ``SLURM_CPUS_PER_TASK``, else the affinity mask; at least 1."""
+    slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    if slurm.isdigit() and int(slurm) > 0:
+        return int(slurm)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _rows(x: ArrayLike) -> Float32s:
+    try:
+        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
+            rows = np.ascontiguousarray(x, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"features must be numbers of shape (n, {len(FEATURE_NAMES)}): {error}") from error
+    if np.ndim(x) != 2 or rows.shape[1] != len(FEATURE_NAMES):
+        raise InputError(
+            f"features must have shape (n, {len(FEATURE_NAMES)}), not {np.shape(x)}; "
+            f"the columns are {', '.join(FEATURE_NAMES)}"
+        )
+    return rows

@@ -1,0 +1,128 @@
+"""Results on disk: whole or not at all, and never whole in memory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import OutputError
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
+    """Give a file to write to that gets its name, ``path``, only when the block ends well.
+
+    Raises
+    ------
+    OutputError
+        If the folder is not there or cannot be written to.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: name a file in it", path)
+    if not path.absolute().parent.is_dir():
+        raise OutputError(f"no such folder: {path.absolute().parent}", path)
+    try:
+        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.absolute().parent)
+    except OSError as error:
+        raise OutputError(f"cannot write in {path.absolute().parent}: {error.strerror}", path) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.chmod(partial, 0o666 & ~_umask())  # mkstemp's files are for their owner alone
+        os.replace(partial, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}", path) from error
+    finally:
+        Path(partial).unlink(missing_ok=True)
+
+
+@contextmanager
+def npz_stream(path: str | Path, n_rows: int, members: Mapping[str, tuple[Any, int | None]]) -> Iterator[NpzStream]:
+    """Open an ``.npz`` of known length, to be written block by block.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; it appears when the block ends well.
+    n_rows : int
+        Length of every member.
+    members : mapping of str to (dtype, width)
+        Type of each member, and its number of columns; None for a 1-D one. The first is written straight into the
+        archive; the others, thought to be narrower, wait in nameless files beside it.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(whole_file(path))
+        archive = stack.enter_context(zipfile.ZipFile(file, "w", zipfile.ZIP_STORED))
+        stream = NpzStream(archive, Path(path), n_rows, members)
+        stack.callback(stream.close)
+        yield stream
+        stream.finish()
+
+
+class NpzStream:
+    """Blocks of rows in, an ``.npz`` that `numpy.load` reads out; see `npz_stream`."""
+
+    def __init__(
+        self, archive: zipfile.ZipFile, path: Path, n_rows: int, members: Mapping[str, tuple[Any, int | None]]
+    ) -> None:
+        self._archive, self._n_rows, self._members = archive, n_rows, members
+        self._written = dict.fromkeys(members, 0)
+        self._whole: dict[str, NDArray[Any]] = {}
+        first, *others = members
+        self._files: dict[str, IO[bytes]] = {first: self._open(first)}
+        for name in others:
+            self._files[name] = tempfile.TemporaryFile(dir=path.absolute().parent)  # noqa: SIM115 (closed by `close`)
+        for name, (dtype, width) in members.items():
+            shape = (n_rows,) if width is None else (n_rows, width)
+            header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(self._files[name], header)
+
+    def _open(self, name: str) -> IO[bytes]:
+        return self._archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True)
+
+    def write(self, **blocks: NDArray[Any]) -> None:
+        """Append a block of rows to some of the members."""
+        for name, block in blocks.items():
+            dtype = self._members[name][0]
+            self._files[name].write(np.ascontiguousarray(block, dtype).data.cast("B") if len(block) else b"")
+            self._written[name] += len(block)
+
+    def add(self, name: str, array: NDArray[Any]) -> None:
+        """Add a small member as a whole."""
+        self._whole[name] = array
+
+    def finish(self) -> None:
+        """Complete the archive: every member written by blocks must have all its rows."""
+        short = {name: n for name, n in self._written.items() if n != self._n_rows}
+        if short:
+            raise RuntimeError(f"members of an npz of {self._n_rows} rows were given {short}")
+        first, *others = self._members
+        self._files[first].close()
+        for name in others:
+            self._files[name].seek(0)
+            with self._open(name) as member:
+                shutil.copyfileobj(self._files[name], member, 1 << 20)
+        for name, array in self._whole.items():
+            with self._open(name) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for file in self._files.values():
+            file.close()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

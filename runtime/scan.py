@@ -1,0 +1,152 @@
+"""A core scan: which column of a file is which feature, on which depths, from which core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from .address import address_attributes, address_columns
+from .column import Column, find_columns
+from .errors import ScanError
+from .features import DEPTH, split_unit
+from .source import Source, choose_sources
+from .track import Track
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What was understood of a file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    tracks : list of Track
+        One where all features share their rows; several that are brought together in depth bins otherwise.
+    address : dict of str to str
+        Parts of the address that hold for the whole scan (from attributes).
+    notes : list of str
+        What was left out, or assumed, and why.
+    unused : list of str
+        Columns that are none of the features.
+    """
+
+    path: Path
+    tracks: list[Track]
+    address: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+
+    @property
+    def sources(self) -> dict[int, Source]:
+        """Source of each feature that the scan has, by position in `FEATURES`."""
+        return {i: source for track in self.tracks for i, source in sorted(track.features.items())}
+
+
+@contextmanager
+def open_scan(path: str | Path, mapping: Mapping[str, str] | None = None) -> Iterator[Scan]:
+    """Open a scan and find its features.
+
+    Parameters
+    ----------
+    path : path-like
+        An HDF5 file.
+    mapping : mapping of str to str, optional
+        Columns to take, by feature (its name or an alias): a path in the file, with ``:field`` or ``:column`` for a
+        column of a compound or 2-D dataset. The column is taken as it stands where its unit is not known.
+
+    Raises
+    ------
+    ScanError
+        If the file cannot be read, holds none of the features, or leaves open what only its owner can decide.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ScanError(f"no such file: {path}", path)
+    if path.is_dir():
+        raise ScanError(f"{path} is a folder, not an HDF5 file", path)
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        if not h5py.is_hdf5(path):
+            raise ScanError(f"{path} is not an HDF5 file", path) from error
+        raise ScanError(
+            f"{path} cannot be opened, it is cut off, damaged or still being written: {error}", path
+        ) from error
+    with file:
+        try:
+            columns = find_columns(file)
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise ScanError(f"{path}: its contents cannot be listed, the file is damaged: {error}", path) from error
+        yield _understand(path, file, columns, mapping or {})
+
+
+def _understand(path: Path, file: Any, columns: list[Column], mapping: Mapping[str, str]) -> Scan:
+    notes: list[str] = []
+    chosen = choose_sources(path, columns, mapping, notes)
+    tables: dict[tuple[str, int], dict[int, Source]] = {}
+    for i, source in chosen.items():
+        tables.setdefault(_table_of(source.column), {})[i] = source
+    tracks = []
+    for key, features in tables.items():
+        own, above = _members(columns, key)
+        depth = _depth(own, notes) or _depth(above, notes)
+        length = next(iter(features.values())).column.length
+        if depth is None and len(tables) > 1:
+            names = ", ".join(source.column.path for source in features.values())
+            raise ScanError(
+                f"{path}: {names} ({length} samples) has no depth in m, cm, mm or ft beside it, "
+                "so it cannot be brought together with the other instruments; known names are depth, Depth CSF-A, mbsf",
+                path,
+            )
+        tracks.append(Track(features, depth, address_columns(own + above), length))
+    used = {source.column.path for source in chosen.values()}
+    for track in tracks:
+        used |= {column.path for column in track.address.values()}
+        used |= {track.depth.column.path} if track.depth else set()
+    if not any(track.length for track in tracks):
+        raise ScanError(f"{path}: the features are there, but have no rows", path)
+    return Scan(
+        path=path,
+        tracks=tracks,
+        address=address_attributes(path, file, [source.column for source in chosen.values()], notes),
+        notes=notes,
+        unused=[column.path for column in columns if column.name and column.path not in used],
+    )
+
+
+def _table_of(column: Column) -> tuple[str, int]:
+    """Name the table that a column belongs to: its group and length, or its dataset where that is a table itself."""
+    return (column.group if column.field is None else str(column.dataset.name)), column.length
+
+
+def _members(columns: list[Column], table: tuple[str, int]) -> tuple[list[Column], list[Column]]:
+    """List the columns of a table, and those of the same length in the group above it."""
+    place, length = table
+    same_length = [column for column in columns if column.length == length]
+    own = [column for column in same_length if _table_of(column) == table]
+    above = [column for column in same_length if column.field is None and column.group == place.rpartition("/")[0]]
+    return own, above if place else []
+
+
+def _depth(members: list[Column], notes: list[str]) -> Source | None:
+    ranked = sorted(
+        ((rank, column) for column in members if (rank := DEPTH.rank(column.name)) is not None and column.is_number),
+        key=lambda candidate: candidate[0],
+    )
+    for _, column in ranked:
+        in_name = split_unit(column.name)[1]
+        # A compound table's unit attribute speaks of its measurement, not of its depth.
+        unit = column.unit if column.unit is not None and not isinstance(column.field, str) else (in_name or None)
+        factor = DEPTH.factor(unit or "")
+        if factor is not None:
+            if unit is None:
+                notes.append(f"{column.path} gives no unit: taken as metres")
+            return Source(column, unit, factor)
+        notes.append(f"{column.path} is a depth in {unit!r}, which is not a known unit of length: not used")
+    return None

@@ -1,0 +1,43 @@
+"""The one place that imports onnxruntime."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+# Wheels from 1.29 on report usage and write under the home folder unless told otherwise before the import.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import onnxruntime as ort
+
+from .bundle import METADATA_KEY, Bundle
+from .errors import BundleError
+
+
+def open_session(bundle: Bundle, graph: str) -> Any:
+    """Make an onnxruntime session, single-threaded and without spinning, from a bundle's checked bytes.
+
+    Raises
+    ------
+    BundleError
+        If onnxruntime refuses the graph, or the graph's own description contradicts the manifest.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1  # threads run micro-batches of their own; 0 misbehaves under Slurm and cgroups
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    place = bundle.path / f"{graph}.onnx"
+    try:
+        session = ort.InferenceSession(bundle.graphs[graph], options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base class
+        reason = str(error).splitlines()[0]
+        raise BundleError(f"onnxruntime {ort.__version__} refuses {place}: {reason}", bundle.path) from error
+    try:
+        described = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    except (KeyError, ValueError) as error:
+        raise BundleError(f"{place} carries no description under {METADATA_KEY!r}", bundle.path) from error
+    if described != bundle.description:
+        raise BundleError(f"{place} describes itself otherwise than the manifest: export the bundle again", bundle.path)
+    return session

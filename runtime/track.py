@@ -1,0 +1,107 @@
+"""A track: the columns of one instrument, read stretch by stretch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .column import Column, read_numbers, read_texts
+from .source import Source
+
+BLOCK_ROWS = 65_536
+MAX_BLOCK_ROWS = 1 << 20
+
+
+@dataclass(frozen=True)
+class Track:
+    """Columns of one instrument, or of one table: as many samples each, at the same depths.
+
+    Attributes
+    ----------
+    features : dict of int to Source
+        Features that are taken from here, by position in `FEATURES`.
+    depth : Source or None
+        Depth of the samples.
+    address : dict of str to Column
+        Columns that say where a sample comes from: hole, core, section, ...
+    length : int
+        Number of samples.
+    """
+
+    features: dict[int, Source]
+    depth: Source | None
+    address: dict[str, Column]
+    length: int
+
+    def stretches(self) -> Iterator[Stretch]:
+        """Read the track block by block; each block is whole storage chunks, so that none is decompressed twice.
+
+        Raises
+        ------
+        ScanError
+            If the file is damaged.
+        """
+        chunk = max(source.column.chunk_rows for source in self.features.values())
+        rows = min(-(-BLOCK_ROWS // chunk) * chunk, MAX_BLOCK_ROWS)
+        for start in range(0, self.length, rows):
+            yield self._read(start, min(start + rows, self.length))
+
+    def _read(self, start: int, stop: int) -> Stretch:
+        sources = [*self.features.values(), *([self.depth] if self.depth else [])]
+        numbers = [
+            block if source.factor == 1 else block.astype(np.float64) * source.factor
+            for source, block in zip(sources, read_numbers([s.column for s in sources], start, stop), strict=True)
+        ]
+        texts = read_texts(list(self.address.values()), start, stop)
+        return Stretch(
+            track=self,
+            length=stop - start,
+            features=dict(zip(self.features, numbers, strict=False)),
+            depth=np.asarray(numbers[-1], np.float64) if self.depth else None,
+            address=dict(zip(self.address, texts, strict=True)),
+        )
+
+    def address_types(self) -> dict[str, np.dtype[Any]]:
+        """Find the width of each part of the address, reading a column once where its type does not tell."""
+        return {part: _text_type(column) for part, column in self.address.items()}
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A block of a track.
+
+    Attributes
+    ----------
+    track : Track
+        The track.
+    length : int
+        Number of samples.
+    features : dict of int to ndarray of shape (length,), float
+        Features in the models' units, by position; NaN where one is missing.
+    depth : ndarray of shape (length,), float64, or None
+        Depth in metres; NaN where it is missing.
+    address : dict of str to ndarray of shape (length,), str
+        Parts of the address.
+    """
+
+    track: Track
+    length: int
+    features: dict[int, NDArray[Any]]
+    depth: NDArray[np.float64] | None
+    address: dict[str, NDArray[np.str_]]
+
+
+def _text_type(column: Column) -> np.dtype[Any]:
+    if column.dtype.kind == "S":
+        return np.dtype(f"<U{column.dtype.itemsize}")
+    if column.dtype.kind in "iu":
+        return np.dtype(f"<U{len(str(np.iinfo(column.dtype).min))}")
+    width = 1
+    for start in range(0, column.length, BLOCK_ROWS):
+        (texts,) = read_texts([column], start, min(start + BLOCK_ROWS, column.length))
+        width = max(width, texts.dtype.itemsize // 4)
+    return np.dtype(f"<U{width}")
