@@ -1,0 +1,146 @@
+"""``lithovae-train``: simulate a table, train a model from one, and embed a whole table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lithovae.runtime.command import clear_errors, new_app
+
+SIMULATED = (
+    "Simulated data: {rows} rows drawn from the published statistics of the LILY table (IODP), seed {seed}; "
+    "no measured core."
+)
+
+app = new_app("Make checkpoints from a table of core measurements.")
+
+Table = Annotated[Path, typer.Argument(help="Training table: CSV or HDF5 with the nine LILY columns.")]
+Model = Annotated[str, typer.Option(help="unsup, semisup, unsup_hybrid or semisup_hybrid.")]
+
+
+@app.command()
+@clear_errors
+def simulate(
+    out: Annotated[Path, typer.Option(help="Where the table goes: .csv or .h5.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same table.")] = 42,
+    share: Annotated[float, typer.Option(help="Share of the published 238,506 rows.", min=1e-4, max=1.0)] = 1.0,
+) -> None:
+    """Make a training table from the published statistics of LILY."""
+    from .simulate import simulate_table
+
+    table = simulate_table(seed, share)
+    table.write(out)
+    typer.echo(f"wrote {out}: {len(table):,} simulated rows, {len(table.classes)} lithologies")
+
+
+@app.command()
+@clear_errors
+def scan(
+    out: Annotated[Path, typer.Option(help="Where the HDF5 scan goes.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same scan.")] = 42,
+    length: Annotated[float, typer.Option(help="Length of core in metres.", min=1.0)] = 30.0,
+) -> None:
+    """Make a core scan as a logger would leave it: several instruments, each on its own depth grid."""
+    from .logger import simulate_scan
+
+    simulate_scan(out, seed=seed, length=length)
+    typer.echo(f"wrote {out}: {length:g} m of simulated core")
+
+
+@app.command()
+@clear_errors
+def fit(
+    table: Table,
+    out: Annotated[Path, typer.Option(help="Where the checkpoint goes (.pt); its .json is put beside it.")],
+    model: Model = "semisup_hybrid",
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's number of epochs.", min=1)] = None,
+    simulated_seed: Annotated[
+        int | None, typer.Option(help="Say in the checkpoint that the table was simulated with this seed.")
+    ] = None,
+) -> None:
+    """Train a model."""
+    from dataclasses import replace
+
+    from lithovae.runtime.errors import OutputError
+
+    from .recipe import MODELS
+    from .table import TrainingTable
+
+    if model not in MODELS:
+        raise typer.BadParameter(f"no model {model!r}; there are {', '.join(MODELS)}", param_hint="--model")
+    if not out.parent.is_dir():
+        raise OutputError(f"no such folder: {out.parent}", out)
+    plan = MODELS[model]
+    recipe = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
+    rows = TrainingTable.read(table)
+    typer.echo(f"read {table}: {len(rows):,} rows, {len(rows.classes)} lithologies, {len(set(rows.hole))} holes")
+    trained_on = f"{table.name}: {len(rows)} rows."
+    if simulated_seed is not None:
+        trained_on = SIMULATED.format(rows=len(rows), seed=simulated_seed)
+    with EpochReport(recipe.epochs) as report:
+        from .fit import fit as train
+
+        checkpoint = train(rows, recipe, supervised=plan.supervised, trained_on=trained_on, report=report)
+    checkpoint.save(out)
+    typer.echo(f"wrote {out} and {out.with_suffix('.json').name}: {model}, {recipe.epochs} epochs of {recipe.name}")
+
+
+@app.command()
+@clear_errors
+def embed(
+    table: Table,
+    out: Annotated[Path, typer.Option(help="Where the embeddings go (.npz).")],
+    unsup: Annotated[str, typer.Option(help="Bundle of the unsupervised model: a shipped name or a folder.")] = (
+        "unsup_hybrid"
+    ),
+    semisup: Annotated[str, typer.Option(help="Bundle of the semi-supervised model.")] = "semisup_hybrid",
+) -> None:
+    """Embed a training table with two exported bundles and the runtime: members unsup, semisup, y and classes."""
+    import numpy as np
+
+    from lithovae.runtime import LithoModel
+    from lithovae.runtime.output import whole_file
+
+    from .table import TrainingTable
+
+    rows = TrainingTable.read(table)
+    embeddings = {name: LithoModel.load(name_or_path).embed(rows.features)
+                  for name, name_or_path in (("unsup", unsup), ("semisup", semisup))}  # fmt: skip
+    with whole_file(out) as file:
+        np.savez(file, allow_pickle=False, **embeddings, y=rows.labels, classes=np.array(rows.classes))
+    shapes = ", ".join(f"{name} {value.shape}" for name, value in embeddings.items())
+    typer.echo(f"wrote {out}: {shapes}, y ({len(rows)},)")
+
+
+class EpochReport:
+    """A bar with the loss on a terminal; a line every ten epochs elsewhere."""
+
+    def __init__(self, epochs: int) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self.epochs = epochs
+        self._bar = Progress(console=Console(stderr=True), transient=True)
+        self._task = self._bar.add_task("training", total=epochs)
+
+    def __enter__(self) -> EpochReport:
+        if self._bar.console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, epoch: dict[str, float]) -> None:
+        """Show an epoch's losses."""
+        parts = "  ".join(f"{name} {value:.4g}" for name, value in epoch.items() if name != "epoch")
+        self._bar.update(self._task, advance=1, description=parts)
+        if not self._bar.console.is_terminal and (epoch["epoch"] % 10 == 0 or epoch["epoch"] == self.epochs):
+            typer.echo(f"epoch {epoch['epoch']:3.0f}  {parts}", err=True)
+
+
+def main() -> None:
+    """Run ``lithovae-train``."""
+    app()
