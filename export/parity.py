@@ -1,0 +1,173 @@
+"""The parity gate: how far a bundle's outputs, and torch's in float32, stray from torch in float64.
+
+The runtime's own code runs the bundle. A bundle may err at most `LIMIT` times as far as torch in float32 does on the
+same rows, for each output of each graph, and must answer NaN exactly where a missing feature calls for it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lithovae.models.checkpoint import Checkpoint
+from lithovae.models.scaler import DistributionAwareScaler
+from lithovae.models.vae import VAE, SemiSupervisedVAE
+from lithovae.runtime.bundle import Bundle
+from lithovae.runtime.errors import ParityError
+from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.session import open_session
+
+LIMIT = 2.0
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How one output compares on one set of rows.
+
+    Attributes
+    ----------
+    rows : str
+        Name of the set of rows.
+    output : str
+        Name of the output, as ``encoder.mu``.
+    onnx_error, torch_error : float
+        Largest absolute difference from torch in float64, of the bundle and of torch in float32.
+    missing_agree : bool
+        Whether the bundle answers NaN in exactly the places where the reference does.
+    """
+
+    rows: str
+    output: str
+    onnx_error: float
+    torch_error: float
+    missing_agree: bool
+
+    @property
+    def ratio(self) -> float:
+        """The bundle's error as a multiple of torch's."""
+        if self.onnx_error == 0:
+            return 0.0
+        return self.onnx_error / self.torch_error if self.torch_error else float("inf")
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gate lets this output through."""
+        return self.missing_agree and self.ratio <= LIMIT
+
+
+def sets_of_rows(scaler: DistributionAwareScaler) -> Arrays:
+    """Give the raw rows (n, 6) float32 that every export is held to.
+
+    ``plausible``: drawn as the training table's rows are spread; ``uniform``: over the sensors' ranges; ``extreme``:
+    zeros, denormals, negatives, +-1e6; ``gaps``: plausible, with a fifth of the values missing.
+    """
+    rng = np.random.default_rng(0)
+    n = 4096
+    plausible = scaler.inverse_transform(rng.standard_normal((n, 6)))
+    uniform = rng.uniform([0.3, -500, 0, 0, 0, 0], [4, 7000, 300, 255, 255, 255], (n, 6))
+    extreme = np.concatenate(
+        [
+            rng.choice([0, 1e-40, -1e-40, 1e-7, 1, -1, 1e6, -1e6], (n, 3)),
+            rng.choice([0, 1e-40, 1e-7, 1, -0.5, 255, 1e6], (n, 3)),
+        ],
+        axis=1,
+    )
+    gaps = np.where(rng.random((n, 6)) < 0.2, np.nan, plausible)
+    rows = {"plausible": plausible, "uniform": uniform, "extreme": extreme, "gaps": gaps}
+    return {name: values.astype(np.float32) for name, values in rows.items()}
+
+
+def measure(checkpoint: Checkpoint, bundle: Bundle, extra_rows: Arrays | None = None) -> list[Parity]:
+    """Measure every output of a bundle on every set of rows; ``extra_rows`` are more sets, of raw features (n, 6)."""
+    sessions = {graph: open_session(bundle, graph) for graph in bundle.graphs}
+    double = copy.deepcopy(checkpoint.model).double()
+    found = []
+    sets = sets_of_rows(checkpoint.scaler) | (extra_rows or {})
+    for name, rows in sets.items():
+        exact = _torch_outputs(double, checkpoint, rows, bundle.missing)
+        single = _torch_outputs(checkpoint.model, checkpoint, rows, bundle.missing)
+        latent = exact["encoder.mu"].astype(np.float32)
+        exact |= _torch_heads(double, checkpoint, latent)
+        single |= _torch_heads(checkpoint.model, checkpoint, latent)
+        ours = _onnx_outputs(sessions, rows, latent)
+        for output in exact:
+            found += list(_compare(name, output, exact[output], single[output], ours[output]))
+    return found
+
+
+def require(results: Iterable[Parity]) -> None:
+    """Raise ParityError, naming the worst, if a result does not pass."""
+    failed = sorted((result for result in results if not result.passed), key=lambda result: -result.ratio)
+    if failed:
+        worst = failed[0]
+        raise ParityError(
+            f"{len(failed)} outputs stray too far from torch; the worst, {worst.output} on {worst.rows} rows, errs "
+            f"{worst.onnx_error:.3g} where torch in float32 errs {worst.torch_error:.3g} (limit {LIMIT:g} times)"
+            + ("" if worst.missing_agree else ", and is NaN in other places")
+        )
+
+
+def summary(results: list[Parity]) -> list[dict[str, Any]]:
+    """Give the results as plain data, for the manifest."""
+    return [asdict(result) | {"ratio": round(result.ratio, 3)} for result in results]
+
+
+def _torch_outputs(model: VAE, checkpoint: Checkpoint, rows: NDArray[np.float32], missing: str) -> Arrays:
+    scaled = checkpoint.scaler.transform(rows)
+    lacks = ~np.isfinite(scaled)
+    no_answer = lacks.all(axis=1) if missing == "impute" else lacks.any(axis=1)
+    x = torch.tensor(np.where(lacks, 0.0, scaled), dtype=next(model.parameters()).dtype)
+    with torch.no_grad():
+        mu, logvar = (value.numpy() for value in model.encode(x))
+    mu[no_answer] = np.nan
+    logvar[no_answer] = np.nan
+    return {"encoder.mu": mu, "encoder.logvar": logvar}
+
+
+def _torch_heads(model: VAE, checkpoint: Checkpoint, latent: NDArray[np.float32]) -> Arrays:
+    z = torch.tensor(latent, dtype=next(model.parameters()).dtype)
+    with torch.no_grad():
+        with np.errstate(over="ignore"):
+            outputs = {"decoder": checkpoint.scaler.inverse_transform(model.decode(z).numpy())}
+        if isinstance(model, SemiSupervisedVAE):
+            outputs["classifier.probabilities"] = torch.softmax(model.classify(z), dim=1).numpy()
+    return outputs
+
+
+def _onnx_outputs(sessions: dict[str, Any], rows: NDArray[np.float32], latent: NDArray[np.float32]) -> Arrays:
+    mu, logvar = sessions["encoder"].run(["mu", "logvar"], {"features": rows})
+    outputs = {"encoder.mu": mu, "encoder.logvar": logvar, "decoder": sessions["decoder"].run(None, {"z": latent})[0]}
+    if "classifier" in sessions:
+        outputs["classifier.probabilities"] = sessions["classifier"].run(None, {"z": latent})[0]
+    return outputs
+
+
+def _compare(rows: str, output: str, exact: NDArray[Any], single: NDArray[Any], ours: NDArray[Any]) -> Iterable[Parity]:
+    columns = [(output, slice(None))]
+    if output == "decoder":  # six units of their own: an error in one says nothing about another
+        columns = [(f"decoder.{name}", slice(i, i + 1)) for i, name in enumerate(FEATURE_NAMES)]
+    for name, column in columns:
+        with np.errstate(over="ignore"):
+            reference = exact[:, column].astype(np.float32)
+            torch_float32 = single[:, column].astype(np.float32)
+        finite = np.isfinite(reference)  # a reconstruction of extreme rows overflows float32
+        yield Parity(
+            rows=rows,
+            output=name,
+            onnx_error=_largest(ours[:, column], exact[:, column], finite),
+            torch_error=_largest(torch_float32, exact[:, column], finite),
+            missing_agree=bool((np.isnan(ours[:, column]) == np.isnan(reference)).all()),
+        )
+
+
+def _largest(values: NDArray[Any], exact: NDArray[Any], where: NDArray[np.bool_]) -> float:
+    difference = np.abs(values[where].astype(np.float64) - exact[where])
+    return float(difference.max()) if difference.size else 0.0
