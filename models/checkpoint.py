@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import pickle
+import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,10 +152,16 @@ def build_model(state: dict[str, torch.Tensor], path: Path) -> VAE:
 
 def _read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles that are refused below
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        what = f" ({named[1]})" if named else ""
         raise CheckpointError(
-            f"{path} is a pickle of something else than tensors, refused because reading it could run code", path
+            f"{path} is not a torch checkpoint of tensors alone: it is refused, because reading what else it holds"
+            f"{what} could run code",
+            path,
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path} is not a torch checkpoint: {str(error).splitlines()[0]}", path) from error

@@ -71,16 +71,23 @@ class Column:
 
     @cached_property
     def unit(self) -> str | None:
-        """Unit that an attribute states for this column, None where none does."""
+        """Unit that an attribute states for this very column, None where none does."""
         for attribute in _UNIT_ATTRIBUTES:
             value = self.dataset.attrs.get(attribute)
-            if self.field is not None:
-                texts, siblings = _texts(value), self.dataset.dtype.names or range(self.dataset.shape[1])
-                if len(texts) == len(siblings) > 1:
-                    return texts[list(siblings).index(self.field)]
-            if isinstance(value, (str, bytes)):
-                return _text(value).strip()
+            if self.field is None:
+                if isinstance(value, (str, bytes)):
+                    return _text(value).strip()
+            else:
+                texts, fields = _texts(value), list(self.dataset.dtype.names or range(self.dataset.shape[1]))
+                if len(texts) == len(fields):
+                    return texts[fields.index(self.field)]
         return None
+
+    @cached_property
+    def table_unit(self) -> str | None:
+        """The one unit that a compound or 2-D dataset states: of which of its columns, it does not say."""
+        values = [self.dataset.attrs.get(attribute) for attribute in _UNIT_ATTRIBUTES if self.field is not None]
+        return next((_text(value).strip() for value in values if isinstance(value, (str, bytes))), None)
 
     @cached_property
     def fills(self) -> tuple[float, ...]:

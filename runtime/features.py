@@ -35,12 +35,16 @@ class Quantity:
     units: Mapping[str, float]
     point_sensor_aliases: tuple[str, ...] = field(default=())
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that it goes by, reduced to their `letters`, in order of preference."""
+        return (letters(self.name), *self.aliases)
+
     def rank(self, name: str) -> int | None:
         """Tell how well a column's name fits: 0 is best, None is not at all."""
-        known = (letters(self.name), *self.aliases)
         for candidate in (letters(name), letters(split_unit(name)[0])):
-            if candidate in known:
-                return known.index(candidate)
+            if candidate in self.names:
+                return self.names.index(candidate)
         return None
 
     def is_point_sensor(self, name: str) -> bool:

@@ -140,9 +140,7 @@ def _depth(members: list[Column], notes: list[str]) -> Source | None:
         key=lambda candidate: candidate[0],
     )
     for _, column in ranked:
-        in_name = split_unit(column.name)[1]
-        # A compound table's unit attribute speaks of its measurement, not of its depth.
-        unit = column.unit if column.unit is not None and not isinstance(column.field, str) else (in_name or None)
+        unit = column.unit if column.unit is not None else (split_unit(column.name)[1] or None)
         factor = DEPTH.factor(unit or "")
         if factor is not None:
             if unit is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .column import Column
 from .errors import ScanError
-from .features import FEATURES, Quantity, split_unit
+from .features import FEATURES, Quantity, letters, split_unit
 
 
 @dataclass(frozen=True)
@@ -155,17 +155,20 @@ def _mapped_source(feature: Quantity, column: Column, notes: list[str]) -> Sourc
 
 
 def _unit(column: Column) -> str | None:
-    return column.unit if column.unit is not None else (split_unit(column.name)[1] or None)
+    stated = (column.unit, split_unit(column.name)[1] or None, column.table_unit)
+    return next((unit for unit in stated if unit is not None), None)
 
 
 def _source(feature: Quantity, column: Column) -> Source | None:
     """Take a column for a feature; None where its unit cannot be converted exactly."""
     unit = column.unit
-    if isinstance(column.field, str) and unit is not None and feature.factor(unit) is None:
-        # One unit on a compound table of several measurements speaks of another of them.
-        unit = None if any(other.factor(unit) is not None for other in FEATURES) else unit
     if unit is None:
-        in_name = split_unit(column.name)[1]  # "(GRA)" is part of a name, "(gAPI)" is a unit
-        unit = in_name if (in_name and in_name != split_unit(feature.name)[1]) or feature.factor(in_name) else None
+        in_name = split_unit(column.name)[1]  # "(GRA)" is part of a known name, "(gAPI)" is a unit
+        if in_name and (feature.factor(in_name) is not None or letters(column.name) not in feature.names):
+            unit = in_name
+    if unit is None and column.table_unit is not None:
+        others = [other for other in FEATURES if other.factor(column.table_unit) is not None]
+        if feature in others or not others:  # otherwise it speaks of another of the table's measurements
+            unit = column.table_unit
     factor = feature.factor(unit or "")
     return None if factor is None else Source(column, unit or None, factor)

@@ -123,7 +123,7 @@ class TrainingTable:
 
 def _read_csv(path: Path) -> dict[str, NDArray[np.generic]]:
     text = dict.fromkeys((HOLE, LITHOLOGY), str)
-    frame = pd.read_csv(path, dtype=text, float_precision="round_trip", keep_default_na=True)
+    frame = pd.read_csv(path, dtype=text)
     return {str(name): frame[name].to_numpy() for name in frame}
 
 

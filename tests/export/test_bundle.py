@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from lithovae.export import bundle as export_bundle
+from lithovae.export.bundle import write_bundle
+from lithovae.export.fold import FoldedVAE, fold
+from lithovae.export.graph import OPSET
+from lithovae.export.parity import LIMIT
+from lithovae.models.checkpoint import Checkpoint
+from lithovae.models.vae import VAE, SemiSupervisedVAE
+from lithovae.runtime import LithoModel
+from lithovae.runtime.bundle import SHIPPED, Bundle
+from lithovae.runtime.errors import OutputError, ParityError
+from lithovae.training.recipe import MODELS
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_shipped_bundles_are_what_the_shipped_checkpoints_export_to(root: Path, tmp_path: Path, name: str) -> None:
+    results = write_bundle(Checkpoint.load(root / "models" / MODELS[name].checkpoint), tmp_path / name)
+    shipped = Bundle.read(name)
+    assert shipped.graphs == Bundle.read(tmp_path / name).graphs
+    assert sum(path.stat().st_size for path in shipped.path.iterdir()) < 150_000
+    outputs = {result.output for result in results}
+    assert {"encoder.mu", "encoder.logvar", "decoder.R"} <= outputs
+    assert ("classifier.probabilities" in outputs) == MODELS[name].supervised
+    assert max(result.ratio for result in results) <= LIMIT
+
+
+def test_exporting_twice_gives_the_same_bytes(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        write_bundle(checkpoints["semisup_hybrid"], tmp_path / folder)
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_manifest_pins_every_file(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
+    write_bundle(checkpoints["semisup"], tmp_path / "bundle")
+    manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
+    files = {path.name for path in (tmp_path / "bundle").iterdir()} - {"manifest.json"}
+    assert set(manifest["files"]) == files == {"encoder.onnx", "decoder.onnx", "classifier.onnx"}
+    for name, entry in manifest["files"].items():
+        assert entry["sha256"] == hashlib.sha256((tmp_path / "bundle" / name).read_bytes()).hexdigest()
+    assert manifest["classes"] == list(checkpoints["semisup"].classes)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_graphs_use_standard_operators_and_hold_their_own_weights(name: str) -> None:
+    for graph in Bundle.read(name).graphs.values():
+        model = onnx.load_from_string(graph)
+        onnx.checker.check_model(model, full_check=True)
+        assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", OPSET)]
+        assert not any(tensor.external_data for tensor in model.graph.initializer)
+        operators = {node.op_type for node in model.graph.node}
+        assert "BatchNormalization" not in operators  # folded away
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 1024])
+def test_any_number_of_rows(rows: int) -> None:
+    model = LithoModel.load("semisup")
+    x = np.ones((rows, 6))
+    assert model.embed(x).shape == (rows, 10)
+    assert model.classify(x).shape == (rows, 139)
+    assert model.reconstruct(x).shape == (rows, 6)
+
+
+def other_model(checkpoint: Checkpoint, model: VAE) -> Checkpoint:
+    return Checkpoint(model.eval(), checkpoint.scaler, (), checkpoint.recipe, "a test", "")
+
+
+def test_parity_with_tiny_variances_dead_units_and_other_widths(
+    checkpoints: dict[str, Checkpoint], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    model = VAE(6, 5, [48, 24, 12])
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            assert module.running_var is not None
+            module.running_var.uniform_(0.5, 2.0)
+            module.running_var[:3] = torch.tensor([1e-14, 1e-9, 0.0])
+    first = model.encoder[0]
+    assert isinstance(first, torch.nn.Linear)
+    first.bias.data[:4] = -1e4  # never active
+    results = write_bundle(other_model(checkpoints["unsup"], model), tmp_path / "bundle")
+    assert max(result.ratio for result in results) <= LIMIT
+    assert LithoModel.load(tmp_path / "bundle").embed(np.ones((3, 6))).shape == (3, 5)
+
+
+def test_extra_rows_are_held_to_the_gate(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
+    mine = np.full((5, 6), 20.0, np.float32)
+    results = write_bundle(checkpoints["unsup"], tmp_path / "bundle", {"mine": mine})
+    assert "mine" in {result.rows for result in results}
+
+
+def spoil(wrong: Callable[[FoldedVAE], None]) -> Callable[[VAE], FoldedVAE]:
+    def folded(model: VAE) -> FoldedVAE:
+        result = fold(model)
+        wrong(result)
+        return result
+
+    return folded
+
+
+def nudge_encoder(folded: FoldedVAE) -> None:
+    folded.encoder[0].weight[0, 0] *= 1 + 1e-4
+
+
+def nudge_decoder(folded: FoldedVAE) -> None:
+    folded.decoder[-1].bias[2] += 1e-4
+
+
+def nudge_classifier(folded: FoldedVAE) -> None:
+    folded.classifier[-1].bias[0] += 1e-2
+
+
+@pytest.mark.parametrize("wrong", [nudge_encoder, nudge_decoder, nudge_classifier])
+def test_a_graph_that_strays_is_not_written(
+    checkpoints: dict[str, Checkpoint],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wrong: Callable[[FoldedVAE], None],
+) -> None:
+    assert isinstance(checkpoints["semisup"].model, SemiSupervisedVAE)
+    monkeypatch.setattr(export_bundle, "fold", spoil(wrong))
+    with pytest.raises(ParityError, match="stray too far from torch"):
+        write_bundle(checkpoints["semisup"], tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_is_replaced_but_nothing_else_is(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    write_bundle(checkpoints["semisup"], out)
+    write_bundle(checkpoints["unsup"], out)  # no classifier.onnx of the former bundle stays behind
+    assert sorted(path.name for path in out.iterdir()) == ["decoder.onnx", "encoder.onnx", "manifest.json"]
+    precious = tmp_path / "thesis"
+    precious.mkdir()
+    (precious / "chapter1.tex").write_text("irreplaceable")
+    with pytest.raises(OutputError, match="exists and is not a bundle"):
+        write_bundle(checkpoints["unsup"], precious)
+    assert (precious / "chapter1.tex").read_text() == "irreplaceable"
+    with pytest.raises(OutputError, match="no such folder"):
+        write_bundle(checkpoints["unsup"], tmp_path / "absent" / "bundle")

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lithovae.models.checkpoint import Checkpoint
+from lithovae.models.vae import VAE, SemiSupervisedVAE
+from lithovae.runtime.errors import CheckpointError, OutputError
+from lithovae.training.recipe import MODELS
+
+
+@pytest.fixture
+def saved(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> Path:
+    path = tmp_path / "model.pt"
+    checkpoints["semisup"].save(path)
+    return path
+
+
+def test_round_trip(checkpoints: dict[str, Checkpoint], saved: Path) -> None:
+    before, after = checkpoints["semisup"], Checkpoint.load(saved)
+    x = torch.randn(9, 6)
+    torch.testing.assert_close(after.model.get_embeddings(x), before.model.get_embeddings(x), rtol=0, atol=0)
+    assert after.classes == before.classes
+    assert after.recipe == before.recipe
+    assert after.history == before.history
+    assert after.sha256 == before.sha256
+    np.testing.assert_array_equal(after.scaler.mean_, before.scaler.mean_)
+    np.testing.assert_array_equal(after.scaler.scale_, before.scaler.scale_)
+
+
+def test_is_a_bare_state_dict_with_plain_json_beside_it(saved: Path) -> None:
+    state = torch.load(saved, map_location="cpu", weights_only=True)
+    assert isinstance(state, OrderedDict)
+    assert sorted(path.name for path in saved.parent.iterdir()) == ["model.json", "model.pt"]
+    sidecar = json.loads(saved.with_suffix(".json").read_text())
+    assert {"scaler", "classes", "recipe", "history", "data_digest", "trained_on"} <= set(sidecar)
+
+
+def test_other_widths_are_read_off_the_tensors(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
+    checkpoint = checkpoints["unsup"]
+    other = Checkpoint(VAE(6, 4, [16, 12, 8]), checkpoint.scaler, (), {}, "a test", "")
+    other.save(tmp_path / "other.pt")
+    assert Checkpoint.load(tmp_path / "other.pt").model.fc_mu.weight.shape == (4, 8)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_shipped_checkpoints_say_what_they_are(root: Path, name: str) -> None:
+    checkpoint = Checkpoint.load(root / "models" / MODELS[name].checkpoint)
+    assert checkpoint.trained_on.startswith("Simulated data: 238506 rows")
+    assert checkpoint.recipe["name"] == MODELS[name].recipe.name
+    assert len(checkpoint.history) == 100
+    assert len(checkpoint.classes) == (139 if MODELS[name].supervised else 0)
+    assert list(checkpoint.classes) == sorted(checkpoint.classes)
+
+
+class Exploit:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.target,))
+
+
+def test_a_pickle_that_runs_code_is_refused_unrun(tmp_path: Path) -> None:
+    path, evidence = tmp_path / "exploit.pt", tmp_path / "evidence"
+    torch.save({"encoder.0.weight": Exploit(evidence)}, path)
+    with pytest.raises(CheckpointError, match="could run code"):
+        Checkpoint.load(path)
+    path.write_bytes(pickle.dumps(Exploit(evidence)))
+    with pytest.raises(CheckpointError, match="could run code"):
+        Checkpoint.load(path)
+    assert not evidence.exists()
+
+
+def bad_files(path: Path) -> dict[str, Any]:
+    state = VAE().state_dict()
+    return {
+        "no such checkpoint": lambda: None,
+        "not a torch checkpoint": lambda: path.write_bytes(b"neither a zip nor a pickle"),
+        "does not hold a bare state dict": lambda: torch.save([1, 2, 3], path),
+        "has no tensor 'fc_mu.weight'": lambda: torch.save({"encoder.0.weight": torch.zeros(64, 6)}, path),
+        "size mismatch for fc_out.weight": lambda: torch.save(state | {"fc_out.weight": torch.zeros(6, 63)}, path),
+        "so its scaler is unknown": lambda: torch.save(state, path),
+    }
+
+
+@pytest.mark.parametrize("message", bad_files(Path()))
+def test_refuses_what_is_no_checkpoint(tmp_path: Path, message: str) -> None:
+    path = tmp_path / "bad.pt"
+    bad_files(path)[message]()
+    with pytest.raises(CheckpointError, match=message) as caught:
+        Checkpoint.load(path)
+    assert caught.value.path == path
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classes": ["clay"]}, "names 1 classes, but model.pt has 139"),
+        ({"scaler": {"mean": [0] * 6}}, "lacks the key 'scale'"),
+        ({"scaler": {"mean": [0] * 6, "scale": [0] * 6}}, "must be positive"),
+        ({"recipe": 3}, "is not a checkpoint's sidecar"),
+    ],
+)
+def test_refuses_a_sidecar_that_does_not_fit(saved: Path, change: dict[str, Any], message: str) -> None:
+    sidecar = saved.with_suffix(".json")
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | change))
+    with pytest.raises(CheckpointError, match=message):
+        Checkpoint.load(saved)
+
+
+def test_a_folder_that_is_not_there_is_said(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot write"):
+        checkpoints["unsup"].save(tmp_path / "absent" / "model.pt")
+
+
+def test_semi_supervised_model_is_recognised(saved: Path) -> None:
+    assert isinstance(Checkpoint.load(saved).model, SemiSupervisedVAE)

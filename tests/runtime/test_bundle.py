@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from lithovae.runtime import BundleError, LithoModel
+from lithovae.runtime.bundle import SHIPPED, Bundle, find_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A copy of a shipped bundle, to spoil."""
+    return Path(shutil.copytree(find_bundle("semisup_hybrid"), tmp_path / "bundle"))
+
+
+def edit(bundle: Path, **changes: Any) -> None:
+    place = bundle / "manifest.json"
+    manifest = json.loads(place.read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        if value is None:
+            del manifest[key]
+        else:
+            manifest[key] = value
+    place.write_text(json.dumps(manifest), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_bundles_say_that_they_are_of_simulated_data(name: str) -> None:
+    bundle = Bundle.read(name)
+    assert bundle.name == name
+    assert bundle.latent_dim == 10
+    assert bundle.missing == ("impute" if name.endswith("hybrid") else "nan")
+    assert len(bundle.classes) == (139 if name.startswith("semisup") else 0)
+    assert bundle.description["trained_on"].startswith("Simulated data")
+
+
+def test_a_copy_elsewhere_works(bundle: Path) -> None:
+    assert LithoModel.load(bundle).classes == LithoModel.load("semisup_hybrid").classes
+    assert LithoModel.load(str(bundle)).latent_dim == 10
+
+
+@pytest.mark.parametrize("graph", ["encoder", "decoder", "classifier"])
+@pytest.mark.parametrize("position", [0, 0.5, -1])
+def test_a_changed_byte_is_noticed(bundle: Path, graph: str, position: float) -> None:
+    path = bundle / f"{graph}.onnx"
+    data = bytearray(path.read_bytes())
+    data[int(position * len(data))] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(BundleError, match=f"{graph}.onnx is not the file that the manifest pins") as caught:
+        LithoModel.load(bundle)
+    assert caught.value.path == bundle
+
+
+def test_a_missing_file_is_named(bundle: Path) -> None:
+    (bundle / "classifier.onnx").unlink()
+    with pytest.raises(BundleError, match=r"classifier\.onnx cannot be read: No such file"):
+        LithoModel.load(bundle)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schema": 2}, "has schema 2; this runtime reads 1"),
+        ({"schema": None}, "has schema None"),
+        ({"scaler": None, "missing": None}, "lacks scaler, missing"),
+        ({"features": [{"name": "R"}]}, r"is for the features \['R'\]"),
+        ({"features": [{}] * 6}, "is malformed"),
+        ({"latent_dim": 0}, "is malformed"),
+        ({"missing": "guess"}, "is malformed"),
+        ({"files": {}}, r"names no encoder\.onnx"),
+        ({"files": []}, "is malformed"),
+        ({"latent_dim": 11}, "describes itself otherwise than the manifest"),
+        ({"missing": "nan"}, "describes itself otherwise than the manifest"),
+    ],
+)
+def test_a_manifest_that_lies_is_refused(bundle: Path, changes: dict[str, Any], message: str) -> None:
+    edit(bundle, **changes)
+    with pytest.raises(BundleError, match=message):
+        LithoModel.load(bundle)
+
+
+@pytest.mark.parametrize("text", ["", "not json", "[]", "\x00"])
+def test_a_manifest_that_is_no_json_object_is_refused(bundle: Path, text: str) -> None:
+    (bundle / "manifest.json").write_text(text)
+    with pytest.raises(BundleError, match=r"manifest\.json"):
+        LithoModel.load(bundle)
+
+
+def replace_graph(bundle: Path, data: bytes) -> None:
+    """Put another encoder in place, with a manifest that pins it."""
+    (bundle / "encoder.onnx").write_bytes(data)
+    files = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))["files"]
+    files["encoder.onnx"]["sha256"] = hashlib.sha256(data).hexdigest()
+    edit(bundle, files=files)
+
+
+def test_a_graph_that_onnxruntime_refuses_is_a_bundle_error(bundle: Path) -> None:
+    replace_graph(bundle, b"no graph at all")
+    with pytest.raises(BundleError, match=r"refuses .*encoder\.onnx"):
+        LithoModel.load(bundle)
+
+
+def test_a_graph_without_its_description_is_refused(bundle: Path) -> None:
+    model = onnx.load_from_string((bundle / "encoder.onnx").read_bytes())
+    del model.metadata_props[:]
+    replace_graph(bundle, model.SerializeToString())
+    with pytest.raises(BundleError, match="carries no description under 'lithovae'"):
+        LithoModel.load(bundle)
+
+
+@pytest.mark.parametrize("name", ["semisup_hybird", "/nowhere", ""])
+def test_an_absent_bundle_lists_the_shipped_ones(name: str) -> None:
+    with pytest.raises(BundleError, match="semisup_hybrid"):
+        LithoModel.load(name)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from lithovae.runtime.errors import TableError
+from lithovae.training.table import COLUMNS, TrainingTable
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".h5"])
+def test_round_trip_to_the_last_bit(table: TrainingTable, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"table{suffix}"
+    table.write(path)
+    again = TrainingTable.read(path)
+    assert again.digest() == table.digest()
+    assert again.classes == table.classes
+    np.testing.assert_array_equal(again.labels, table.labels)
+
+
+def test_csv_has_the_published_columns_in_order(table: TrainingTable, tmp_path: Path) -> None:
+    table.write(tmp_path / "table.csv")
+    assert tuple(pd.read_csv(tmp_path / "table.csv", nrows=1)) == COLUMNS
+
+
+def test_columns_are_found_by_name_not_by_place(table: TrainingTable, tmp_path: Path) -> None:
+    table.write(tmp_path / "table.csv")
+    frame = pd.read_csv(tmp_path / "table.csv")
+    frame[sorted(map(str, frame))].assign(Extra=1).to_csv(tmp_path / "other.csv", index=False)
+    assert TrainingTable.read(tmp_path / "other.csv").digest() == table.digest()
+
+
+def test_labels_index_the_sorted_classes(table: TrainingTable) -> None:
+    assert list(table.classes) == sorted(set(table.lithology.tolist()))
+    assert [table.classes[i] for i in table.labels[:50]] == table.lithology[:50].tolist()
+
+
+def test_digest_sees_a_change(table: TrainingTable) -> None:
+    changed = table.features.copy()
+    changed[3, 2] = np.nextafter(changed[3, 2], 1e9)
+    assert TrainingTable(table.hole, table.depth, changed, table.lithology).digest() != table.digest()
+
+
+def frame(**columns: list[object]) -> pd.DataFrame:
+    row: dict[str, list[object]] = {"Borehole_ID": ["A"], "Depth_Bin": [0.2], "Principal": ["clay"]}
+    return pd.DataFrame(row | {name: [1.0] for name in COLUMNS if name not in row} | columns)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (frame().drop(columns=["R", "Principal"]), "lacks the column 'Principal', 'R'"),
+        (frame(R=["bright"]), "column 'R' does not hold numbers"),
+        (frame(Principal=[None]), "1 rows have no 'Principal'"),
+        (frame().iloc[:0], "has no rows"),
+    ],
+)
+def test_says_what_a_table_lacks(tmp_path: Path, bad: pd.DataFrame, message: str) -> None:
+    bad.to_csv(tmp_path / "bad.csv", index=False)
+    with pytest.raises(TableError, match=message):
+        TrainingTable.read(tmp_path / "bad.csv")
+
+
+def test_says_what_a_file_is_not(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="no such training table"):
+        TrainingTable.read(tmp_path / "absent.csv")
+    for name in ("empty.csv", "text.h5"):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(TableError, match="cannot be read as a table"):
+            TrainingTable.read(tmp_path / name)
+
+
+def test_hdf5_columns_of_different_length(table: TrainingTable, tmp_path: Path) -> None:
+    table.write(tmp_path / "table.h5")
+    with h5py.File(tmp_path / "table.h5", "a") as file:
+        short = file["R"][:-1]
+        del file["R"]
+        file["R"] = short
+    with pytest.raises(TableError, match="differ in length"):
+        TrainingTable.read(tmp_path / "table.h5")
