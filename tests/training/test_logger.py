@@ -4,6 +4,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
 from lithovae.training.logger import INSTRUMENTS, simulate_scan
 
@@ -25,10 +26,7 @@ def test_instruments_have_grids_and_habits_of_their_own(root: Path) -> None:
             group = scan[instrument.group]
             depth = group["depth"][()] * (0.01 if group["depth"].attrs["units"] == "cm" else 1.0)
             steps = np.diff(depth)
-            assert (
-                np.median(steps) == np.float64(instrument.step).round(6)
-                or abs(np.median(steps) - instrument.step) < 1e-9
-            )
+            assert np.median(steps) == pytest.approx(instrument.step)
         assert (scan["GRA/Bulk density (GRA)"][()] == -999.25).any()
         assert np.isnan(scan["RGB/R"][()]).any()
         assert scan["RGB/depth"].attrs["units"] == "cm"
