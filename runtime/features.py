@@ -92,7 +92,7 @@ FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 DEPTH = Quantity(
     "Depth CSF-A (m)",
     "m",
-    ("depthcsfam", "depthcsfa", "csfa", "depthmbsf", "mbsf", "depth", "depthm", "depthbin"),
+    ("depthcsfa", "csfa", "depthmbsf", "mbsf", "depth", "depthm", "depthbin"),
     dict.fromkeys(["", "m", "m csf-a", "m csf-b", "m mbsf", "metre", "metres", "meter", "meters", "mbsf"], 1.0)
     | dict.fromkeys(["cm", "centimetre", "centimetres", "centimeter", "centimeters"], 1e-2)
     | dict.fromkeys(["mm", "millimetre", "millimetres", "millimeter", "millimeters"], 1e-3)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from lithovae.export.cli import app as export_app
+from lithovae.runtime import features
+from lithovae.runtime.address import ADDRESS
+from lithovae.runtime.cli import app as run_app
+from lithovae.runtime.column import _NAME_ATTRIBUTES
+from lithovae.training.cli import app as train_app
+
+
+@pytest.fixture(scope="module")
+def docs(root: Path) -> str:
+    """README and all guides."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in [root / "README.md", *(root / "docs").glob("*.md")])
+
+
+def test_readme_snippet_runs(root: Path) -> None:
+    snippet = re.search(r"```python\n(.*?)```", (root / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert snippet
+    names: dict[str, object] = {}
+    exec(snippet[1], names)
+    assert [getattr(names[name], "shape", None) for name in ("embeddings", "probabilities", "reconstruction")] == [
+        (1, 10),
+        (1, 139),
+        (1, 6),
+    ]
+
+
+def test_every_command_and_its_main_options_are_documented(docs: str) -> None:
+    for name, app in (("lithovae-run", run_app), ("lithovae-export", export_app), ("lithovae-train", train_app)):
+        assert name in docs
+        command = typer.main.get_command(app)
+        for subcommand in getattr(command, "commands", {}):
+            assert f"{name} {subcommand}" in docs, subcommand
+    for option in ("--out", "--model", "--map"):
+        assert option in docs
+
+
+def test_make_targets_are_those_the_docs_name(root: Path, docs: str) -> None:
+    makefile = (root / "Makefile").read_text()
+    for target in set(re.findall(r"`make (\w+)", docs)) | {"demo", "test"}:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_links_lead_somewhere(root: Path) -> None:
+    for page in [root / "README.md", *(root / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert target.startswith("http") or (page.parent / target).exists(), (page.name, target)
+
+
+def test_scan_format_names_what_the_code_knows(root: Path) -> None:
+    page = (root / "docs" / "scan-format.md").read_text(encoding="utf-8")
+    for name in (*_NAME_ATTRIBUTES, *(alias for names in ADDRESS.values() for alias in names[:1])):
+        assert f"`{name}`" in page, name
+
+
+def test_aliases_are_written_as_they_are_compared() -> None:
+    for quantity in (*features.FEATURES, features.DEPTH):
+        for alias in (*quantity.aliases, *quantity.point_sensor_aliases):
+            assert alias == features.letters(alias), alias
+        for unit in quantity.units:
+            assert unit == unit.strip().casefold(), unit
+    claimed = [name for quantity in (*features.FEATURES, features.DEPTH) for name in quantity.names]
+    assert len(claimed) == len(set(claimed))  # no name means two things
+
+
+def test_errors_are_drawn_as_they_are(root: Path) -> None:
+    from lithovae.runtime import errors
+
+    drawn = set(re.findall(r"── (\w+)", errors.__doc__ or ""))
+    assert drawn == {cls.__name__ for cls in errors.LithoError.__subclasses__()}
+    for cls in errors.LithoError.__subclasses__():
+        assert cls.__doc__
+
+
+def test_public_names_are_pinned() -> None:
+    import lithovae.runtime
+
+    assert lithovae.runtime.__all__ == [
+        "BundleError",
+        "CheckpointError",
+        "InputError",
+        "LithoError",
+        "LithoModel",
+        "OutputError",
+        "ParityError",
+        "ScanError",
+        "TableError",
+        "TrainingError",
+    ]
+    for name in lithovae.runtime.__all__:
+        assert getattr(lithovae.runtime, name).__doc__
+
+
+def test_constraints_pin_every_dependency(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    pinned = set(re.findall(r"^([\w-]+)==", (root / "constraints.txt").read_text(), re.MULTILINE))
+    extras = {name: wanted for name, wanted in project["optional-dependencies"].items() if name != "dask"}
+    wanted = [*project["dependencies"], *(dependency for group in extras.values() for dependency in group)]
+    names = {re.split(r"[\[><=]", dependency)[0] for dependency in wanted} - {"lithovae"}
+    assert names <= pinned
+    assert "torch==2.13.0" in (root / "constraints.txt").read_text().splitlines()
