@@ -6,6 +6,7 @@ PACKAGES := models training export runtime
 SOURCES := pyproject.toml constraints.txt $(shell find $(PACKAGES) -name '*.py' -o -path 'models/bundles/*/*' -o -name '*.csv')
 TABLE := build/lily.csv
 
+.DELETE_ON_ERROR:
 .PHONY: demo test check bench models embeddings clean
 
 demo: $(RUN)/ready

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -47,11 +46,11 @@ def write_bundle(
     OutputError
         If ``out`` is something else than a bundle, or cannot be written.
     """
-    out = Path(out)
-    if out.exists() and not (out / fmt.MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out} exists and is not a bundle: choose another folder", out)
-    if not out.absolute().parent.is_dir():
-        raise OutputError(f"no such folder: {out.absolute().parent}", out)
+    out = Path(out).resolve()
+    if out.exists() and not _is_replaceable(out):
+        raise OutputError(f"{out} exists and is not a bundle alone: choose another folder", out)
+    if not out.parent.is_dir():
+        raise OutputError(f"no such folder: {out.parent}", out)
     described = _describe(checkpoint)
     folded = fold(checkpoint.model)
     metadata = {fmt.METADATA_KEY: json.dumps(described, sort_keys=True, ensure_ascii=False)}
@@ -87,23 +86,40 @@ def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
+def _is_replaceable(out: Path) -> bool:
+    """Tell whether a path is an empty folder, or a folder that holds a bundle and nothing else."""
+    if not out.is_dir():
+        return False
+    names = {path.name for path in out.iterdir()}
+    if not names:
+        return True
+    try:
+        manifest = json.loads((out / fmt.MANIFEST).read_text(encoding="utf-8"))
+        ours = isinstance(manifest["schema"], int) and isinstance(manifest["files"], dict)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return ours and names <= {fmt.MANIFEST, *(f"{graph}.onnx" for graph in fmt.GRAPHS)}
+
+
 def _place(out: Path, graphs: dict[str, bytes], manifest: dict[str, Any]) -> None:
     try:
-        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.absolute().parent))
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+            new, old = Path(folder) / "new", Path(folder) / "old"
+            new.mkdir()
+            files = {}
+            for name, data in graphs.items():
+                (new / f"{name}.onnx").write_bytes(data)
+                files[f"{name}.onnx"] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+            text = json.dumps(manifest | {"files": files}, indent=1, ensure_ascii=False) + "\n"
+            (new / fmt.MANIFEST).write_text(text, encoding="utf-8")
+            fmt.Bundle.read(new)  # what the runtime would refuse should not get a name
+            if out.exists():
+                out.rename(old)
+            try:
+                new.rename(out)
+            except OSError:
+                if old.exists():
+                    old.rename(out)
+                raise
     except OSError as error:
-        raise OutputError(f"cannot write beside {out}: {error.strerror}", out) from error
-    try:
-        partial.chmod(0o755)
-        files = {}
-        for name, data in graphs.items():
-            (partial / f"{name}.onnx").write_bytes(data)
-            files[f"{name}.onnx"] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-        text = json.dumps(manifest | {"files": files}, indent=1, ensure_ascii=False) + "\n"
-        (partial / fmt.MANIFEST).write_text(text, encoding="utf-8")
-        if out.exists():
-            shutil.rmtree(out)
-        partial.rename(out)
-    except OSError as error:
-        raise OutputError(f"cannot write {out}: {error.strerror}", out) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        raise OutputError(f"cannot write {out}: {error.strerror or error}", out) from error

@@ -13,7 +13,7 @@ app = new_app("Export a checkpoint as an ONNX bundle that runs without torch.")
 
 
 @app.command()
-@clear_errors
+@clear_errors("export")
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.pt), with its .json beside it.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle; a bundle that is there already is replaced.")],

@@ -16,7 +16,7 @@ import torch
 
 from lithovae.runtime.errors import CheckpointError, OutputError
 
-from .scaler import DistributionAwareScaler
+from .scaler import N_FEATURES, DistributionAwareScaler
 from .vae import VAE, SemiSupervisedVAE
 
 
@@ -56,20 +56,12 @@ class Checkpoint:
     def save(self, path: str | Path) -> None:
         """Write ``path`` and its sidecar; neither appears under its name before both are whole."""
         path = Path(path)
-        sidecar = {
-            "trained_on": self.trained_on,
-            "scaler": {"mean": self.scaler.mean_.tolist(), "scale": self.scaler.scale_.tolist()},
-            "classes": list(self.classes),
-            "recipe": self.recipe,
-            "data_digest": self.data_digest,
-            "history": self.history,
-        }
-        text = json.dumps(sidecar, indent=1, ensure_ascii=False) + "\n"
+        require_place(path)
         partials = [path.with_name(f".{path.name}.partial"), path.with_name(f".{path.stem}.json.partial")]
         try:
             torch.save(self.model.state_dict(), partials[0])
-            partials[1].write_text(text, encoding="utf-8")
             self.sha256 = hashlib.sha256(partials[0].read_bytes()).hexdigest()
+            partials[1].write_text(json.dumps(self._sidecar(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             os.replace(partials[1], path.with_suffix(".json"))
             os.replace(partials[0], path)
         except (OSError, RuntimeError) as error:
@@ -77,6 +69,17 @@ class Checkpoint:
         finally:
             for partial in partials:
                 partial.unlink(missing_ok=True)
+
+    def _sidecar(self) -> dict[str, Any]:
+        return {
+            "checkpoint_sha256": self.sha256,
+            "trained_on": self.trained_on,
+            "scaler": {"mean": self.scaler.mean_.tolist(), "scale": self.scaler.scale_.tolist()},
+            "classes": list(self.classes),
+            "recipe": self.recipe,
+            "data_digest": self.data_digest,
+            "history": self.history,
+        }
 
     @classmethod
     def load(cls, path: str | Path) -> Checkpoint:
@@ -114,8 +117,14 @@ class Checkpoint:
             )
         except KeyError as error:
             raise CheckpointError(f"{sidecar_path} lacks the key {error}", sidecar_path) from error
-        except (ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise CheckpointError(f"{sidecar_path} is not a checkpoint's sidecar: {error}", sidecar_path) from error
+        if sidecar.get("checkpoint_sha256", checkpoint.sha256) != checkpoint.sha256:
+            raise CheckpointError(f"{sidecar_path} belongs to another checkpoint than {path.name}", sidecar_path)
+        if not all(isinstance(name, str) for name in checkpoint.classes) or isinstance(sidecar["classes"], str):
+            raise CheckpointError(f"{sidecar_path}: classes must be a list of names", sidecar_path)
+        if len(set(checkpoint.classes)) < len(checkpoint.classes):
+            raise CheckpointError(f"{sidecar_path} names a class twice", sidecar_path)
         n_classes = model.classifier[3].out_features if isinstance(model, SemiSupervisedVAE) else 0
         if len(checkpoint.classes) != n_classes:
             raise CheckpointError(
@@ -142,12 +151,33 @@ def build_model(state: dict[str, torch.Tensor], path: Path) -> VAE:
         else:
             model = VAE(*dims)
         model.load_state_dict(state)
+        if dims[0] != N_FEATURES:
+            raise CheckpointError(f"{path} takes {dims[0]} features, not {N_FEATURES}", path)
     except KeyError as error:
         raise CheckpointError(f"{path} is not a LithoVAE checkpoint: it has no tensor {error}", path) from error
     except (RuntimeError, IndexError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{path} is not a LithoVAE checkpoint: {reason[:300]}", path) from error
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all() or (name.endswith("running_var") and (tensor < 0).any()):
+            raise CheckpointError(f"{path} is spoilt: {name} holds NaN, infinity or a negative variance", path)
     return model.eval()
+
+
+def require_place(path: Path) -> None:
+    """Make sure that a checkpoint can be put somewhere, before hours are spent on it.
+
+    Raises
+    ------
+    OutputError
+        If the name does not end in ``.pt``, is a folder's, or is in a folder that is not there.
+    """
+    if path.suffix != ".pt":
+        raise OutputError(f"{path}: a checkpoint's name ends in .pt", path)
+    if path.is_dir() or path.with_suffix(".json").is_dir():
+        raise OutputError(f"{path} or its .json is a folder: choose another name", path)
+    if not path.absolute().parent.is_dir():
+        raise OutputError(f"no such folder: {path.absolute().parent}", path)
 
 
 def _read_state_dict(path: Path) -> dict[str, torch.Tensor]:
@@ -163,8 +193,11 @@ def _read_state_dict(path: Path) -> dict[str, torch.Tensor]:
             f"{what} could run code",
             path,
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is not a torch checkpoint: {str(error).splitlines()[0]}", path) from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    except Exception as error:  # damaged pickles fail in any way
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"{path} is not a torch checkpoint: {reason}", path) from error
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    ):
         raise CheckpointError(f"{path} does not hold a bare state dict (names to tensors)", path)
     return state

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from .attributes import as_text, find_attributes
 from .column import Column
 from .errors import ScanError
 from .features import letters
@@ -25,6 +26,8 @@ ADDRESS: Mapping[str, tuple[str, ...]] = {
 """The parts of a sample's address, from the widest to the narrowest, and the names they go by."""
 HOLE_PARTS = ("expedition", "site", "hole")
 """The parts of an address that tell one hole from another."""
+HOLE_NAME = re.compile(r"(?<![0-9A-Z])(?:\d{3}-)?[UCM]?\d{3,4}-?[A-Z](?![0-9A-Za-z])")
+"""A group named like a hole: U1482A, 926B, 162-984-A, 346-U1422-A."""
 
 
 def address_part(name: str) -> str | None:
@@ -58,12 +61,12 @@ def address_attributes(path: Path, file: Any, columns: list[Column], notes: list
         places |= {"/" + "/".join(parts[:n]) for n in range(1, len(parts) + 1)}
     found: dict[str, set[str]] = {}
     for place in places:
-        for name, value in file[place].attrs.items():
-            part = address_part(name)
-            if part and np.size(value) == 1 and not isinstance(value, h5py.Reference):
-                value = value.item() if isinstance(value, (np.ndarray, np.generic)) else value
-                text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-                found.setdefault(part, set()).add(text)
+        for part, aliases in ADDRESS.items():
+            texts = [as_text(value) for value in find_attributes(file[place], *aliases)]
+            found.setdefault(part, set()).update(text for text in texts if text)
+    named = {match[0] for place in places for match in HOLE_NAME.finditer(place)}
+    if len(named) > 1:
+        found["hole"] = named
     for part, values in found.items():
         if len(values) > 1 and part in HOLE_PARTS:
             names = ", ".join(sorted(values))
@@ -74,20 +77,19 @@ def address_attributes(path: Path, file: Any, columns: list[Column], notes: list
 
 
 class Codes:
-    """Gives each distinct combination of texts a number, in order of appearance."""
+    """Gives each distinct text, or combination of texts, a number in order of appearance."""
 
     def __init__(self) -> None:
         self._codes: dict[tuple[str, ...], int] = {}
 
-    def encode(self, columns: list[NDArray[np.str_] | None], n: int) -> NDArray[np.int64]:
-        """Give the code of each row of some columns of equal length; a column that is None is blank."""
-        blank = np.full(n, "", "<U1")
-        stacked = np.rec.fromarrays([blank if column is None else column for column in columns] or [blank])
-        found, position = np.unique(stacked, return_inverse=True)
+    def encode(self, columns: list[NDArray[np.str_]], n: int) -> NDArray[np.int64]:
+        """Give the code of each of ``n`` rows of some columns; without columns, all rows are alike."""
+        if not columns:
+            return np.zeros(n, np.int64)
+        found, position = np.unique(np.rec.fromarrays(columns), return_inverse=True)
         codes = [self._codes.setdefault(tuple(map(str, key)), len(self._codes)) for key in found.tolist()]
         return np.array(codes, np.int64)[position]
 
-    def decode(self, codes: NDArray[np.int64], parts: list[str]) -> dict[str, NDArray[np.str_]]:
-        """Give the texts behind codes, one array a part; empty where the code is -1."""
-        texts = [*self._codes, ("",) * len(parts)]
-        return {part: np.array([texts[code][i] for code in codes], np.str_) for i, part in enumerate(parts)}
+    def texts(self) -> list[str]:
+        """List the texts by their code, where single texts were encoded."""
+        return [text for (text,) in self._codes]

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .features import DEPTH
+
 BIN_WIDTH = 0.2
 """Width of a bin, in metres, of the published training table."""
 
 _HOLE_STRIDE = 1 << 40
-MAX_DEPTH = 20_000.0
+MAX_DEPTH = DEPTH.plausible[1]
 """Depths (m) beyond this, either way, are not depths below a sea floor or a core's top: they are left out."""
 
 
@@ -28,6 +30,8 @@ class DepthBins:
         Number of channels that are brought together.
     width : float
         Width of a bin in metres.
+    n_labels : int
+        Number of labels that a bin remembers.
 
     Attributes
     ----------
@@ -35,13 +39,13 @@ class DepthBins:
         Samples left out because their depth is missing or beyond `MAX_DEPTH`.
     """
 
-    def __init__(self, n_channels: int, width: float = BIN_WIDTH) -> None:
+    def __init__(self, n_channels: int, width: float = BIN_WIDTH, n_labels: int = 0) -> None:
         self.width = width
         self.n_left_out = 0
         self._keys = np.empty(0, np.int64)
         self._sums = np.empty((0, n_channels))
         self._counts = np.empty((0, n_channels), np.int64)
-        self._labels = np.empty(0, np.int64)
+        self._labels = np.empty((0, n_labels), np.int64)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -52,7 +56,7 @@ class DepthBins:
         values: NDArray[np.float64],
         channels: list[int],
         holes: NDArray[np.int64] | int = 0,
-        labels: NDArray[np.int64] | int = -1,
+        labels: NDArray[np.int64] | None = None,
     ) -> None:
         """Add a block of one track.
 
@@ -66,8 +70,8 @@ class DepthBins:
             Which channels the columns of ``values`` are.
         holes : int or ndarray of shape (n,)
             Non-negative code of the hole of each sample: holes never share a bin.
-        labels : int or ndarray of shape (n,)
-            Code to remember of the first sample of each bin; -1 for none.
+        labels : ndarray of shape (n, n_labels), optional
+            Codes, of which a bin remembers those of its first sample that has one; -1 for none.
         """
         has_depth = np.abs(depth) <= MAX_DEPTH  # False for NaN
         self.n_left_out += int(np.count_nonzero(~has_depth))
@@ -76,7 +80,6 @@ class DepthBins:
             return
         bins = np.rint(depth[use] / self.width).astype(np.int64)
         hole_codes = np.broadcast_to(np.asarray(holes, np.int64), depth.shape)[use]
-        label_codes = np.broadcast_to(np.asarray(labels, np.int64), depth.shape)[use]
         keyed = np.asarray(hole_codes * _HOLE_STRIDE + bins, np.int64)
         keys, first, position = np.unique(keyed, return_index=True, return_inverse=True)
         self._insert(keys)
@@ -87,8 +90,8 @@ class DepthBins:
             where, n = position[present], len(keys)
             self._sums[rows, channel] += np.bincount(where, samples[present], n)
             self._counts[rows, channel] += np.bincount(where, minlength=n)
-        unlabelled = self._labels[rows] < 0
-        self._labels[rows[unlabelled]] = label_codes[first[unlabelled]]
+        if labels is not None:
+            self._labels[rows] = np.where(self._labels[rows] < 0, labels[use][first], self._labels[rows])
 
     def _insert(self, keys: NDArray[np.int64]) -> None:
         merged = np.union1d(self._keys, keys)
@@ -112,7 +115,7 @@ class DepthBins:
 
     @property
     def label(self) -> NDArray[np.int64]:
-        """Label code of each row's first labelled sample, -1 for none; shape (bins,)."""
+        """Label codes of each row's first labelled sample, -1 for none; shape (bins, n_labels)."""
         return self._labels
 
     @property

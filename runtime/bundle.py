@@ -64,6 +64,15 @@ class Bundle:
         """What a missing feature does: ``impute`` (replaced by its mean) or ``nan`` (the row's outputs are NaN)."""
         return str(self.description["missing"])
 
+    def signature(self, graph: str) -> tuple[dict[str, int], dict[str, int]]:
+        """Give the inputs and outputs that a graph must have, by name, with their widths."""
+        n, latent = len(FEATURE_NAMES), self.latent_dim
+        return {
+            "encoder": ({"features": n}, {"mu": latent, "logvar": latent}),
+            "decoder": ({"z": latent}, {"features": n}),
+            "classifier": ({"z": latent}, {"probabilities": len(self.classes)}),
+        }[graph]
+
     @classmethod
     def read(cls, bundle: str | PathLike[str]) -> Bundle:
         """Read a bundle and check it against its manifest.
@@ -123,7 +132,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     place = path / MANIFEST
     try:
         manifest = json.loads(place.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{place} cannot be read as JSON: {error}", path) from error
     if not isinstance(manifest, dict):
         raise BundleError(f"{place} is not a JSON object", path)
@@ -139,7 +148,9 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         files_are_pinned = all(isinstance(entry["sha256"], str) for entry in manifest["files"].values())
         well_formed = (
             files_are_pinned
-            and int(manifest["latent_dim"]) > 0
+            and type(manifest["latent_dim"]) is int
+            and manifest["latent_dim"] > 0
+            and isinstance(manifest["classes"], list)
             and all(isinstance(name, str) for name in manifest["classes"])
             and manifest["missing"] in ("impute", "nan")
         )

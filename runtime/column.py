@@ -1,8 +1,7 @@
-"""Columns of an HDF5 file: every place that could hold one value per sample, and how to read a stretch of it."""
+"""A column: a place in an HDF5 file that could hold one value per sample, and what the file says of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,13 +10,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from .attributes import as_numbers, as_text, as_texts, find_attributes
 from .errors import ScanError
-from .missing import without_sentinels
 
-MAX_NAMELESS_COLUMNS = 64
-_NAME_ATTRIBUTES = ("columns", "column_names", "feature_names", "features", "names", "fields", "channels", "labels")
-_UNIT_ATTRIBUTES = ("units", "unit")
-_FILL_ATTRIBUTES = ("missing_value", "_FillValue")
+UNIT_ATTRIBUTES = ("units", "unit")
+FILL_ATTRIBUTES = ("missingvalue", "fillvalue")
 
 
 @dataclass(frozen=True)
@@ -32,22 +29,36 @@ class Column:
         Field of a compound dataset, column of a 2-D one, None of a 1-D one.
     name : str
         Its own name; empty for a column of a 2-D dataset that does not name its columns.
+    label : str
+        What tells it from the dataset's other columns: its name, or its number where the names do not.
     """
 
     dataset: Any
     field: str | int | None
     name: str
+    label: str = ""
 
     @property
     def path(self) -> str:
         """Path in the file, as ``MST/Den``, ``A/GRA:Depth`` or ``data:3``: what ``--map`` takes."""
         place = str(self.dataset.name).lstrip("/")
-        return place if self.field is None else f"{place}:{self.name or self.field}"
+        return place if self.field is None else f"{place}:{self.label}"
 
     @property
     def group(self) -> str:
         """Path of the group that holds the dataset."""
         return str(self.dataset.name).rpartition("/")[0]
+
+    @property
+    def table(self) -> tuple[str, int]:
+        """Name of the table that it belongs to: its group and length, or its dataset where that is a table itself."""
+        return (self.group if self.field is None else str(self.dataset.name)), self.length
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """Equal for two columns that are the same data under different names (links)."""
+        info = h5py.h5o.get_info(self.dataset.id)
+        return info.fileno, info.addr, self.field
 
     @property
     def length(self) -> int:
@@ -72,160 +83,75 @@ class Column:
     @cached_property
     def unit(self) -> str | None:
         """Unit that an attribute states for this very column, None where none does."""
-        for attribute in _UNIT_ATTRIBUTES:
-            value = self.dataset.attrs.get(attribute)
+        for value in find_attributes(self.dataset, *UNIT_ATTRIBUTES):
             if self.field is None:
-                if isinstance(value, (str, bytes)):
-                    return _text(value).strip()
-            else:
-                texts, fields = _texts(value), list(self.dataset.dtype.names or range(self.dataset.shape[1]))
-                if len(texts) == len(fields):
-                    return texts[fields.index(self.field)]
+                return as_text(value)
+            texts, fields = as_texts(value), list(self.dataset.dtype.names or range(self.dataset.shape[1]))
+            if len(texts) == len(fields):
+                return texts[fields.index(self.field)]
         return None
 
     @cached_property
     def table_unit(self) -> str | None:
         """The one unit that a compound or 2-D dataset states: of which of its columns, it does not say."""
-        values = [self.dataset.attrs.get(attribute) for attribute in _UNIT_ATTRIBUTES if self.field is not None]
-        return next((_text(value).strip() for value in values if isinstance(value, (str, bytes))), None)
+        values = find_attributes(self.dataset, *UNIT_ATTRIBUTES) if self.field is not None else []
+        return next((text for value in values if (text := as_text(value)) is not None), None)
 
     @cached_property
     def fills(self) -> tuple[float, ...]:
-        """Fill values that the dataset declares."""
-        found = [self.dataset.attrs.get(attribute) for attribute in _FILL_ATTRIBUTES]
+        """Fill values that the dataset declares, as stored."""
+        found = [number for value in find_attributes(self.dataset, *FILL_ATTRIBUTES) for number in as_numbers(value)]
         if self.dataset.id.get_create_plist().fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED:
             fill = self.dataset.fillvalue
-            found.append(fill[self.field] if isinstance(self.field, str) else fill)
-        numbers = [value for value in found if np.issubdtype(np.asarray(value).dtype, np.number)]
-        return tuple(float(value) for value in numbers if np.size(value) == 1)
+            found += as_numbers(fill[self.field] if isinstance(self.field, str) else fill)
+        return tuple(found)
 
     @cached_property
     def packing(self) -> tuple[float, float]:
-        """``scale_factor`` and ``add_offset`` of the CF conventions: value = stored * scale_factor + add_offset."""
-        attributes = self.dataset.attrs
-        return float(np.ravel(attributes.get("scale_factor", 1))[0]), float(
-            np.ravel(attributes.get("add_offset", 0))[0]
-        )
+        """``scale_factor`` and ``add_offset`` of the CF conventions: value = stored * scale_factor + add_offset.
+
+        Raises
+        ------
+        ScanError
+            If either is there but is not a number.
+        """
+        return self._one_number("scalefactor", 1.0), self._one_number("addoffset", 0.0)
+
+    def _one_number(self, name: str, default: float) -> float:
+        for value in find_attributes(self.dataset, name):
+            numbers = as_numbers(value)
+            if len(numbers) != 1:
+                file = self.dataset.file.filename
+                raise ScanError(f"{file}: {self.path} is packed by {name} {value!r}, which is not a number", file)
+            return numbers[0]
+        return default
 
     @property
     def chunk_rows(self) -> int:
         """Rows of a storage chunk; 1 where the dataset is contiguous."""
         return int(self.dataset.chunks[0]) if self.dataset.chunks else 1
 
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row of the dataset."""
+        return int(self.dataset.dtype.itemsize) * (int(self.dataset.shape[1]) if self.dataset.ndim == 2 else 1)
 
-def find_columns(file: Any) -> list[Column]:
-    """List every column of an open file; links to elsewhere are not followed."""
-    found: list[Column] = []
+    @cached_property
+    def unwritten(self) -> NDArray[np.bool_]:
+        """Which storage chunks (by row) were never written: they read as zeros that nobody measured.
 
-    def visit(_: str, node: Any) -> None:
-        if isinstance(node, h5py.Dataset):
-            found.extend(_columns_of(node))
-
-    file.visititems(visit)
-    return found
-
-
-def _columns_of(dataset: Any) -> Iterable[Column]:
-    if dataset.shape is None:
-        return
-    if dataset.dtype.names and dataset.ndim == 1:
-        for field in dataset.dtype.names:
-            yield Column(dataset, field, field)
-    elif dataset.ndim == 1:
-        yield Column(dataset, None, str(dataset.name).rpartition("/")[2])
-    elif dataset.ndim == 2:
-        names = _column_names(dataset)
-        if names or dataset.shape[1] <= MAX_NAMELESS_COLUMNS:
-            for i in range(dataset.shape[1]):
-                yield Column(dataset, i, names[i] if names else "")
-
-
-def _column_names(dataset: Any) -> list[str]:
-    for attribute in _NAME_ATTRIBUTES:
-        names = _texts(dataset.attrs.get(attribute))
-        if len(names) == dataset.shape[1]:
-            return names
-    return []
-
-
-def read_numbers(columns: Sequence[Column], start: int, stop: int) -> list[NDArray[Any]]:
-    """Read a stretch of several columns, each dataset once; missing values become NaN, integers float64.
-
-    Raises
-    ------
-    ScanError
-        If the file is damaged there.
-    """
-    blocks = _read_datasets(columns, start, stop)
-    found = []
-    for column in columns:
-        values = _take(blocks[column.dataset.name], column)
-        if values.dtype.kind != "f":
-            values = values.astype(np.float64)
-        elif not values.dtype.isnative or values.dtype.itemsize == 2:
-            values = values.astype(np.float32 if values.dtype.itemsize < 8 else np.float64)
-        values = without_sentinels(values, column.fills)
-        factor, offset = column.packing
-        if (factor, offset) != (1.0, 0.0):
-            values = values.astype(np.float64) * factor + offset
-        found.append(values)
-    return found
-
-
-def read_texts(columns: Sequence[Column], start: int, stop: int) -> list[NDArray[np.str_]]:
-    """Read a stretch of several columns as text: numbers as they are written, bytes as UTF-8.
-
-    Raises
-    ------
-    ScanError
-        If the file is damaged there.
-    """
-    blocks = _read_datasets(columns, start, stop)
-    return [_as_text(_take(blocks[column.dataset.name], column)) for column in columns]
-
-
-def _read_datasets(columns: Sequence[Column], start: int, stop: int) -> dict[str, Any]:
-    blocks: dict[str, Any] = {}
-    for column in columns:
-        dataset, name = column.dataset, column.dataset.name
-        if name in blocks:
-            continue
-        fields = [other.field for other in columns if other.dataset.name == name]
-        try:
-            blocks[name] = dataset.fields(fields)[start:stop] if isinstance(column.field, str) else dataset[start:stop]
-        except (OSError, RuntimeError, ValueError) as error:
-            raise ScanError(
-                f"{dataset.file.filename}: rows {start} to {stop} of {name} cannot be read, the file is damaged there: "
-                f"{error}",
-                dataset.file.filename,
-            ) from error
-    return blocks
-
-
-def _take(block: Any, column: Column) -> NDArray[Any]:
-    if column.field is None:
-        return np.asarray(block)
-    return np.asarray(block[:, column.field] if isinstance(column.field, int) else block[column.field])
-
-
-def _as_text(values: NDArray[Any]) -> NDArray[np.str_]:
-    if values.dtype.kind == "f":  # a core number that a notebook has left as 1.0
-        return np.array([f"{value:g}" for value in values], np.str_)
-    if values.dtype.kind == "S":
-        values = values.astype(object)
-    if values.dtype.kind == "O":
-        return np.array([_text(value) for value in values], np.str_)
-    return values.astype(np.str_)
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _texts(value: Any) -> list[str]:
-    """Give an attribute's value as a list of texts: an array of strings, or one string with commas."""
-    if isinstance(value, (str, bytes)):
-        return [part.strip() for part in _text(value).split(",")]
-    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "SUO":
-        return [_text(item).strip() for item in value]
-    return []
+        One element, for all rows, where the dataset is contiguous.
+        """
+        dataset = self.dataset
+        if dataset.is_virtual or not self.length:
+            return np.zeros(1, np.bool_)
+        if not dataset.chunks:
+            return np.array([dataset.id.get_storage_size() == 0 and dataset.external is None])
+        grid = [-(-n // size) for n, size in zip(dataset.shape, dataset.chunks, strict=True)]
+        if dataset.id.get_num_chunks() == np.prod(grid):
+            return np.zeros(grid[0], np.bool_)
+        written = np.zeros(grid, np.bool_)
+        for i in range(dataset.id.get_num_chunks()):
+            offset = dataset.id.get_chunk_info(i).chunk_offset
+            written[tuple(o // size for o, size in zip(offset, dataset.chunks, strict=True))] = True
+        return ~(written[:, self.field // dataset.chunks[1]] if isinstance(self.field, int) else written)

@@ -16,59 +16,66 @@ from .errors import LithoError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-EXTRA_OF = {
-    "torch": "training",
-    "pandas": "training",
-    "scipy": "training",
-    "sklearn": "training",
-    "onnx": "export",
-    "matplotlib": "report",
-}
-"""The extra that brings a package which the runtime alone does not need."""
-
 
 def new_app(help: str) -> typer.Typer:
     """Make a command-line application with the house's settings."""
     return typer.Typer(help=help, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
-def clear_errors(command: Callable[P, T]) -> Callable[P, T]:
+def clear_errors(extra: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Make a command print expected errors as one line on standard error and exit with 1, without a traceback.
 
     Ctrl-C and SIGTERM (a scheduler's way to end a job) unwind the command, so that it leaves nothing half-written, and
     exit with 130 and 143.
+
+    Parameters
+    ----------
+    extra : str
+        The optional extra that brings the packages which the command needs beyond the runtime's.
     """
 
-    @functools.wraps(command)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-        def terminate(number: int, frame: object) -> NoReturn:
-            raise SystemExit(128 + number)
+    def decorate(command: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(command)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+            signal.signal(signal.SIGTERM, _terminate)
+            try:
+                return command(*args, **kwargs)
+            except LithoError as error:
+                _fail(str(error))
+            except ModuleNotFoundError as error:
+                if not extra:
+                    raise
+                _fail(f"this command needs {error.name}: pip install 'lithovae[{extra}]'")
+            except BrokenPipeError:  # the reader of our summary, `head` say, has left
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise typer.Exit(1) from None
+            except OSError as error:
+                _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+            except KeyboardInterrupt:
+                typer.echo("interrupted; nothing was left half-written", err=True)
+                raise typer.Exit(130) from None
 
-        signal.signal(signal.SIGTERM, terminate)
-        try:
-            return command(*args, **kwargs)
-        except LithoError as error:
-            _fail(str(error))
-        except ModuleNotFoundError as error:
-            extra = EXTRA_OF.get((error.name or "").partition(".")[0])
-            if extra is None:
-                raise
-            _fail(f"this command needs {error.name}: pip install 'lithovae[{extra}]'")
-        except BrokenPipeError:  # the reader of our summary, `head` say, has left
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(1) from None
-        except OSError as error:
-            _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-        except KeyboardInterrupt:
-            typer.echo("interrupted; nothing was left half-written", err=True)
-            raise typer.Exit(130) from None
+        return guarded
 
-    return guarded
+    return decorate
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def say(line: str) -> None:
+    """Print a line that may quote a file: what a terminal could not print, or would obey, is escaped."""
+    typer.echo(_printable(line))
 
 
 def _fail(message: str) -> NoReturn:
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    typer.echo(f"error: {_printable(' '.join(message.split()))}", err=True)
     raise typer.Exit(1)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def progress(items: Iterable[T], label: str, total: int, size: Callable[[T], int] = lambda item: 1) -> Iterator[T]:
@@ -88,7 +95,7 @@ def progress(items: Iterable[T], label: str, total: int, size: Callable[[T], int
     if not sys.stderr.isatty():
         yield from items
         return
-    from rich.console import Console
+    from rich.console import Console  # typer brings rich
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:

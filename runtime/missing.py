@@ -14,7 +14,9 @@ SENTINELS = (-999.0, -999.25, -999.99, -9999.0)
 FIRST_COLOUR = 3
 
 
-def without_sentinels(values: NDArray[Any], declared: tuple[float, ...] = ()) -> NDArray[Any]:
+def without_sentinels(
+    values: NDArray[Any], declared: tuple[float, ...] = (), sentinels: tuple[float, ...] = SENTINELS
+) -> NDArray[Any]:
     """Replace sentinels, and the fill values that a dataset declares, by NaN.
 
     Parameters
@@ -23,12 +25,31 @@ def without_sentinels(values: NDArray[Any], declared: tuple[float, ...] = ()) ->
         Not changed; returned as it is where it holds no sentinel.
     declared : tuple of float
         Fill values of the dataset that the values come from.
+    sentinels : tuple of float
+        The sentinels.
     """
-    bad = values <= max(SENTINELS)  # one comparison suffices for nearly every block
+    bad = values <= max(sentinels, default=-np.inf)  # one comparison suffices for nearly every block
     if bad.any():
-        bad &= np.isin(values, np.array(SENTINELS, values.dtype))
-    for fill in declared:
-        bad |= values == values.dtype.type(fill)
+        bad &= np.isin(values, np.array(sentinels, values.dtype))
+    with np.errstate(over="ignore"):
+        for fill in declared:
+            bad |= values == values.dtype.type(fill)
+    return np.where(bad, values.dtype.type(np.nan), values) if bad.any() else values
+
+
+def measurable(values: NDArray[Any], feature: int) -> NDArray[Any]:
+    """Replace what cannot be a measurement by NaN: infinity, and a colour of -1 or less, which log1p does not take.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,), float
+        Samples of one feature. Not changed.
+    feature : int
+        Position of the feature.
+    """
+    bad = np.isinf(values)
+    if feature >= FIRST_COLOUR:
+        bad |= values <= -1
     return np.where(bad, values.dtype.type(np.nan), values) if bad.any() else values
 
 

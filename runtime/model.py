@@ -40,6 +40,8 @@ class LithoModel:
             raise InputError(f"threads must be at least 1, not {threads}")
         self.bundle = bundle
         self.threads = threads or granted_threads()
+        self._executor: ThreadPoolExecutor
+        self._pool_of: int | None = None
 
     @classmethod
     def load(cls, bundle: str | PathLike[str], *, threads: int | None = None) -> LithoModel:
@@ -53,6 +55,9 @@ class LithoModel:
         model = cls(Bundle.read(bundle), threads)
         _ = model._encoder  # a bundle that cannot run should say so now, not at the first row
         return model
+
+    def __reduce__(self) -> tuple[type[LithoModel], tuple[Bundle, int]]:
+        return type(self), (self.bundle, self.threads)  # sessions and threads stay behind; a worker makes its own
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -81,7 +86,8 @@ class LithoModel:
         ----------
         x : array-like of shape (n, 6)
             Bulk density (g/cm3), magnetic susceptibility (instrument units), natural gamma (cps), R, G, B (0-255).
-            NaN and the sentinels of the trade (-999, -999.25, -9999) are missing; see `imputes` and `missing`.
+            NaN, masked values and the sentinels of the trade (-999, -999.25, -9999) are missing; see `imputes` and
+            `missing`. Columns of a data frame that has the features' names are taken by name.
 
         Returns
         -------
@@ -153,9 +159,12 @@ class LithoModel:
                 one(start)
         return out
 
-    @cached_property
+    @property
     def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.threads, "lithovae")
+        if self._pool_of != os.getpid():  # a fork does not copy threads: a child needs its own
+            self._executor = ThreadPoolExecutor(self.threads, "lithovae")
+            self._pool_of = os.getpid()
+        return self._executor
 
     @cached_property
     def _encoder(self) -> Any:
@@ -181,14 +190,24 @@ def granted_threads() -> int:
 
 
 def _rows(x: ArrayLike) -> Float32s:
-    try:
-        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
-            rows = np.ascontiguousarray(x, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"features must be numbers of shape (n, {len(FEATURE_NAMES)}): {error}") from error
-    if np.ndim(x) != 2 or rows.shape[1] != len(FEATURE_NAMES):
+    """Give features as contiguous float32 rows (n, 6); what a masked array masks is NaN."""
+    names = [str(name) for name in getattr(x, "columns", [])]
+    if any(name in FEATURE_NAMES for name in names):  # a data frame: by name, not by place
+        lacking = [name for name in FEATURE_NAMES if name not in names]
+        if lacking:
+            raise InputError(f"the data frame lacks the columns {lacking}; it has {names}")
+        x = x[list(FEATURE_NAMES)]  # type: ignore[call-overload, index]
+    values = x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
+    if values.ndim != 2 or values.shape[1] != len(FEATURE_NAMES):
         raise InputError(
-            f"features must have shape (n, {len(FEATURE_NAMES)}), not {np.shape(x)}; "
+            f"features must have shape (n, {len(FEATURE_NAMES)}), not {values.shape}; "
             f"the columns are {', '.join(FEATURE_NAMES)}"
         )
-    return rows
+    if values.dtype.kind not in "iufO":
+        raise InputError(f"features must be numbers of shape (n, {len(FEATURE_NAMES)}), not {values.dtype}")
+    try:
+        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
+            unmasked = np.ma.filled(values.astype(np.float64), np.nan) if np.ma.isMA(values) else values
+            return np.ascontiguousarray(unmasked, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"features must be numbers of shape (n, {len(FEATURE_NAMES)}): {error}") from error

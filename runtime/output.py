@@ -26,9 +26,11 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
     OutputError
         If the folder is not there or cannot be written to.
     """
-    path = Path(path)
+    path = Path(path).resolve()  # through a link: what it leads to is replaced, not the link
     if path.is_dir():
         raise OutputError(f"{path} is a folder: name a file in it", path)
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is a device or a pipe: name a file", path)
     if not path.absolute().parent.is_dir():
         raise OutputError(f"no such folder: {path.absolute().parent}", path)
     try:
@@ -36,7 +38,7 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise OutputError(f"cannot write in {path.absolute().parent}: {error.strerror}", path) from error
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "w+b") as file:
             yield file
         os.chmod(partial, 0o666 & ~_umask())  # mkstemp's files are for their owner alone
         os.replace(partial, path)

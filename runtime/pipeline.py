@@ -22,6 +22,8 @@ from .output import NpzStream, npz_stream
 from .scan import Scan, open_scan
 from .track import BLOCK_ROWS, Track
 
+PLAUSIBLE = np.array([feature.plausible for feature in FEATURES], np.float32).T
+
 Progress = Callable[[Iterable[Any], str, int, Callable[[Any], int]], Iterable[Any]]
 """Passes items on, with a label, the sum of their sizes and their size: `lithovae.runtime.command.progress` is one."""
 
@@ -36,7 +38,7 @@ class Summary:
         What was understood of the file.
     n_rows : int
         Rows written.
-    n_bins_of : float or None
+    bin_width : float or None
         Width of the depth bins in metres; None where the rows are the scan's own.
     n_missing : ndarray of shape (6,)
         Rows in which each feature is missing.
@@ -44,6 +46,10 @@ class Summary:
         Rows without an embedding.
     n_left_out : int
         Samples left out because their depth is missing.
+    n_implausible : ndarray of shape (6,)
+        Rows in which each feature lies beyond its plausible range.
+    highest : ndarray of shape (6,)
+        Largest value of each feature.
     depth_range : tuple of float, or None
         Shallowest and deepest row in metres.
     """
@@ -52,6 +58,8 @@ class Summary:
     n_rows: int = 0
     bin_width: float | None = None
     n_missing: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURE_NAMES), np.int64))
+    n_implausible: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURE_NAMES), np.int64))
+    highest: NDArray[np.float32] = field(default_factory=lambda: np.full(len(FEATURE_NAMES), -np.inf, np.float32))
     n_nan: int = 0
     n_left_out: int = 0
     depth_range: tuple[float, float] | None = None
@@ -128,11 +136,11 @@ def _embed_rows(scan: Scan, track: Track, out: Path, model: LithoModel, summary:
 
 
 def _embed_bins(scan: Scan, out: Path, model: LithoModel, summary: Summary, progress: Progress) -> None:
-    bins = DepthBins(len(FEATURES))
-    holes, labels = Codes(), Codes()
-    named: dict[str, set[str]] = {}
     parts = [part for part in ADDRESS if any(part in track.address for track in scan.tracks)]
     shared = [part for part in HOLE_PARTS if all(part in track.address for track in scan.tracks)]
+    bins = DepthBins(len(FEATURES), n_labels=len(parts))
+    holes, labels = Codes(), {part: Codes() for part in parts}
+    named = {part: {text} for part, text in scan.address.items() if part in HOLE_PARTS}
     total = sum(track.length for track in scan.tracks)
     stretches = (stretch for track in scan.tracks for stretch in track.stretches())
     for stretch in progress(stretches, "binning", total, lambda stretch: stretch.length):
@@ -146,17 +154,21 @@ def _embed_bins(scan: Scan, out: Path, model: LithoModel, summary: Summary, prog
                     f"from: add a {part} column to each, or keep one hole per file",
                     scan.path,
                 )
+        codes = [labels[part].encode([texts[part]], n) if part in texts else np.full(n, -1) for part in parts]
         bins.add(
             stretch.depth,
             np.stack([np.asarray(values, np.float64) for values in stretch.features.values()], axis=1),
             list(stretch.features),
             holes=holes.encode([texts[part] for part in shared], n),
-            labels=labels.encode([texts.get(part) for part in parts], n) if texts else -1,
+            labels=np.stack(codes, axis=1) if parts else None,
         )
     if not len(bins):
         raise ScanError(f"{scan.path}: no sample has both a depth and a value", scan.path)
     summary.bin_width, summary.n_left_out = bins.width, bins.n_left_out
-    address = {part: np.full(len(bins), text) for part, text in scan.address.items()} | labels.decode(bins.label, parts)
+    address = {part: np.full(len(bins), text) for part, text in scan.address.items()}
+    for i, part in enumerate(parts):
+        texts_of_codes = [*labels[part].texts(), scan.address.get(part, "")]  # the last is for code -1
+        address[part] = np.array(texts_of_codes, np.str_)[bins.label[:, i]]
     with np.errstate(over="ignore"):
         features_of_bins = bins.mean().astype(np.float32)
     depth_of_bins, samples = bins.depth, bins.count
@@ -207,6 +219,8 @@ def _write_block(stream: NpzStream, block: _Block, model: LithoModel, summary: S
     if block.samples is not None:
         stream.write(samples=block.samples)
     summary.n_missing += bit_counts(missing)
+    summary.n_implausible += ((block.features < PLAUSIBLE[0]) | (block.features > PLAUSIBLE[1])).sum(axis=0)
+    summary.highest = np.fmax(summary.highest, np.fmax.reduce(block.features, axis=0, initial=-np.inf))
     summary.n_nan += int(np.isnan(embeddings[:, 0]).sum())
     if block.depth is not None:
         stream.write(depth=block.depth)

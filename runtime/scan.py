@@ -11,7 +11,8 @@ from typing import Any
 import h5py
 
 from .address import address_attributes, address_columns
-from .column import Column, find_columns
+from .column import Column
+from .contents import find_columns, require_sources
 from .errors import ScanError
 from .features import DEPTH, split_unit
 from .source import Source, choose_sources
@@ -80,18 +81,22 @@ def open_scan(path: str | Path, mapping: Mapping[str, str] | None = None) -> Ite
         ) from error
     with file:
         try:
-            columns = find_columns(file)
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise ScanError(f"{path}: its contents cannot be listed, the file is damaged: {error}", path) from error
-        yield _understand(path, file, columns, mapping or {})
+            scan = _understand(path, file, mapping or {})
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise ScanError(f"{path}: its contents cannot be made out, the file is damaged: {error}", path) from error
+        yield scan
 
 
-def _understand(path: Path, file: Any, columns: list[Column], mapping: Mapping[str, str]) -> Scan:
+def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
     notes: list[str] = []
+    columns = find_columns(file, notes)
     chosen = choose_sources(path, columns, mapping, notes)
     tables: dict[tuple[str, int], dict[int, Source]] = {}
     for i, source in chosen.items():
-        tables.setdefault(_table_of(source.column), {})[i] = source
+        tables.setdefault(source.column.table, {})[i] = source
+        require_sources(source.column)
+        if source.column.unwritten.any():
+            notes.append(f"parts of {source.column.path} were never written: missing there")
     tracks = []
     for key, features in tables.items():
         own, above = _members(columns, key)
@@ -120,16 +125,11 @@ def _understand(path: Path, file: Any, columns: list[Column], mapping: Mapping[s
     )
 
 
-def _table_of(column: Column) -> tuple[str, int]:
-    """Name the table that a column belongs to: its group and length, or its dataset where that is a table itself."""
-    return (column.group if column.field is None else str(column.dataset.name)), column.length
-
-
 def _members(columns: list[Column], table: tuple[str, int]) -> tuple[list[Column], list[Column]]:
     """List the columns of a table, and those of the same length in the group above it."""
     place, length = table
     same_length = [column for column in columns if column.length == length]
-    own = [column for column in same_length if _table_of(column) == table]
+    own = [column for column in same_length if column.table == table]
     above = [column for column in same_length if column.field is None and column.group == place.rpartition("/")[0]]
     return own, above if place else []
 

@@ -29,6 +29,10 @@ def open_session(bundle: Bundle, graph: str) -> Any:
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     place = bundle.path / f"{graph}.onnx"
+    # Weights in other files would escape the manifest's SHA-256: none can be found in a folder that is not there.
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", f"{place} has no other file"
+    )
     try:
         session = ort.InferenceSession(bundle.graphs[graph], options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class
@@ -40,4 +44,8 @@ def open_session(bundle: Bundle, graph: str) -> Any:
         raise BundleError(f"{place} carries no description under {METADATA_KEY!r}", bundle.path) from error
     if described != bundle.description:
         raise BundleError(f"{place} describes itself otherwise than the manifest: export the bundle again", bundle.path)
+    doors = (session.get_inputs(), session.get_outputs())
+    found = tuple({node.name: node.shape[-1] if node.shape else None for node in nodes} for nodes in doors)
+    if found != bundle.signature(graph):
+        raise BundleError(f"{place} takes and gives {found}, not {bundle.signature(graph)} as described", bundle.path)
     return session

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from .column import Column
@@ -21,13 +22,13 @@ class Source:
         The column.
     unit : str or None
         Unit in which the file states its values; None where it states none.
-    factor : float
+    factor : Fraction
         What brings a value to the quantity's unit.
     """
 
     column: Column
     unit: str | None
-    factor: float
+    factor: Fraction
 
     def __str__(self) -> str:
         return f"{self.column.path} ({self.unit or 'no unit given'})"
@@ -75,6 +76,8 @@ def choose_sources(
                         f"{column.path} is a point sensor's {feature.name}, which is not comparable: left out "
                         f"(--map takes it)"
                     )
+            elif _is_lab_colour(column, columns):
+                notes.append(f"{column.path} stands beside L and a: taken for L*a*b* colour, not for {feature.name}")
             elif not column.is_number:
                 if column.is_text:
                     texts[i] = column
@@ -97,6 +100,11 @@ def choose_sources(
 
 def _best(path: Path, feature: Quantity, candidates: list[tuple[int, Source]], notes: list[str]) -> Source:
     candidates.sort(key=lambda candidate: candidate[0])
+    same_data: set[object] = set()
+    for candidate in list(candidates):
+        if candidate[1].column.identity in same_data:  # a link to what a better name leads to
+            candidates.remove(candidate)
+        same_data.add(candidate[1].column.identity)
     best = [source for rank, source in candidates if rank == candidates[0][0]]
     if len(best) > 1:
         names = ", ".join(source.column.path for source in best[:4])
@@ -130,6 +138,8 @@ def _mapped(path: Path, columns: list[Column], mapping: Mapping[str, str]) -> di
     found: dict[int, Column] = {}
     for name, place in mapping.items():
         position = next((i for i, feature in enumerate(FEATURES) if feature.rank(name) is not None), None)
+        if position in found:
+            raise ScanError(f"--map: {FEATURES[position].name} is mapped twice", path)
         if position is None:
             known = ", ".join(feature.name for feature in FEATURES)
             raise ScanError(f"--map: {name!r} is none of the features {known}", path)
@@ -150,8 +160,15 @@ def _mapped_source(feature: Quantity, column: Column, notes: list[str]) -> Sourc
         notes.append(
             f"{column.path} is taken as {feature.name} in {feature.unit}, as mapped, though it says {_unit(column)!r}"
         )
-        source = Source(column, _unit(column), 1.0)
+        source = Source(column, _unit(column), Fraction(1))
     return source
+
+
+def _is_lab_colour(column: Column, columns: list[Column]) -> bool:
+    if letters(column.name) != "b":
+        return False
+    beside = {letters(other.name) for other in columns if other.table == column.table}
+    return "a" in beside and "r" not in beside
 
 
 def _unit(column: Column) -> str | None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .column import Column, read_numbers, read_texts
+from .column import Column
+from .missing import measurable
+from .reading import read_numbers, read_texts
 from .source import Source
 
 BLOCK_ROWS = 65_536
 MAX_BLOCK_ROWS = 1 << 20
+MAX_BLOCK_BYTES = 1 << 25
 
 
 @dataclass(frozen=True)
@@ -47,20 +51,19 @@ class Track:
         """
         chunk = max(source.column.chunk_rows for source in self.features.values())
         rows = min(-(-BLOCK_ROWS // chunk) * chunk, MAX_BLOCK_ROWS)
+        rows = max(1, min(rows, MAX_BLOCK_BYTES // max(source.column.row_bytes for source in self.features.values())))
         for start in range(0, self.length, rows):
             yield self._read(start, min(start + rows, self.length))
 
     def _read(self, start: int, stop: int) -> Stretch:
         sources = [*self.features.values(), *([self.depth] if self.depth else [])]
-        numbers = [
-            block if source.factor == 1 else block.astype(np.float64) * source.factor
-            for source, block in zip(sources, read_numbers([s.column for s in sources], start, stop), strict=True)
-        ]
+        blocks = read_numbers([source.column for source in sources], start, stop)
+        numbers = [_convert(block, source.factor) for source, block in zip(sources, blocks, strict=True)]
         texts = read_texts(list(self.address.values()), start, stop)
         return Stretch(
             track=self,
             length=stop - start,
-            features=dict(zip(self.features, numbers, strict=False)),
+            features={i: measurable(values, i) for i, values in zip(self.features, numbers, strict=False)},
             depth=np.asarray(numbers[-1], np.float64) if self.depth else None,
             address=dict(zip(self.address, texts, strict=True)),
         )
@@ -95,11 +98,19 @@ class Stretch:
     address: dict[str, NDArray[np.str_]]
 
 
+def _convert(values: NDArray[Any], factor: Fraction) -> NDArray[Any]:
+    if factor == 1:
+        return values
+    # Dividing by 100 rounds as the file in metres would have been; multiplying by 0.01 does not.
+    return np.asarray(values.astype(np.float64) * factor.numerator / factor.denominator)
+
+
 def _text_type(column: Column) -> np.dtype[Any]:
     if column.dtype.kind == "S":
-        return np.dtype(f"<U{column.dtype.itemsize}")
+        return np.dtype(f"<U{max(1, column.dtype.itemsize)}")
     if column.dtype.kind in "iu":
-        return np.dtype(f"<U{len(str(np.iinfo(column.dtype).min))}")
+        info = np.iinfo(column.dtype)
+        return np.dtype(f"<U{max(len(str(info.min)), len(str(info.max)))}")
     width = 1
     for start in range(0, column.length, BLOCK_ROWS):
         (texts,) = read_texts([column], start, min(start + BLOCK_ROWS, column.length))

@@ -21,10 +21,10 @@ Model = Annotated[str, typer.Option(help="unsup, semisup, unsup_hybrid or semisu
 
 
 @app.command()
-@clear_errors
+@clear_errors("training")
 def simulate(
     out: Annotated[Path, typer.Option(help="Where the table goes: .csv or .h5.")],
-    seed: Annotated[int, typer.Option(help="The same seed gives the same table.")] = 42,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same table.", min=0)] = 42,
     share: Annotated[float, typer.Option(help="Share of the published 238,506 rows.", min=1e-4, max=1.0)] = 1.0,
 ) -> None:
     """Make a training table from the published statistics of LILY."""
@@ -36,11 +36,11 @@ def simulate(
 
 
 @app.command()
-@clear_errors
+@clear_errors("training")
 def scan(
     out: Annotated[Path, typer.Option(help="Where the HDF5 scan goes.")],
-    seed: Annotated[int, typer.Option(help="The same seed gives the same scan.")] = 42,
-    length: Annotated[float, typer.Option(help="Length of core in metres.", min=1.0)] = 30.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same scan.", min=0)] = 42,
+    length: Annotated[float, typer.Option(help="Length of core in metres.", min=1.0, max=500.0)] = 30.0,
 ) -> None:
     """Make a core scan as a logger would leave it: several instruments, each on its own depth grid."""
     from .logger import simulate_scan
@@ -50,7 +50,7 @@ def scan(
 
 
 @app.command()
-@clear_errors
+@clear_errors("training")
 def fit(
     table: Table,
     out: Annotated[Path, typer.Option(help="Where the checkpoint goes (.pt); its .json is put beside it.")],
@@ -63,15 +63,14 @@ def fit(
     """Train a model."""
     from dataclasses import replace
 
-    from lithovae.runtime.errors import OutputError
+    from lithovae.models.checkpoint import require_place
 
     from .recipe import MODELS
     from .table import TrainingTable
 
     if model not in MODELS:
         raise typer.BadParameter(f"no model {model!r}; there are {', '.join(MODELS)}", param_hint="--model")
-    if not out.parent.is_dir():
-        raise OutputError(f"no such folder: {out.parent}", out)
+    require_place(out)
     plan = MODELS[model]
     recipe = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
     rows = TrainingTable.read(table)
@@ -88,7 +87,7 @@ def fit(
 
 
 @app.command()
-@clear_errors
+@clear_errors("training")
 def embed(
     table: Table,
     out: Annotated[Path, typer.Option(help="Where the embeddings go (.npz).")],

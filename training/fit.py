@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
@@ -16,6 +17,7 @@ from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime.errors import TableError, TrainingError
+from lithovae.runtime.missing import missing_bits
 
 from .recipe import Recipe
 from .table import TrainingTable
@@ -54,13 +56,13 @@ def fit(
     TrainingError
         If the loss is no longer a number.
     """
-    scaler = DistributionAwareScaler().fit(table.features)
-    x = torch.tensor(scaler.transform(table.features), dtype=torch.float32)
-    lacking = int((~torch.isfinite(x)).any(dim=1).sum())
+    lacking = int(np.count_nonzero(missing_bits(table.features.astype(np.float32))))
     if lacking:
         raise TableError(f"{lacking} of the table's {len(table)} rows lack a feature: leave them out to train")
     if len(table) < 2:
         raise TableError("a table of one row cannot be trained on")
+    scaler = DistributionAwareScaler().fit(table.features)
+    x = torch.tensor(scaler.transform(table.features), dtype=torch.float32)
     labels = torch.tensor(table.labels) if supervised else None
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # layers this small gain nothing from more, and one thread is reproducible

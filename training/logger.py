@@ -9,10 +9,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from lithovae.runtime.bins import BIN_WIDTH
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.output import whole_file
 
-from .simulate import BIN, CORE_BINS, simulate_table
+from .simulate import CORE_BINS, simulate_table
 
 SECTION_LENGTH = 1.5
 SENTINEL = -999.25
@@ -93,9 +94,9 @@ def _write(
     rng: np.random.Generator,
 ) -> None:
     grid = np.arange(0, depth[-1], instrument.step)
-    recovered = np.isin(np.rint(grid / BIN), np.rint(depth / BIN))
+    recovered = np.isin(np.rint(grid / BIN_WIDTH), np.rint(depth / BIN_WIDTH))
     grid = grid[recovered]
-    in_core = grid % (CORE_BINS * BIN)
+    in_core = grid % (CORE_BINS * BIN_WIDTH)
     section = (in_core // SECTION_LENGTH).astype(np.int32) + 1
     group = scan.create_group(instrument.group)
 
@@ -108,7 +109,7 @@ def _write(
         store("depth", grid * 100, "cm")
     else:
         store("depth", grid, "m")
-    store("core", (grid // (CORE_BINS * BIN)).astype(np.int32) + 1)
+    store("core", (grid // (CORE_BINS * BIN_WIDTH)).astype(np.int32) + 1)
     store("section", section)
     at_end = (in_core % SECTION_LENGTH < 0.02) | (in_core % SECTION_LENGTH > SECTION_LENGTH - 0.02)
     lost = rng.random(len(grid)) < 0.01

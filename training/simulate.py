@@ -8,6 +8,8 @@ the published Pearson correlations.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -16,13 +18,13 @@ from scipy.special import ndtri
 from scipy.stats import truncnorm
 
 from lithovae.models.scaler import LOG, SIGNED_LOG
+from lithovae.runtime.bins import BIN_WIDTH
 
 from .facts import Facts
 from .table import TrainingTable
 
 Floats = NDArray[np.float64]
 
-BIN = 0.2
 CORE_BINS = 48
 """Bins of a 9.6 m core: what is recovered of a core is its upper part, as on deck."""
 LAG_1 = 0.82
@@ -55,7 +57,7 @@ def simulate_table(seed: int = 42, share: float = 1.0) -> TrainingTable:
     lithology = _intervals(counts, rng)
     hole, depth = _holes(facts, len(lithology))
     scores = _scores(facts, lithology, hole, rng)
-    features = np.stack([_to_marginal(scores[:, i], quantiles(facts, i)) for i in range(6)], axis=1)
+    features = np.stack([_to_marginal(scores[:, i], quantiles(i)) for i in range(6)], axis=1)
     return TrainingTable(hole=hole, depth=depth, features=features, lithology=lithology)
 
 
@@ -78,11 +80,11 @@ def _holes(facts: Facts, n_rows: int) -> tuple[NDArray[np.str_], Floats]:
     depths: list[Floats] = []
     ends = np.round(np.cumsum([rows for _, rows, _, _ in facts.holes]) * n_rows / total).astype(int)
     for (name, _, shallowest, deepest), n in zip(facts.holes, np.diff(ends, prepend=0), strict=True):
-        available = max(n, round((deepest - shallowest) / BIN) + 1)
+        available = max(n, round((deepest - shallowest) / BIN_WIDTH) + 1)
         position = np.arange(available)
         recovered = np.sort(position[np.argsort(position % CORE_BINS, kind="stable")[:n]])
         names.append(np.full(n, name))
-        depths.append((round(shallowest / BIN) + recovered) * BIN)
+        depths.append((round(shallowest / BIN_WIDTH) + recovered) * BIN_WIDTH)
     return np.concatenate(names), np.concatenate(depths)
 
 
@@ -103,7 +105,7 @@ def _scores(facts: Facts, lithology: NDArray[np.str_], hole: NDArray[np.str_], r
     for _ in range(12):
         residual = _factor(total - covariance)
         mapped = [
-            _to_marginal(column, quantiles(facts, i))
+            _to_marginal(column, quantiles(i))
             for i, column in enumerate((between[sample] + noise[sample] @ residual.T).T)
         ]
         total = total + 0.7 * (target - np.corrcoef(mapped))
@@ -114,8 +116,7 @@ def _scores(facts: Facts, lithology: NDArray[np.str_], hole: NDArray[np.str_], r
 def _class_means(facts: Facts, classes: NDArray[np.str_], share: Floats, rng: np.random.Generator) -> Floats:
     """Give each lithology a mean score: the published medians, their group's mean, and an offset of its own."""
     known = {
-        name: np.array([_score_of(median[i], quantiles(facts, i)) for i in range(6)])
-        for name, median in facts.medians.items()
+        name: np.array([_score_of(median[i], quantiles(i)) for i in range(6)]) for name, median in facts.medians.items()
     }
     groups: dict[str, list[Floats]] = {}
     for name, score in known.items():
@@ -148,26 +149,22 @@ def _score_of(value: float, quantile: Floats) -> float:
     return float(ndtri(np.clip(np.interp(value, quantile, np.linspace(0, 1, len(quantile))), 1e-3, 1 - 1e-3)))
 
 
-_cache: dict[int, Floats] = {}
-
-
-def quantiles(facts: Facts, feature: int) -> Floats:
+@cache
+def quantiles(feature: int) -> Floats:
     """Give a feature's quantiles at evenly spaced probabilities, from its published histogram and moments.
 
     The transformed values are shifted and stretched, by a few per cent, to the published transformed mean and sd.
     """
-    if feature not in _cache:
-        edges, counts = facts.histograms[feature]
-        cumulative = np.concatenate([[0], np.cumsum(counts)]) / counts.sum()
-        grid = np.linspace(0, 1, _QUANTILES)
-        occupied = np.append(True, np.diff(cumulative) > 0)
-        raw = np.interp(grid, cumulative[occupied], edges[occupied])
-        transformed = _susceptibility(facts) if feature == 1 else _transform(raw, feature)
-        mean, sd = facts.transformed_mean[feature], facts.transformed_sd[feature]
-        transformed = (transformed - transformed.mean()) / transformed.std() * sd + mean
-        low, high = facts.raw_min[feature], facts.raw_max[feature]
-        _cache[feature] = np.clip(_inverse(transformed, feature), low, high)
-    return _cache[feature]
+    facts = Facts.load()
+    edges, counts = facts.histograms[feature]
+    cumulative = np.concatenate([[0], np.cumsum(counts)]) / counts.sum()
+    grid = np.linspace(0, 1, _QUANTILES)
+    occupied = np.append(True, np.diff(cumulative) > 0)
+    raw = np.interp(grid, cumulative[occupied], edges[occupied])
+    transformed = _susceptibility(facts) if feature == 1 else _transform(raw, feature)
+    mean, sd = facts.transformed_mean[feature], facts.transformed_sd[feature]
+    transformed = (transformed - transformed.mean()) / transformed.std() * sd + mean
+    return np.clip(_inverse(transformed, feature), facts.raw_min[feature], facts.raw_max[feature])
 
 
 def _susceptibility(facts: Facts) -> Floats:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from lithovae.runtime.errors import TableError
 from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.missing import without_sentinels
+from lithovae.runtime.output import whole_file
 
 HOLE, DEPTH, LITHOLOGY = "Borehole_ID", "Depth_Bin", "Principal"
 COLUMNS = (HOLE, DEPTH, FEATURE_NAMES[0], LITHOLOGY, *FEATURE_NAMES[1:])
@@ -88,7 +90,9 @@ class TrainingTable:
         numbers: dict[str, NDArray[np.float64]] = {}
         for name in (DEPTH, *FEATURE_NAMES):
             try:
-                numbers[name] = np.asarray(columns[name], np.float64)
+                if columns[name].dtype.kind not in "iufO":
+                    raise ValueError(f"its type is {columns[name].dtype}")
+                numbers[name] = without_sentinels(np.asarray(columns[name], np.float64))
             except ValueError as error:
                 raise TableError(f"{path}: column {name!r} does not hold numbers: {error}", path) from error
         table = cls(
@@ -105,7 +109,7 @@ class TrainingTable:
         return table
 
     def write(self, path: str | Path) -> None:
-        """Write the table as CSV, or as HDF5 where the suffix says so."""
+        """Write the table as CSV, or as HDF5 where the suffix says so; it appears when it is whole."""
         path = Path(path)
         columns: dict[str, NDArray[np.generic]] = {
             HOLE: self.hole,
@@ -113,12 +117,13 @@ class TrainingTable:
             FEATURE_NAMES[0]: self.features[:, 0],
             LITHOLOGY: self.lithology,
         } | {name: self.features[:, i] for i, name in enumerate(FEATURE_NAMES) if i}
-        if path.suffix.lower() in HDF5_SUFFIXES:
-            with h5py.File(path, "w") as file:
+        with whole_file(path) as whole:
+            if path.suffix.lower() not in HDF5_SUFFIXES:
+                pd.DataFrame(columns).to_csv(whole, index=False)
+                return
+            with h5py.File(whole, "w") as file:
                 for name, values in columns.items():
                     file[name] = values.astype(object) if values.dtype.kind == "U" else values
-        else:
-            pd.DataFrame(columns).to_csv(path, index=False)
 
 
 def _read_csv(path: Path) -> dict[str, NDArray[np.generic]]:
@@ -130,6 +135,9 @@ def _read_csv(path: Path) -> dict[str, NDArray[np.generic]]:
 def _read_hdf5(path: Path) -> dict[str, NDArray[np.generic]]:
     with h5py.File(path) as file:
         columns = {name: file[name] for name in COLUMNS if name in file}
+        odd = [name for name, node in columns.items() if not isinstance(node, h5py.Dataset) or node.ndim != 1]
+        if odd:
+            raise TableError(f"{path}: {odd[0]!r} is not a 1-D dataset", path)
         return {
             name: dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()]
             for name, dataset in columns.items()

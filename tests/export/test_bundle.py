@@ -143,8 +143,16 @@ def test_a_bundle_is_replaced_but_nothing_else_is(checkpoints: dict[str, Checkpo
     precious = tmp_path / "thesis"
     precious.mkdir()
     (precious / "chapter1.tex").write_text("irreplaceable")
-    with pytest.raises(OutputError, match="exists and is not a bundle"):
+    with pytest.raises(OutputError, match="exists and is not a bundle alone"):
         write_bundle(checkpoints["unsup"], precious)
     assert (precious / "chapter1.tex").read_text() == "irreplaceable"
+    (precious / "manifest.json").write_text('{"name": "a web application"}')
+    with pytest.raises(OutputError, match="exists and is not a bundle alone"):
+        write_bundle(checkpoints["unsup"], precious)
+    assert (precious / "chapter1.tex").exists()
+    (tmp_path / "link").symlink_to(out)
+    write_bundle(checkpoints["semisup"], tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert LithoModel.load(out).classes
     with pytest.raises(OutputError, match="no such folder"):
         write_bundle(checkpoints["unsup"], tmp_path / "absent" / "bundle")

@@ -84,10 +84,16 @@ def bad_files(path: Path) -> dict[str, Any]:
     return {
         "no such checkpoint": lambda: None,
         "not a torch checkpoint": lambda: path.write_bytes(b"neither a zip nor a pickle"),
+        "not a torch checkpoint:": lambda: path.write_bytes(b""),
         "does not hold a bare state dict": lambda: torch.save([1, 2, 3], path),
         "has no tensor 'fc_mu.weight'": lambda: torch.save({"encoder.0.weight": torch.zeros(64, 6)}, path),
         "size mismatch for fc_out.weight": lambda: torch.save(state | {"fc_out.weight": torch.zeros(6, 63)}, path),
         "so its scaler is unknown": lambda: torch.save(state, path),
+        "takes 5 features, not 6": lambda: torch.save(VAE(5).state_dict(), path),
+        "fc_mu.bias holds NaN": lambda: torch.save(state | {"fc_mu.bias": torch.full((10,), torch.nan)}, path),
+        "encoder.2.running_var holds NaN, infinity or a negative variance": lambda: torch.save(
+            state | {"encoder.2.running_var": torch.full((64,), -1.0)}, path
+        ),
     }
 
 
@@ -108,6 +114,9 @@ def test_refuses_what_is_no_checkpoint(tmp_path: Path, message: str) -> None:
         ({"scaler": {"mean": [0] * 6}}, "lacks the key 'scale'"),
         ({"scaler": {"mean": [0] * 6, "scale": [0] * 6}}, "must be positive"),
         ({"recipe": 3}, "is not a checkpoint's sidecar"),
+        ({"checkpoint_sha256": "0" * 64}, r"belongs to another checkpoint than model\.pt"),
+        ({"classes": list(range(139))}, "must be a list of names"),
+        ({"classes": ["clay"] * 139}, "names a class twice"),
     ],
 )
 def test_refuses_a_sidecar_that_does_not_fit(saved: Path, change: dict[str, Any], message: str) -> None:
@@ -118,8 +127,14 @@ def test_refuses_a_sidecar_that_does_not_fit(saved: Path, change: dict[str, Any]
 
 
 def test_a_folder_that_is_not_there_is_said(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="no such folder"):
         checkpoints["unsup"].save(tmp_path / "absent" / "model.pt")
+    (tmp_path / "taken.pt").mkdir()
+    with pytest.raises(OutputError, match="is a folder"):
+        checkpoints["unsup"].save(tmp_path / "taken.pt")
+    with pytest.raises(OutputError, match=r"ends in \.pt"):
+        checkpoints["unsup"].save(tmp_path / "model.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.pt"]
 
 
 def test_semi_supervised_model_is_recognised(saved: Path) -> None:

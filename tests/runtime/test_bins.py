@@ -73,10 +73,11 @@ def test_holes_never_share_a_bin() -> None:
 
 
 def test_a_bin_remembers_the_label_of_its_first_labelled_sample() -> None:
-    bins = DepthBins(2)
+    bins = DepthBins(2, n_labels=2)
     bins.add(np.array([0.0, 1.0]), np.ones((2, 1)), [0])
-    bins.add(np.array([1.0, 1.01, 2.0]), np.ones((3, 1)), [1], labels=np.array([7, 8, 9]))
-    np.testing.assert_array_equal(bins.label, [-1, 7, 9])
+    bins.add(np.array([1.0, 1.01, 2.0]), np.ones((3, 1)), [1], labels=np.array([[7, -1], [8, -1], [9, -1]]))
+    bins.add(np.array([1.0, 2.0]), np.ones((2, 1)), [1], labels=np.array([[5, 3], [5, 4]]))
+    np.testing.assert_array_equal(bins.label, [[-1, -1], [7, 3], [9, 4]])
 
 
 def test_memory_is_that_of_the_bins() -> None:

@@ -72,6 +72,8 @@ def test_a_missing_file_is_named(bundle: Path) -> None:
         ({"features": [{"name": "R"}]}, r"is for the features \['R'\]"),
         ({"features": [{}] * 6}, "is malformed"),
         ({"latent_dim": 0}, "is malformed"),
+        ({"latent_dim": 10.0}, "is malformed"),
+        ({"classes": "clay"}, "is malformed"),
         ({"missing": "guess"}, "is malformed"),
         ({"files": {}}, r"names no encoder\.onnx"),
         ({"files": []}, "is malformed"),
@@ -85,7 +87,7 @@ def test_a_manifest_that_lies_is_refused(bundle: Path, changes: dict[str, Any], 
         LithoModel.load(bundle)
 
 
-@pytest.mark.parametrize("text", ["", "not json", "[]", "\x00"])
+@pytest.mark.parametrize("text", ["", "not json", "[]", "\x00", "[" * 100_000])
 def test_a_manifest_that_is_no_json_object_is_refused(bundle: Path, text: str) -> None:
     (bundle / "manifest.json").write_text(text)
     with pytest.raises(BundleError, match=r"manifest\.json"):
@@ -112,6 +114,36 @@ def test_a_graph_without_its_description_is_refused(bundle: Path) -> None:
     replace_graph(bundle, model.SerializeToString())
     with pytest.raises(BundleError, match="carries no description under 'lithovae'"):
         LithoModel.load(bundle)
+
+
+def rebuilt(bundle: Path, **changes: Any) -> None:
+    """Change the description in the manifest and in the encoder alike."""
+    edit(bundle, **changes)
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    described = {key: value for key, value in manifest.items() if key not in ("files", "parity")}
+    model = onnx.load_from_string((bundle / "encoder.onnx").read_bytes())
+    onnx.helper.set_model_props(model, {"lithovae": json.dumps(described)})
+    replace_graph(bundle, model.SerializeToString())
+
+
+def test_a_graph_of_other_widths_than_described_is_refused(bundle: Path) -> None:
+    rebuilt(bundle, latent_dim=12)
+    with pytest.raises(BundleError, match=r"takes and gives .*'mu': 10.*, not .*'mu': 12"):
+        LithoModel.load(bundle)
+
+
+def test_weights_in_another_file_are_refused(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = onnx.load_from_string((bundle / "encoder.onnx").read_bytes())
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name == "encoder.0.weight")
+    for folder in (tmp_path, bundle):
+        (folder / "weights.bin").write_bytes(weight.raw_data)
+    onnx.external_data_helper.set_external_data(weight, "weights.bin")
+    weight.ClearField("raw_data")
+    replace_graph(bundle, model.SerializeToString())
+    for folder in (tmp_path, bundle):
+        monkeypatch.chdir(folder)
+        with pytest.raises(BundleError, match=r"refuses .*encoder\.onnx"):
+            LithoModel.load(bundle)
 
 
 @pytest.mark.parametrize("name", ["semisup_hybird", "/nowhere", ""])

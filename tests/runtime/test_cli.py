@@ -106,8 +106,11 @@ def long_scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scan that takes some seconds."""
     path = tmp_path_factory.mktemp("long") / "scan.h5"
     with h5py.File(path, "w") as file:
-        data = file.create_dataset("data", (12_000_000, 6), "f4", chunks=(65_536, 6), compression="gzip", fillvalue=40)
+        data = file.create_dataset("data", (12_000_000, 6), "f4", chunks=(65_536, 6), compression="gzip")
         data.attrs["columns"] = list(FEATURE_NAMES)
+        block = np.random.default_rng(0).uniform(1, 3, (65_536, 6)).round(1).astype("f4")
+        for start in range(0, len(data), len(block)):
+            data[start : start + len(block)] = block[: len(data) - start]
     return path
 
 

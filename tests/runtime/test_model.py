@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import os
+import pickle
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -118,6 +123,52 @@ def test_a_wrong_shape_is_repeated_in_the_error(bad: ArrayLike) -> None:
         model.embed(bad)
     assert str(np.shape(bad)) in str(caught.value)
     assert FEATURE_NAMES[0] in str(caught.value)
+
+
+def test_what_a_masked_array_masks_is_missing(features: Floats) -> None:
+    model = LithoModel.load("semisup_hybrid")
+    masked = np.ma.masked_array(np.where(np.eye(6), 1e20, features[:6]), mask=np.eye(6, dtype=bool))
+    gappy = np.where(np.eye(6), np.nan, features[:6])
+    np.testing.assert_array_equal(model.embed(masked), model.embed(gappy))
+    np.testing.assert_array_equal(model.missing(masked), 1 << np.arange(6))
+    whole = np.ma.masked_array(features.astype(int))
+    np.testing.assert_array_equal(model.embed(whole), model.embed(features.astype(int)))
+
+
+def test_a_data_frame_is_taken_by_name(features: Floats) -> None:
+    model = LithoModel.load("unsup")
+    frame = pd.DataFrame(features, columns=list(FEATURE_NAMES))
+    np.testing.assert_array_equal(model.embed(frame[sorted(FEATURE_NAMES)].assign(extra=1)), model.embed(features))
+    with pytest.raises(InputError, match=r"lacks the columns \['G'\]"):
+        model.embed(frame.drop(columns="G"))
+    np.testing.assert_array_equal(model.embed(pd.DataFrame(features)), model.embed(features))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_works_in_a_forked_child(features: Floats) -> None:
+    model = LithoModel.load("unsup", threads=2)
+    x = np.tile(features, (10, 1))
+    expected = model.embed(x)
+    child = get_context("fork").Process(target=lambda: os._exit(int(not np.array_equal(model.embed(x), expected))))
+    child.start()
+    child.join(timeout=60)
+    assert child.exitcode == 0
+
+
+def test_can_be_sent_to_another_process(features: Floats) -> None:
+    model = LithoModel.load("semisup", threads=2)
+    again = pickle.loads(pickle.dumps(model))
+    assert again.threads == 2
+    np.testing.assert_array_equal(again.classify(features), model.classify(features))
+
+
+@pytest.mark.parametrize(
+    "bad", [[["1"] * 6], np.ones((1, 6), complex), np.ones((1, 6), "M8[s]"), np.ones((1, 6), bool)]
+)
+def test_other_types_are_refused(bad: Any) -> None:
+    with pytest.raises(InputError, match="must be numbers"):
+        LithoModel.load("unsup").embed(bad)
 
 
 def test_text_is_refused() -> None:

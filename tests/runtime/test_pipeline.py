@@ -66,8 +66,8 @@ def test_instruments_are_brought_together_in_bins(write_scan: WriteScan, model: 
         ("ngr", 0.1, (2,)),
         ("rgb", 0.01, (3, 4, 5)),
     ]:
-        depth = rng.permutation(np.arange(0.3, 20.0, step))
-        data[f"{group}/depth"] = depth * 100
+        data[f"{group}/depth"] = rng.permutation(np.arange(30, 2000.0, step * 100))
+        depth = data[f"{group}/depth"] / 100
         for i in columns:
             values = rng.uniform(1, 200, len(depth))
             values[rng.random(len(depth)) < 0.1] = -999.25
@@ -102,6 +102,57 @@ def test_several_holes_are_kept_apart(write_scan: WriteScan, model: LithoModel) 
     expected = np.full((4, 6), np.nan)
     expected[:, 0] = expected[:, 2] = [1, 2, 3, 4]
     np.testing.assert_allclose(arrays["embeddings"], model.embed(expected), atol=1e-6)
+
+
+def test_every_part_of_an_address_is_kept_where_any_instrument_has_it(write_scan: WriteScan, model: LithoModel) -> None:
+    data = {
+        **{"a/density": np.ones(2), "a/depth": np.array([0.0, 0.2]), "a/core": np.array([7, 31], "u1")},
+        **{"b/NGR": np.ones(2), "b/depth": np.array([0.2, 0.4]), "b/section": np.array([b"1 ", b"CC"])},
+    }
+    arrays = run(write_scan(data, attrs={"@hole": np.array([b"A"])}), model)
+    assert arrays["core"].tolist() == ["7", "31", ""]
+    assert arrays["section"].tolist() == ["", "1", "CC"]
+    assert arrays["hole"].tolist() == ["A"] * 3
+
+
+def test_a_hole_named_by_a_column_and_another_by_an_attribute(write_scan: WriteScan, model: LithoModel) -> None:
+    data = {"a/density": np.ones(1), "a/depth": np.zeros(1), "b/NGR": np.ones(1), "b/depth": np.zeros(1)}
+    with pytest.raises(ScanError, match=r"several holes \(hole A, B\)"):
+        run(write_scan(data | {"a/hole": [b"A"]}, attrs={"b@hole": "B"}), model)
+
+
+def test_holes_numbered_by_floats_stay_apart(write_scan: WriteScan, model: LithoModel) -> None:
+    data: dict[str, Any] = {}
+    for group, name in (("a", "density"), ("b", "NGR")):
+        data |= {
+            f"{group}/{name}": np.ones(2),
+            f"{group}/depth": np.zeros(2),
+            f"{group}/hole": [12345671.0, 12345672.0],
+        }
+    assert run(write_scan(data), model)["hole"].tolist() == ["12345671", "12345672"]
+
+
+def test_bad_samples_do_not_spoil_a_bin(write_scan: WriteScan, model: LithoModel) -> None:
+    data = {"a/R": np.array([100.0, -1, -7, 102]), "a/depth": np.zeros(4),
+            "b/density": np.array([1.5, np.inf, 2.5]), "b/depth": np.zeros(3)}  # fmt: skip
+    arrays = run(write_scan(data), model)
+    assert arrays["samples"][0].tolist() == [2, 0, 0, 2, 0, 0]
+    expected = np.array([[2.0, np.nan, np.nan, 101.0, np.nan, np.nan]])
+    np.testing.assert_allclose(arrays["embeddings"], model.embed(expected), atol=1e-6)
+
+
+def test_depths_in_m_and_cm_fall_into_the_same_bins(write_scan: WriteScan, model: LithoModel) -> None:
+    tenths = np.arange(1000)
+    data = {"a/density": np.ones(1000), "a/depth": tenths / 10, "b/NGR": np.ones(1000), "b/depth": tenths * 10.0}
+    arrays = run(write_scan(data, {"a/depth": "m", "b/depth": "cm"}), model)
+    np.testing.assert_array_equal(arrays["samples"][:, 0], arrays["samples"][:, 2])
+
+
+def test_implausible_values_are_counted(flat_scan: Path, model: LithoModel) -> None:
+    with h5py.File(flat_scan, "a") as file:
+        file[FEATURE_NAMES[0]][:10] = 1700.0  # kg/m3 that does not say so
+    summary = embed_scan(flat_scan, flat_scan.with_suffix(".npz"), model)
+    assert summary.n_implausible.tolist() == [10, 0, 0, 0, 0, 0]
 
 
 def test_holes_that_only_one_instrument_names_are_not_mixed(write_scan: WriteScan, model: LithoModel) -> None:

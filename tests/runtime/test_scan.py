@@ -210,14 +210,126 @@ def test_an_instrument_without_depth_cannot_join_others(write_scan: WriteScan) -
             pass
 
 
-def test_links_to_elsewhere_are_not_followed(tmp_path: Path, flat_scan: Path) -> None:
+def test_links_within_the_file_are_followed_and_others_are_not(tmp_path: Path, flat_scan: Path) -> None:
     with h5py.File(tmp_path / "links.h5", "w") as file:
-        file["MS"] = np.ones(3)
+        file["raw/17"] = np.ones(3)
+        file["MS"] = h5py.SoftLink("/raw/17")
+        file["density"] = np.ones(3)
+        file["Bulk density"] = file["density"]  # the same data twice is not two candidates
         file["R"] = h5py.ExternalLink(flat_scan.name, "R")
-        file["G"] = h5py.SoftLink("/MS")
+        file["out"] = h5py.ExternalLink(flat_scan.name, "/")
+        file["B"] = h5py.SoftLink("/out/B")
+        file["G"] = h5py.SoftLink("/nowhere")
         file["loop"] = file["/"]
     with open_scan(tmp_path / "links.h5") as scan:
+        assert [scan.sources[i].column.path for i in scan.sources] == ["Bulk density", "MS"]
+        assert sorted(note.split()[0] for note in scan.notes) == ["B", "G", "R", "out"]
+
+
+@pytest.mark.parametrize("unit", [np.array([b"cm"]), np.array(["cm"], object), b"cm", " CM "])
+@pytest.mark.parametrize("attribute", ["units", "Units", "UNIT"])
+def test_units_in_any_spelling(write_scan: WriteScan, unit: Any, attribute: str) -> None:
+    path = write_scan({"MS": np.ones(3), "depth": np.arange(3.0)}, attrs={f"depth@{attribute}": unit})
+    with open_scan(path) as scan:
+        (stretch,) = scan.tracks[0].stretches()
+        np.testing.assert_allclose(np.asarray(stretch.depth), [0, 0.01, 0.02])
+
+
+def test_a_unit_in_latin_1(write_scan: WriteScan) -> None:
+    path = write_scan({"density": np.array([1500.0])}, attrs={"density@units": np.bytes_("kg/m³".encode("latin-1"))})
+    with open_scan(path) as scan:
+        assert values_of(scan)[0, 0] == 1.5
+
+
+@pytest.mark.parametrize("fill", [np.array([-99.0, -88.0]), "-99", b"-99", -99])
+@pytest.mark.parametrize("attribute", ["missing_value", "_FillValue", "FillValue", "Missing Value"])
+def test_declared_fills_in_any_spelling(write_scan: WriteScan, fill: Any, attribute: str) -> None:
+    with open_scan(write_scan({"density": np.array([1.5, -99.0])}, attrs={f"density@{attribute}": fill})) as scan:
+        np.testing.assert_array_equal(values_of(scan)[:, 0], [1.5, np.nan])
+
+
+def test_sentinels_are_sought_in_unpacked_values(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["MS"] = np.array([5000, -999, -99925], "i4")
+        file["MS"].attrs["scale_factor"] = 0.01
+    with open_scan(tmp_path / "scan.h5") as scan:
+        np.testing.assert_allclose(values_of(scan)[:, 1], [50, -9.99, np.nan])
+
+
+@pytest.mark.parametrize("packing", ["abc", np.array([]), np.array([1.0, 2.0])])
+def test_a_packing_that_is_no_number_is_refused(write_scan: WriteScan, packing: Any) -> None:
+    with open_scan(write_scan({"MS": np.ones(3)}, attrs={"MS@scale_factor": packing})) as scan:
+        with pytest.raises(ScanError, match="is packed by scalefactor"):
+            values_of(scan)
+
+
+def test_what_was_never_written_is_missing(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file.create_dataset("R", (1000,), "f4", chunks=(100,))[150:350] = 40
+        file.create_dataset("G", (1000,), "f4")
+        file.create_dataset("data", (1000, 2), "f4", chunks=(500, 1))[:500, 1] = 7
+        file["data"].attrs["columns"] = ["MS", "NGR"]
+        file["depth"] = np.arange(1000.0)
+    with open_scan(tmp_path / "scan.h5") as scan:
+        assert sorted(note for note in scan.notes if "never written" in note)[0].startswith("parts of G")
+        values = {
+            i: np.concatenate([stretch.features[i] for stretch in track.stretches()])
+            for track in scan.tracks
+            for i in track.features
+        }
+    assert np.isnan(values[4]).all()
+    assert np.flatnonzero(~np.isnan(values[3])).tolist() == list(range(100, 400))  # by whole chunks
+    assert np.isnan(values[1]).all()
+    assert np.flatnonzero(~np.isnan(values[2])).tolist() == list(range(500))
+
+
+def test_a_virtual_dataset_without_its_source_is_refused(tmp_path: Path) -> None:
+    layout = h5py.VirtualLayout((3,), "f8")
+    layout[:] = h5py.VirtualSource("gone.h5", "MS", (3,))
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file.create_virtual_dataset("MS", layout)
+    with pytest.raises(ScanError, match=r"assembled from gone\.h5, which is not there"):
+        with open_scan(tmp_path / "scan.h5"):
+            pass
+
+
+def test_groups_named_like_different_holes_are_not_brought_together(write_scan: WriteScan) -> None:
+    data = {f"{hole}/{name}": np.ones(2) for hole, name in [("U1482A", "MS"), ("U1482B", "NGR")]}
+    data |= {f"{hole}/depth": np.arange(2.0) for hole in ("U1482A", "U1482B")}
+    with pytest.raises(ScanError, match=r"several holes \(hole U1482A, U1482B\)"):
+        with open_scan(write_scan(data)):
+            pass
+
+
+def test_lab_colour_without_stars_is_not_rgb_either(write_scan: WriteScan) -> None:
+    with open_scan(write_scan({name: np.ones(3) for name in ("L", "a", "b", "MS")})) as scan:
         assert list(scan.sources) == [1]
+
+
+def test_columns_of_one_name_are_told_apart_by_number(write_scan: WriteScan) -> None:
+    path = write_scan({"data": np.arange(6.0).reshape(2, 3)}, attrs={"data@columns": ["R", "R", "G"]})
+    with pytest.raises(ScanError, match="could be any of data:0, data:1"):
+        with open_scan(path):
+            pass
+    with open_scan(path, {"R": "data:1"}) as scan:
+        np.testing.assert_array_equal(values_of(scan)[:, 3], [1, 4])
+
+
+def test_a_feature_is_mapped_once(write_scan: WriteScan) -> None:
+    with pytest.raises(ScanError, match="R is mapped twice"):
+        with open_scan(write_scan({"x": np.ones(3), "y": np.ones(3)}), {"R": "x", "red": "y"}):
+            pass
+
+
+def test_wide_tables_are_read_in_small_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"channel {i}" for i in range(50)] + ["MS"]
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["data"] = np.arange(100 * 51, dtype="f8").reshape(100, 51)
+        file["data"].attrs["columns"] = names
+    monkeypatch.setattr("lithovae.runtime.track.MAX_BLOCK_BYTES", 51 * 8 * 10)
+    with open_scan(tmp_path / "scan.h5") as scan:
+        assert [stretch.length for stretch in scan.tracks[0].stretches()] == [10] * 10
+        np.testing.assert_array_equal(values_of(scan)[:, 1], np.arange(100) * 51 + 50)
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,11 @@ Floats = NDArray[np.float64]
 Tracks = list[tuple[Floats, dict[int, Floats]]]
 
 
-def m9907(file: Any, to_metres: float) -> Tracks:
+def m9907(file: Any, per_metre: float) -> Tracks:
     mst, camera = file["MST"], file["linescan"]
     return [
-        (mst["depth"][:] * to_metres, {0: mst["Den"][:], 1: mst["MS"][:]}),
-        (camera["depth"][:] * to_metres, {3: camera["R"][:], 4: camera["G"][:], 5: camera["B"][:]}),
+        (mst["depth"][:] / per_metre, {0: mst["Den"][:], 1: mst["MS"][:]}),
+        (camera["depth"][:] / per_metre, {3: camera["R"][:], 4: camera["G"][:], 5: camera["B"][:]}),
     ]
 
 
@@ -69,7 +69,7 @@ def binned(tracks: Tracks) -> tuple[Floats, Floats]:
 
 
 CASES: dict[str, tuple[Callable[[Any], Tracks], int, dict[str, str]]] = {
-    "m9907-23pc": (lambda file: m9907(file, 0.01), 40, {"core": "M9907-23PC"}),
+    "m9907-23pc": (lambda file: m9907(file, 100.0), 40, {"core": "M9907-23PC"}),
     "m9907-11pc": (lambda file: m9907(file, 1.0), 23, {"core": "M9907-11PC"}),
     "odp-926a": (odp_926a, 1604, {"expedition": "154", "site": "926", "hole": "A"}),
     "odp-984a": (odp_984a, 870, {"expedition": "162", "site": "984", "hole": "A"}),

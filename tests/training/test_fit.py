@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,6 +107,14 @@ def test_refuses_a_table_with_gaps(table: TrainingTable) -> None:
     gappy[:3, 2] = np.nan
     with pytest.raises(TableError, match="3 of the table's"):
         fit(TrainingTable(table.hole, table.depth, gappy, table.lithology), STANDARD, supervised=False, trained_on="")
+
+
+def test_refuses_a_table_with_sentinels(table: TrainingTable, tmp_path: Path) -> None:
+    gappy = table.features.copy()
+    gappy[:4, 2] = -999.25
+    TrainingTable(table.hole, table.depth, gappy, table.lithology).write(tmp_path / "table.csv")
+    with pytest.raises(TableError, match="4 of the table's"):
+        fit(TrainingTable.read(tmp_path / "table.csv"), STANDARD, supervised=False, trained_on="")
 
 
 def test_says_when_the_loss_is_lost(table: TrainingTable) -> None:

@@ -73,6 +73,19 @@ def test_says_what_a_file_is_not(tmp_path: Path) -> None:
             TrainingTable.read(tmp_path / name)
 
 
+@pytest.mark.parametrize("odd", [np.ones((5, 2)), 3.0, None, np.ones(5, complex)])
+def test_hdf5_columns_that_are_none(table: TrainingTable, tmp_path: Path, odd: object) -> None:
+    table.write(tmp_path / "table.h5")
+    with h5py.File(tmp_path / "table.h5", "a") as file:
+        del file["R"]
+        if odd is None:
+            file.create_group("R")
+        else:
+            file["R"] = odd
+    with pytest.raises(TableError, match=r"'R' (is not a 1-D dataset|does not hold numbers)|differ in length"):
+        TrainingTable.read(tmp_path / "table.h5")
+
+
 def test_hdf5_columns_of_different_length(table: TrainingTable, tmp_path: Path) -> None:
     table.write(tmp_path / "table.h5")
     with h5py.File(tmp_path / "table.h5", "a") as file:

@@ -1,0 +1,67 @@
+"""HDF5 attributes as writers in many languages leave them: by any spelling, scalar or array of one, in any encoding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import h5py
+import numpy as np
+
+from .features import letters
+
+
+def find_attributes(node: Any, *names: str) -> list[Any]:
+    """List the values of a node's attributes whose names are equal by their letters; unreadable ones are left out."""
+    found: list[Any] = []
+    for name in node.attrs:
+        if letters(name) in names:
+            try:
+                value = node.attrs[name]
+            except (OSError, RuntimeError, TypeError, ValueError, KeyError):
+                continue
+            if not isinstance(value, (h5py.Empty, h5py.Reference)):
+                found.append(value)
+    return found
+
+
+def as_text(value: Any) -> str | None:
+    """Give text or a number, or an array of one of them, as text; None for anything else."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if isinstance(value, bytes):
+        return decode(value).strip()
+    if isinstance(value, (float, np.floating)):
+        return number_text(float(value))
+    return str(value).strip() if isinstance(value, (str, int, np.integer)) else None
+
+
+def as_texts(value: Any) -> list[str]:
+    """Give an array of text, or one text with commas, as a list."""
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "SUO" and value.size > 1:
+        return [as_text(item) or "" for item in value]
+    text = as_text(value)
+    return [part.strip() for part in text.split(",")] if text is not None else []
+
+
+def as_numbers(value: Any) -> tuple[float, ...]:
+    """Give numbers, or text that is one, as floats; nothing for anything else."""
+    if isinstance(value, (str, bytes)) or (isinstance(value, np.ndarray) and value.dtype.kind in "SUO"):
+        try:
+            return tuple(float(text) for text in as_texts(value))
+        except ValueError:
+            return ()
+    values = np.ravel(value)
+    return tuple(float(number) for number in values) if values.dtype.kind in "iuf" else ()
+
+
+def decode(value: bytes) -> str:
+    """Decode text that should be UTF-8 and may be Latin-1."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def number_text(value: float) -> str:
+    """Write a number as a person would: a core number that a notebook has left as 1.0 is 1."""
+    return str(int(value)) if value.is_integer() else repr(value)
