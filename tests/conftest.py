@@ -44,6 +44,12 @@ def table() -> TrainingTable:
 
 
 @pytest.fixture(scope="session")
+def full_table() -> TrainingTable:
+    """The simulated training table, all of it."""
+    return simulate_table()
+
+
+@pytest.fixture(scope="session")
 def checkpoints(table: TrainingTable) -> dict[str, Checkpoint]:
     """Each of the four models, trained for an epoch."""
     return {

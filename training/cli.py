@@ -37,16 +37,34 @@ def simulate(
 
 @app.command()
 @clear_errors("training")
+def compare(table: Table) -> None:
+    """Compare a table with the published figures of LILY, one by one."""
+    from .fidelity import compare as figures_of
+    from .table import TrainingTable
+
+    figures = figures_of(TrainingTable.read(table))
+    typer.echo(f"{'figure':82}{'table':>10}{'published':>11}{'distance':>10}{'limit':>7}")
+    for figure in figures:
+        numbers = f"{figure.ours:10.4g}{figure.published:11.4g}{figure.distance:10.4f}{figure.limit:7.3g}"
+        typer.echo(f"{figure.what:82}{numbers}{'' if figure.holds else '  too far'}")
+    typer.echo(f"{sum(figure.holds for figure in figures)} of {len(figures)} figures hold")
+
+
+@app.command()
+@clear_errors("training")
 def scan(
     out: Annotated[Path, typer.Option(help="Where the HDF5 scan goes.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same scan.", min=0)] = 42,
-    length: Annotated[float, typer.Option(help="Length of core in metres.", min=1.0, max=500.0)] = 30.0,
+    length: Annotated[float, typer.Option(help="Depth of the deepest bin in metres.", min=1.0)] = 30.0,
+    hole: Annotated[str | None, typer.Option(help="A hole of the simulated table, as 346-U1422-A.")] = None,
+    colour_step: Annotated[float, typer.Option(help="Metres between colour readings.", min=1e-4, max=0.2)] = 0.01,
 ) -> None:
     """Make a core scan as a logger would leave it: several instruments, each on its own depth grid."""
     from .logger import simulate_scan
+    from .simulate import simulate_table
 
-    simulate_scan(out, seed=seed, length=length)
-    typer.echo(f"wrote {out}: {length:g} m of simulated core")
+    simulate_scan(out, simulate_table(seed), seed=seed, length=length, hole=hole, colour_step=colour_step)
+    typer.echo(f"wrote {out}: simulated core down to {length:g} m, none of it measured")
 
 
 @app.command()

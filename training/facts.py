@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Self
 
@@ -36,6 +37,14 @@ class Facts:
         Raw medians of six lithologies.
     holes : list of (name, rows, shallowest, deepest)
         Rows and depth range (m) of each hole.
+    thickness : dict of str to (median, mean)
+        Thickness (m) of the described intervals of a lithology.
+    typical_thickness : (median, mean)
+        The same over all lithologies.
+    transitions : dict of (str, str) to int
+        How often the second lithology was described below the first.
+    lightness : dict of str to float
+        Mean L* of a lithology (a reflectance of another instrument: a guide to brightness).
     """
 
     transformed_mean: NDArray[np.float64]
@@ -50,8 +59,13 @@ class Facts:
     groups: dict[str, str]
     medians: dict[str, NDArray[np.float64]]
     holes: list[tuple[str, int, float, float]]
+    thickness: dict[str, tuple[float, float]]
+    typical_thickness: tuple[float, float]
+    transitions: dict[tuple[str, str], int]
+    lightness: dict[str, float]
 
     @classmethod
+    @cache
     def load(cls) -> Self:
         """Read the figures that ship with the package."""
         stats = _read("feature_stats")
@@ -60,6 +74,9 @@ class Facts:
         groups = _read("lithology_groups")
         medians = _read("lithology_medians_published").set_index("principal")
         holes = _read("borehole_sizes")
+        thickness = _read("lithology_interval_thickness")
+        transitions = _read("lithology_transitions")
+        lightness = _read("rsc_L_principal_stats").dropna(subset=["mean"]).sort_values("count").set_index("Principal")
         per_feature = [histograms[histograms["feature"] == name] for name in SHORT_NAMES]
         return cls(
             transformed_mean=stats["transformed_mean"].to_numpy(float),
@@ -85,6 +102,19 @@ class Facts:
                     strict=True,
                 )
             ),
+            thickness={
+                str(name): (max(float(median), 0.05), float(mean))
+                for name, median, mean in zip(thickness["princ"], thickness["median"], thickness["mean"], strict=True)
+            },
+            typical_thickness=(
+                float(np.average(thickness["median"], weights=thickness["count"])),
+                float(np.average(thickness["mean"], weights=thickness["count"])),
+            ),
+            transitions={
+                (str(a), str(b)): int(n)
+                for a, b, n in zip(transitions["from"], transitions["to"], transitions["n"], strict=True)
+            },
+            lightness={str(name): float(mean) for name, mean in lightness["mean"].items()},
         )
 
 

@@ -10,13 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.bins import BIN_WIDTH
+from lithovae.runtime.errors import TableError
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.output import whole_file
 
-from .simulate import CORE_BINS, simulate_table
+from .stratigraphy import CORE_BINS
+from .table import TrainingTable
 
 SECTION_LENGTH = 1.5
 SENTINEL = -999.25
+EDGE = 0.02
+"""Reach (m) of a section's end into the density beside it."""
+LOST = 0.01
+"""Share of the readings that are lost."""
+BLOCK_BINS = 2000
 
 
 @dataclass(frozen=True)
@@ -58,63 +65,100 @@ INSTRUMENTS = (
 )
 
 
-def simulate_scan(out: str | Path, seed: int = 42, length: float = 30.0) -> None:
-    """Write a simulated core scan (HDF5).
+def simulate_scan(
+    out: str | Path,
+    table: TrainingTable,
+    *,
+    seed: int = 42,
+    length: float = 30.0,
+    hole: str | None = None,
+    colour_step: float = 0.01,
+) -> None:
+    """Write a simulated core scan (HDF5), of which a table's rows are the 20 cm bins.
 
-    Density and susceptibility every 2.5 cm, natural gamma every 10 cm, colour every 1 cm with its depth in cm; cores of
-    9.6 m with their lower part lost, sections of 1.5 m, low density at section ends, lost readings as sentinels or NaN.
+    Density and susceptibility every 2.5 cm, natural gamma every 10 cm, colour with its depth in cm; cores of 9.6 m with
+    their lower part lost, sections of 1.5 m with low density at their ends, lost readings as sentinels or NaN. The mean
+    of the readings in each bin is the table's value.
 
     Parameters
     ----------
     out : path-like
         The file; it appears when it is whole.
+    table : TrainingTable
+        A simulated table.
     seed : int
-        The same seed gives the same scan.
+        The same seed gives the same readings.
     length : float
-        Depth (m) of the deepest reading; at most that of the deepest simulated hole.
+        Depth (m) of the deepest bin; at most that of the hole.
+    hole : str, optional
+        One of the table's holes; by default the one with most rows that starts at the top.
+    colour_step : float
+        Distance between colour readings in metres: 0.01, or 0.0005 as a line-scan camera takes them.
+
+    Raises
+    ------
+    TableError
+        If the table has no such hole.
     """
-    table = simulate_table(seed)
-    from_the_top = [name for name in np.unique(table.hole) if table.depth[table.hole == name][0] == 0]
-    hole = max(from_the_top, key=lambda name: int(np.count_nonzero(table.hole == name)))
+    names, first, counts = np.unique(table.hole, return_index=True, return_counts=True)
+    if hole is None:
+        hole = str(names[np.argmax(np.where(table.depth[first] == 0, counts, 0))])
+    if hole not in names:
+        raise TableError(f"the simulated table has no hole {hole!r}; it has {', '.join(names[:4])}, …")
     rows = (table.hole == hole) & (table.depth <= length)
-    depth, features = table.depth[rows], table.features[rows]
     rng = np.random.default_rng(seed)
     with whole_file(out) as file, h5py.File(file, "w") as scan:
         scan.attrs["hole"] = "SIM-A"  # not the name of a real hole: none of this was measured
         scan.attrs["source"] = f"LithoVAE's simulator, seed {seed}: no measured core"
         for instrument in INSTRUMENTS:
-            _write(scan, instrument, depth, features, rng)
+            step = colour_step if instrument.group == "RGB" else instrument.step
+            group = scan.create_group(instrument.group)
+            for start in range(0, int(rows.sum()), BLOCK_BINS):
+                block = np.flatnonzero(rows)[start : start + BLOCK_BINS]
+                _append(group, _readings(instrument, step, table.depth[block], table.features[block], rng))
+            group["depth"].attrs["units"] = "cm" if instrument.in_centimetres else "m"
+            for feature in instrument.features:
+                group[FEATURE_NAMES[feature]].attrs["units"] = instrument.unit
 
 
-def _write(
-    scan: h5py.File,
+def _readings(
     instrument: Instrument,
-    depth: NDArray[np.float64],
+    step: float,
+    bins: NDArray[np.float64],
     features: NDArray[np.float64],
     rng: np.random.Generator,
-) -> None:
-    grid = np.arange(0, depth[-1], instrument.step)
-    recovered = np.isin(np.rint(grid / BIN_WIDTH), np.rint(depth / BIN_WIDTH))
-    grid = grid[recovered]
-    in_core = grid % (CORE_BINS * BIN_WIDTH)
-    section = (in_core // SECTION_LENGTH).astype(np.int32) + 1
-    group = scan.create_group(instrument.group)
-
-    def store(name: str, values: NDArray[np.generic], unit: str = "") -> None:
-        group.create_dataset(name, data=values, compression="gzip", shuffle=True, track_times=False)
-        if unit:
-            group[name].attrs["units"] = unit
-
-    if instrument.in_centimetres:
-        store("depth", grid * 100, "cm")
-    else:
-        store("depth", grid, "m")
-    store("core", (grid // (CORE_BINS * BIN_WIDTH)).astype(np.int32) + 1)
-    store("section", section)
-    at_end = (in_core % SECTION_LENGTH < 0.02) | (in_core % SECTION_LENGTH > SECTION_LENGTH - 0.02)
-    lost = rng.random(len(grid)) < 0.01
+) -> dict[str, NDArray[np.generic]]:
+    """Give an instrument's readings in some bins, whose means are the bins' features."""
+    n = round(BIN_WIDTH / step)
+    depth = bins[:, None] + ((np.arange(n) + 0.5) / n - 0.5) * BIN_WIDTH
+    in_core = depth % (CORE_BINS * BIN_WIDTH)
+    in_section = in_core % SECTION_LENGTH
+    above_top = depth < 0
+    lost = rng.random(depth.shape) < LOST
+    lost[:, -1] = False  # every bin keeps a reading
+    columns: dict[str, NDArray[np.generic]] = {
+        "depth": depth * 100 if instrument.in_centimetres else depth,
+        "core": (depth // (CORE_BINS * BIN_WIDTH)).astype(np.int32) + 1,
+        "section": (in_core // SECTION_LENGTH).astype(np.int32) + 1,
+    }
     for feature in instrument.features:
-        values = np.interp(grid, depth, features[:, feature]) * rng.normal(1, instrument.noise, len(grid))
-        values[at_end] *= 0.8 if instrument.group == "GRA" else 1.0
+        deviation = rng.normal(0, instrument.noise, depth.shape)
+        if instrument.group == "GRA":
+            deviation -= 0.2 * ((in_section < EDGE) | (in_section > SECTION_LENGTH - EDGE))
+        deviation -= np.mean(deviation, axis=1, where=~(lost | above_top), keepdims=True)
+        values = features[:, feature, None] * (1 + deviation)
         values[lost] = SENTINEL if instrument.sentinel else np.nan
-        store(FEATURE_NAMES[feature], values.astype(np.float32), instrument.unit)
+        columns[FEATURE_NAMES[feature]] = values.astype(np.float32)
+    return {name: values[~above_top] for name, values in columns.items()}
+
+
+def _append(group: h5py.Group, columns: dict[str, NDArray[np.generic]]) -> None:
+    for name, values in columns.items():
+        if name not in group:
+            chunk = min(len(values), 1 << 16)
+            options = {"maxshape": (None,), "chunks": (chunk,), "compression": "gzip", "shuffle": True}
+            group.create_dataset(name, data=values, track_times=False, **options)
+        else:
+            dataset = group[name]
+            dataset.resize(len(dataset) + len(values), axis=0)
+            dataset[-len(values) :] = values

@@ -1,37 +1,50 @@
 """A training table made from published figures alone: simulated data, for models that can be shipped.
 
-A Gaussian copula: every row has six normal scores, the sum of its lithology's mean and of a residual that is
-correlated between features and along depth. The scores are mapped onto the published distribution of each feature by
-rank, so the marginals hold whatever the scores are; the residual's correlation is tuned until the mapped features have
-the published Pearson correlations.
+Every row has six scores: its lithology's mean, a trend with depth (compaction), and a residual that is correlated
+between features and along depth. The scores are mapped onto the published distribution of each feature by rank, so the
+marginals hold whatever the scores are. What the mapping distorts is tuned on the simulated rows themselves: the
+lithologies' means until their medians are the published ones, the residual's correlation until the mapped features have
+the published Pearson correlations, and its persistence until neighbouring bins are as alike as published.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.signal import lfilter
 from scipy.special import ndtri
-from scipy.stats import truncnorm
 
-from lithovae.models.scaler import LOG, SIGNED_LOG
 from lithovae.runtime.bins import BIN_WIDTH
 
 from .facts import Facts
+from .marginals import probability, to_marginal
+from .stratigraphy import lay_holes, succession
 from .table import TrainingTable
 
 Floats = NDArray[np.float64]
 
-CORE_BINS = 48
-"""Bins of a 9.6 m core: what is recovered of a core is its upper part, as on deck."""
-LAG_1 = 0.82
-"""Correlation of neighbouring bins' residuals: the middle of the published 0.56 to 0.88."""
-INTERVAL_BINS = 4
-"""Mean length of a lithology interval: the published intervals' mean is near 0.7 m."""
-_QUANTILES = 4001
+LAG_1 = np.array([0.83, 0.76, 0.67, 0.835, 0.835, 0.835])
+"""Correlation of neighbouring bins to reach: the middle of the ranges published for real holes."""
+COMPACTION = 0.25
+"""Rise of a sediment's density score for a doubling of (depth + 50 m): porosity is lost down-hole."""
+ROUNDS = 40
+
+GROUP_SCORES = {
+    "Biogenic Silica": (-1.5, -0.5, -0.7),
+    "Silt": (0.4, 0.5, 0.6),
+    "Volcaniclastic": (-0.2, 1.1, -0.4),
+    "Conglomerate/Breccia": (0.8, 0.6, -0.2),
+    "Evaporite": (1.3, -1.5, -1.3),
+    "Intermediate/Felsic Igneous": (1.0, 0.8, 0.5),
+    "Metamorphic": (1.5, 0.4, 0.2),
+    "Diamict": (1.3, 1.0, 0.5),
+    "Ultramafic": (1.2, 1.8, -1.9),
+    "Other": (0.0, 0.0, 0.0),
+}
+"""Density, susceptibility and gamma scores of groups without a published median: physical sense, not published."""
+IGNEOUS = ("Mafic Igneous", "Ultramafic", "Intermediate/Felsic Igneous", "Metamorphic")
 
 
 def simulate_table(seed: int = 42, share: float = 1.0) -> TrainingTable:
@@ -53,161 +66,109 @@ def simulate_table(seed: int = 42, share: float = 1.0) -> TrainingTable:
         raise ValueError(f"share must be in (0, 1], not {share}")
     facts = Facts.load()
     rng = np.random.default_rng(seed)
-    counts = {name: max(1, round(n * share)) for name, n in facts.class_counts.items()}
-    lithology = _intervals(counts, rng)
-    hole, depth = _holes(facts, len(lithology))
-    scores = _scores(facts, lithology, hole, rng)
-    features = np.stack([_to_marginal(scores[:, i], quantiles(i)) for i in range(6)], axis=1)
+    hole, depth = lay_holes(facts, share)
+    lithology = succession(facts, hole, share, rng)
+    classes, label = np.unique(lithology, return_inverse=True)
+    rows = _Rows(
+        label=label,
+        trend=_trend(facts, depth, lithology),
+        noise=rng.standard_normal((len(hole), 6)),
+        starts=np.flatnonzero(np.append(True, hole[1:] != hole[:-1])),
+        neighbours=np.flatnonzero((hole[1:] == hole[:-1]) & (np.diff(depth) < 1.5 * BIN_WIDTH)),
+    )
+    means = _class_means(facts, classes, rng)
+    features = _tune(facts, classes, means, rows)
     return TrainingTable(hole=hole, depth=depth, features=features, lithology=lithology)
 
 
-def _intervals(counts: dict[str, int], rng: np.random.Generator) -> NDArray[np.str_]:
-    """Cut each lithology's rows into intervals, and shuffle the intervals."""
-    names, lengths = [], []
-    for name, count in counts.items():
-        cuts = np.flatnonzero(rng.random(count - 1) < 1 / INTERVAL_BINS) + 1
-        pieces = np.diff(np.concatenate([[0], cuts, [count]]))
-        names += [name] * len(pieces)
-        lengths += pieces.tolist()
-    order = rng.permutation(len(names))
-    return np.repeat(np.array(names)[order], np.array(lengths)[order])
+@dataclass(frozen=True)
+class _Rows:
+    """What is drawn once, while the rest is tuned; ``neighbours`` are rows whose next row is the hole's next bin."""
+
+    label: NDArray[np.intp]
+    trend: Floats
+    noise: Floats
+    starts: NDArray[np.intp]
+    neighbours: NDArray[np.intp]
 
 
-def _holes(facts: Facts, n_rows: int) -> tuple[NDArray[np.str_], Floats]:
-    """Lay rows into holes of the published sizes and depth ranges; what a hole lacks is the lower part of its cores."""
-    total = sum(rows for _, rows, _, _ in facts.holes)
-    names: list[NDArray[np.str_]] = []
-    depths: list[Floats] = []
-    ends = np.round(np.cumsum([rows for _, rows, _, _ in facts.holes]) * n_rows / total).astype(int)
-    for (name, _, shallowest, deepest), n in zip(facts.holes, np.diff(ends, prepend=0), strict=True):
-        available = max(n, round((deepest - shallowest) / BIN_WIDTH) + 1)
-        position = np.arange(available)
-        recovered = np.sort(position[np.argsort(position % CORE_BINS, kind="stable")[:n]])
-        names.append(np.full(n, name))
-        depths.append((round(shallowest / BIN_WIDTH) + recovered) * BIN_WIDTH)
-    return np.concatenate(names), np.concatenate(depths)
+def _tune(facts: Facts, classes: NDArray[np.str_], means: Floats, rows: _Rows) -> Floats:
+    """Tune means, residual correlation and persistence, and give the features (n, 6) in physical units."""
+    share = np.bincount(rows.label) / len(rows.label)
+    covariance = np.array(facts.correlation)
+    persistence = np.array(LAG_1)
+    known = [(i, facts.medians[name]) for i, name in enumerate(classes) if name in facts.medians]
+    members = {i: np.flatnonzero(rows.label == i) for i, _ in known}
+    features = np.empty(rows.noise.shape)
+    for step in range(ROUNDS):
+        between = means[rows.label] + rows.trend
+        residual = rows.noise @ _factor(covariance - np.cov(between, rowvar=False)).T
+        scores = between + _persist(residual, rows.starts, persistence)
+        for i in range(6):
+            features[:, i] = to_marginal(scores[:, i], i)
+        if step == ROUNDS - 1:
+            break
+        eagerness = 0.8 if step < 2 * ROUNDS // 3 else 0.4
+        covariance += eagerness * (facts.correlation - np.corrcoef(features, rowvar=False))
+        lag = _lag_1(features, rows)
+        persistence = np.clip(persistence + eagerness * (LAG_1 - lag), 0.0, 0.995)
+        ordered = np.sort(scores, axis=0)
+        for i, median in known:
+            for feature in range(6):
+                rank = min(int(probability(median[feature], feature) * len(scores)), len(scores) - 1)
+                now = np.median(scores[members[i], feature])
+                means[i, feature] += eagerness * (ordered[rank, feature] - now)
+        means -= share @ means
+    return features
 
 
-def _scores(facts: Facts, lithology: NDArray[np.str_], hole: NDArray[np.str_], rng: np.random.Generator) -> Floats:
-    classes, label, count = np.unique(lithology, return_inverse=True, return_counts=True)
-    means = _class_means(facts, classes, count / count.sum(), rng)
-    starts = np.flatnonzero(np.append(True, hole[1:] != hole[:-1]))
-    noise = rng.standard_normal((len(hole), 6))
-    innovation = np.sqrt(1 - LAG_1**2)
-    for start, stop in zip(starts, np.append(starts[1:], len(hole)), strict=True):
-        noise[start + 1 : stop] *= innovation
-        noise[start:stop] = lfilter([1.0], [1.0, -LAG_1], noise[start:stop], axis=0)
-    between = means[label]
-    covariance = np.cov(between, rowvar=False)
-    sample = rng.choice(len(label), min(len(label), 40_000), replace=False)
-    target = facts.correlation
-    total = np.array(target)
-    for _ in range(12):
-        residual = _factor(total - covariance)
-        mapped = [
-            _to_marginal(column, quantiles(i))
-            for i, column in enumerate((between[sample] + noise[sample] @ residual.T).T)
-        ]
-        total = total + 0.7 * (target - np.corrcoef(mapped))
-        np.fill_diagonal(total, 1.0)
-    return np.asarray(between + noise @ residual.T)
+def _persist(noise: Floats, starts: NDArray[np.intp], persistence: Floats) -> Floats:
+    """Correlate noise (n, 6) along depth within each hole, column by column, without changing its variance."""
+    out = noise * np.sqrt(1 - persistence**2)
+    out[starts] = noise[starts]
+    for i in range(6):
+        for start, stop in zip(starts, np.append(starts[1:], len(out)), strict=True):
+            out[start:stop, i] = lfilter([1.0], [1.0, -persistence[i]], out[start:stop, i])
+    return out
 
 
-def _class_means(facts: Facts, classes: NDArray[np.str_], share: Floats, rng: np.random.Generator) -> Floats:
-    """Give each lithology a mean score: the published medians, their group's mean, and an offset of its own."""
+def _lag_1(features: Floats, rows: _Rows) -> Floats:
+    above, below = features[rows.neighbours], features[rows.neighbours + 1]
+    return np.array([np.corrcoef(above[:, i], below[:, i])[0, 1] for i in range(6)])
+
+
+def _trend(facts: Facts, depth: Floats, lithology: NDArray[np.str_]) -> Floats:
+    """Give the part of the scores (n, 6) that depends on depth: sediments are denser further down."""
+    igneous = np.isin(lithology, [name for name, group in facts.groups.items() if group in IGNEOUS])
+    trend = np.zeros((len(depth), 6))
+    trend[:, 0] = np.where(igneous, 0.0, COMPACTION * np.log2((depth + 50.0) / 250.0))
+    return trend
+
+
+def _class_means(facts: Facts, classes: NDArray[np.str_], rng: np.random.Generator) -> Floats:
+    """Give each lithology a mean score (classes, 6).
+
+    The published medians where there are some; else its group's, with an offset of its own, and the brightness that its
+    L* suggests.
+    """
     known = {
-        name: np.array([_score_of(median[i], quantiles(i)) for i in range(6)]) for name, median in facts.medians.items()
+        name: np.array([ndtri(np.clip(probability(median[i], i), 1e-3, 1 - 1e-3)) for i in range(6)])
+        for name, median in facts.medians.items()
     }
-    groups: dict[str, list[Floats]] = {}
-    for name, score in known.items():
-        groups.setdefault(facts.groups[name], []).append(score)
+    dark, bright = known["clay"][3:].mean(), known["nannofossil ooze"][3:].mean()
+    per_unit = (bright - dark) / (facts.lightness["nannofossil ooze"] - facts.lightness["clay"])
     means = np.empty((len(classes), 6))
     for row, name in enumerate(classes):
-        group = groups.get(facts.groups[name])
-        centre = np.mean(group, axis=0) if group else rng.normal(0, 0.5, 6)
-        brightness = rng.normal(0, 0.4)  # R, G and B of a lithology rise and fall together
-        offset = np.concatenate([rng.normal(0, 0.4, 3), brightness + rng.normal(0, 0.03, 3)])
-        means[row] = known.get(name, 0.7 * centre + offset)
-    means -= share @ means
-    variance = share @ means**2
-    return means * np.minimum(1.0, np.sqrt(0.6 / variance))
+        kin = [score for other, score in known.items() if facts.groups[other] == facts.groups[name]]
+        first = np.mean(kin, axis=0)[:3] if kin else np.array(GROUP_SCORES[facts.groups[name]])
+        lightness = facts.lightness.get(str(name), facts.lightness["clay"])
+        brightness = np.clip(dark + per_unit * (lightness - facts.lightness["clay"]), -1.8, 1.8)
+        offset = np.append(rng.normal(0, 0.3, 3), rng.normal(0, 0.2) + rng.normal(0, 0.03, 3))
+        means[row] = known.get(str(name), np.append(first, [brightness] * 3) + offset)
+    return means
 
 
 def _factor(covariance: Floats) -> Floats:
     """Give L with L @ L.T the nearest covariance that is positive semi-definite."""
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray(vectors * np.sqrt(np.maximum(values, 1e-4)))
-
-
-def _to_marginal(scores: Floats, quantile: Floats) -> Floats:
-    rank = np.empty(len(scores))
-    rank[np.argsort(scores, kind="stable")] = (np.arange(len(scores)) + 0.5) / len(scores)
-    return np.interp(rank, np.linspace(0, 1, len(quantile)), quantile)
-
-
-def _score_of(value: float, quantile: Floats) -> float:
-    return float(ndtri(np.clip(np.interp(value, quantile, np.linspace(0, 1, len(quantile))), 1e-3, 1 - 1e-3)))
-
-
-@cache
-def quantiles(feature: int) -> Floats:
-    """Give a feature's quantiles at evenly spaced probabilities, from its published histogram and moments.
-
-    The transformed values are shifted and stretched, by a few per cent, to the published transformed mean and sd.
-    """
-    facts = Facts.load()
-    edges, counts = facts.histograms[feature]
-    cumulative = np.concatenate([[0], np.cumsum(counts)]) / counts.sum()
-    grid = np.linspace(0, 1, _QUANTILES)
-    occupied = np.append(True, np.diff(cumulative) > 0)
-    raw = np.interp(grid, cumulative[occupied], edges[occupied])
-    transformed = _susceptibility(facts) if feature == 1 else _transform(raw, feature)
-    mean, sd = facts.transformed_mean[feature], facts.transformed_sd[feature]
-    transformed = (transformed - transformed.mean()) / transformed.std() * sd + mean
-    return np.clip(_inverse(transformed, feature), facts.raw_min[feature], facts.raw_max[feature])
-
-
-def _susceptibility(facts: Facts) -> Floats:
-    """Quantiles of transformed magnetic susceptibility, whose histogram puts 70 % of the rows into one bin.
-
-    Below the histogram's resolution a truncated normal in transformed space, chosen to meet the transformed moments;
-    above it the histogram, with an exponential tail where its counts are too small to be read.
-    """
-    edges, counts = facts.histograms[1]
-    split = int(np.argmax(counts)) + 1
-    tail = counts[split:] / counts.sum()
-    faint = tail < tail.max() * 0.01
-    centres = (edges[split:-1] + edges[split + 1 :]) / 2
-    tail = np.where(faint, 0.002 * np.exp(-centres / 900.0), tail)
-    body_share = 1 - tail.sum()
-    grid = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    upper = np.log1p(edges[split])
-    cumulative = np.concatenate([[body_share], body_share + np.cumsum(tail)])
-    above = np.log1p(np.interp(grid[grid > body_share], cumulative, edges[split:]))
-    inside = grid[grid <= body_share] / body_share
-
-    def body(parameters: Floats) -> Floats:
-        location, width = parameters[0], np.exp(parameters[1])
-        lower = -np.log1p(36.0)
-        return np.asarray(
-            truncnorm.ppf(inside, (lower - location) / width, (upper - location) / width, location, width)
-        )
-
-    def misfit(parameters: Floats) -> float:
-        values = np.concatenate([body(parameters), above])
-        return float((values.mean() - facts.transformed_mean[1]) ** 2 + (values.std() - facts.transformed_sd[1]) ** 2)
-
-    best = minimize(misfit, np.array([2.0, 0.5]), method="Nelder-Mead").x
-    return np.concatenate([body(best), above])
-
-
-def _transform(values: Floats, feature: int) -> Floats:
-    if SIGNED_LOG.start <= feature < SIGNED_LOG.stop:
-        return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
-    return np.log1p(values) if feature >= LOG.start else values
-
-
-def _inverse(values: Floats, feature: int) -> Floats:
-    if SIGNED_LOG.start <= feature < SIGNED_LOG.stop:
-        return np.asarray(np.sign(values) * np.expm1(np.abs(values)))
-    return np.expm1(values) if feature >= LOG.start else values

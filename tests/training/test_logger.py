@@ -6,11 +6,15 @@ import h5py
 import numpy as np
 import pytest
 
+from lithovae.runtime.bins import DepthBins
+from lithovae.runtime.errors import TableError
+from lithovae.runtime.scan import open_scan
 from lithovae.training.logger import INSTRUMENTS, simulate_scan
+from lithovae.training.table import TrainingTable
 
 
-def test_the_shipped_example_is_what_the_simulator_makes(root: Path, tmp_path: Path) -> None:
-    simulate_scan(tmp_path / "scan.h5", seed=42, length=30.0)
+def test_the_shipped_example_is_what_the_simulator_makes(root: Path, full_table: TrainingTable, tmp_path: Path) -> None:
+    simulate_scan(tmp_path / "scan.h5", full_table, seed=42, length=30.0)
     with h5py.File(tmp_path / "scan.h5") as made, h5py.File(root / "examples" / "scan.h5") as shipped:
         assert sorted(made) == sorted(shipped) == ["GRA", "MS", "NGR", "RGB"]
         for group in made:
@@ -18,6 +22,32 @@ def test_the_shipped_example_is_what_the_simulator_makes(root: Path, tmp_path: P
             for name in made[group]:
                 np.testing.assert_allclose(made[group][name][()], shipped[group][name][()], rtol=1e-5)
         assert "no measured core" in shipped.attrs["source"]
+
+
+@pytest.mark.parametrize("colour_step", [0.01, 0.0005])
+def test_the_table_follows_from_the_scan_by_binning(
+    full_table: TrainingTable, tmp_path: Path, colour_step: float
+) -> None:
+    hole = "346-U1422-A"
+    simulate_scan(tmp_path / "scan.h5", full_table, length=40.0, hole=hole, colour_step=colour_step)
+    rows = (full_table.hole == hole) & (full_table.depth <= 40.0)
+    bins = DepthBins(6)
+    with open_scan(tmp_path / "scan.h5") as scan:
+        assert len(scan.tracks) == 4
+        for track in scan.tracks:
+            for stretch in track.stretches():
+                assert stretch.depth is not None
+                values = np.stack([np.asarray(v, np.float64) for v in stretch.features.values()], axis=1)
+                bins.add(stretch.depth, values, list(stretch.features))
+    np.testing.assert_allclose(bins.depth, full_table.depth[rows])
+    np.testing.assert_allclose(bins.mean(), full_table.features[rows], rtol=1e-5, atol=1e-5)
+    assert 0.9 < bins.count.max() * colour_step / 0.2 <= 1
+
+
+def test_an_unknown_hole_is_said(table: TrainingTable, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="no hole 'X'"):
+        simulate_scan(tmp_path / "scan.h5", table, hole="X")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_instruments_have_grids_and_habits_of_their_own(root: Path) -> None:
