@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, mse_loss
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -17,13 +17,22 @@ from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime.errors import TableError, TrainingError
+from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.missing import missing_bits
 
+from .loss import weigh
 from .recipe import Recipe
+from .resume import EVERY, RunState
+from .step import Step
 from .table import TrainingTable
 
-Parts = dict[str, Tensor]
 Report = Callable[[dict[str, float]], None]
+Warn = Callable[[str], None]
+
+COLLAPSED = 0.01
+"""A latent dimension of less mean divergence, in nats, says next to nothing about a row."""
+STALLED = 1e-5
+"""A model learns next to nothing at a smaller learning rate."""
 
 
 def fit(
@@ -33,6 +42,8 @@ def fit(
     supervised: bool,
     trained_on: str,
     report: Report = lambda epoch: None,
+    warn: Warn = lambda message: None,
+    resume: Path | None = None,
 ) -> Checkpoint:
     """Train a model.
 
@@ -48,19 +59,29 @@ def fit(
         A sentence about the table, kept with the checkpoint.
     report : callable, optional
         Called after each epoch with its number (from 1), mean loss, its parts, beta and learning rate.
+    warn : callable, optional
+        Called with a sentence for each sign of trouble: a class of one row, a constant feature, a learning rate that
+        has fallen to nothing, a collapsed latent dimension.
+    resume : Path, optional
+        Keeps the state of the run every few epochs, and is removed at its end. Where the file is there already, the
+        run goes on from it and gives the same checkpoint, bit for bit, as one that was never interrupted.
 
     Raises
     ------
     TableError
         If a row lacks a feature, or the table has fewer than two rows.
     TrainingError
-        If the loss is no longer a number.
+        If the loss is no longer a number, or ``resume`` is the state of another table, recipe, model or torch version.
     """
     lacking = int(np.count_nonzero(missing_bits(table.features.astype(np.float32))))
     if lacking:
         raise TableError(f"{lacking} of the table's {len(table)} rows lack a feature: leave them out to train")
     if len(table) < 2:
         raise TableError("a table of one row cannot be trained on")
+    digest = table.digest()
+    state = None if resume is None else RunState(resume, recipe, supervised=supervised, data_digest=digest)
+    for sign in _signs_before(table, supervised):
+        warn(sign)
     scaler = DistributionAwareScaler().fit(table.features)
     x = torch.tensor(scaler.transform(table.features), dtype=torch.float32)
     labels = torch.tensor(table.labels) if supervised else None
@@ -70,87 +91,130 @@ def fit(
         torch.manual_seed(recipe.seed)
         try:
             model = SemiSupervisedVAE(n_classes=len(table.classes)) if supervised else VAE()
-            history = _train(model, x, labels, recipe, report)
+            history = _train(model, x, labels, recipe, report, warn, state)
+            for sign in _signs_after(model.eval(), x):
+                warn(sign)
         finally:
             torch.set_num_threads(threads)
+    if state is not None:
+        state.remove()
     return Checkpoint(
-        model=model.eval(),
+        model=model,
         scaler=scaler,
         classes=table.classes if supervised else (),
         recipe=asdict(recipe),
         trained_on=trained_on,
-        data_digest=table.digest(),
+        data_digest=digest,
         history=history,
     )
 
 
-def _train(model: VAE, x: Tensor, labels: Tensor | None, recipe: Recipe, report: Report) -> list[dict[str, float]]:
-    optimizer = Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
+def _train(
+    model: VAE,
+    x: Tensor,
+    labels: Tensor | None,
+    recipe: Recipe,
+    report: Report,
+    warn: Warn = lambda message: None,
+    state: RunState | None = None,
+) -> list[dict[str, float]]:
+    step = Step(model, recipe)
+    optimizer = Adam([step.parameters], lr=recipe.learning_rate, fused=True)
     plateau = None
     if recipe.plateau_patience is not None:
         plateau = ReduceLROnPlateau(optimizer, patience=recipe.plateau_patience, factor=recipe.plateau_factor)
-    history = []
-    model.train()
-    for epoch in range(recipe.epochs):
-        beta = recipe.beta(epoch)
-        sums: Parts = {}
-        for rows in _batches(len(x), recipe.batch_size):
-            parts = loss_parts(model, x[rows], None if labels is None else labels[rows], recipe)
-            loss = weigh(parts, recipe, beta)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            if recipe.clip_norm is not None:
-                clip_grad_norm_(model.parameters(), recipe.clip_norm)
-            optimizer.step()
-            # A sum over the batch's rows becomes a sum over the epoch's; a mean is weighted by the batch's rows.
-            weight = 1 if recipe.reduction == "sum" else len(rows)
-            for name, part in {"loss": loss, **parts}.items():
-                sums[name] = sums.get(name, torch.zeros(())) + part.detach() * weight
-        means = {name: float(total) / len(x) for name, total in sums.items()}
+    history: list[dict[str, float]] = []
+    found = None if state is None else state.read()
+    if found is not None:
+        model.load_state_dict(found["model"])
+        optimizer.load_state_dict(found["optimizer"])
+        if plateau is not None:
+            plateau.load_state_dict(found["plateau"])
+        torch.set_rng_state(found["random"])
+        history = found["history"]
+    for epoch in range(len(history), recipe.epochs):
+        beta, rate = recipe.beta(epoch), optimizer.param_groups[0]["lr"]
+        means = train_epoch(step, optimizer, x, labels, beta)
         if not all(map(_is_number, means.values())):
             raise TrainingError(f"the loss is not a number in epoch {epoch + 1}: {means}")
         if plateau is not None:
             plateau.step(means["loss"])
         history.append({"epoch": epoch + 1, **means, "beta": beta, "learning_rate": optimizer.param_groups[0]["lr"]})
         report(history[-1])
+        if history[-1]["learning_rate"] < STALLED <= rate and epoch + 1 < recipe.epochs:
+            warn(
+                f"the learning rate fell below {STALLED:g} in epoch {epoch + 1} of {recipe.epochs}: the loss no longer "
+                "gets better, and the epochs to come will change little"
+            )
+        if state is not None and (epoch + 1) % EVERY == 0 and epoch + 1 < recipe.epochs:
+            state.write(
+                {
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "plateau": None if plateau is None else plateau.state_dict(),
+                    "random": torch.get_rng_state(),
+                    "history": history,
+                }
+            )
+    step.release()
     return history
 
 
-def loss_parts(model: VAE, x: Tensor, labels: Tensor | None, recipe: Recipe) -> Parts:
-    """Give the unweighted parts of a batch's loss: reconstruction, divergence, masked, cross_entropy."""
-    seen, masked = x, None
-    if recipe.mask_probability:
-        masked = torch.rand_like(x) < recipe.mask_probability
-        seen = x.masked_fill(masked, 0.0)
-    outputs = model(seen)
-    recon, mu, logvar = outputs[:3]
-    divergence = -0.5 * (1 + logvar - mu.pow(2) - logvar.exp())
-    parts = {
-        "reconstruction": mse_loss(recon, x, reduction=recipe.reduction),
-        "divergence": divergence.sum() if recipe.reduction == "sum" else divergence.mean(),
-    }
-    if masked is not None:
-        parts["masked"] = ((recon - x).pow(2) * masked).sum() / masked.sum().clamp(min=1)
-    if labels is not None:
-        parts["cross_entropy"] = cross_entropy(outputs[3], labels, reduction=recipe.reduction)
-    return parts
+def train_epoch(step: Step, optimizer: Adam, x: Tensor, labels: Tensor | None, beta: float) -> dict[str, float]:
+    """Take a step for each batch of a new order of the rows; give the mean loss and its parts."""
+    recipe, order = step.recipe, torch.randperm(len(x))
+    x, labels = x[order], None if labels is None else labels[order]  # once, so that a batch is a slice
+    sums: dict[str, Tensor] = {}
+    for rows in _batches(len(x), recipe.batch_size):
+        batch = x[rows]
+        parts = step(batch, None if labels is None else labels[rows], beta)
+        if recipe.clip_norm is not None:
+            clip_grad_norm_(step.parameters, recipe.clip_norm)
+        optimizer.step()
+        # A sum over the batch's rows becomes a sum over the epoch's; a mean is weighted by the batch's rows.
+        weight = 1 if recipe.reduction == "sum" else len(batch)
+        for name, part in parts.items():
+            if name not in sums:
+                sums[name] = torch.zeros((), dtype=torch.float64)
+            sums[name].add_(part, alpha=weight)
+    means = {name: float(total) / len(x) for name, total in sums.items()}
+    return {"loss": weigh(means, recipe, beta), **means}
 
 
-def weigh(parts: Parts, recipe: Recipe, beta: float) -> Tensor:
-    """Add up a batch's loss from its parts."""
-    loss = parts["reconstruction"] + beta * parts["divergence"]
-    if "masked" in parts:
-        loss = loss + recipe.masked_weight * parts["masked"]
-    if "cross_entropy" in parts:
-        loss = loss + recipe.alpha * parts["cross_entropy"]
-    return loss
+def _batches(n_rows: int, size: int) -> Iterator[slice]:
+    start = 0
+    while start < n_rows:
+        stop = min(start + size, n_rows)
+        if stop == n_rows - 1:  # BatchNorm has no variance of a single row
+            stop = n_rows
+        yield slice(start, stop)
+        start = stop
 
 
-def _batches(n_rows: int, size: int) -> list[Tensor]:
-    batches = list(torch.split(torch.randperm(n_rows), size))
-    if len(batches) > 1 and len(batches[-1]) == 1:  # BatchNorm has no variance of a single row
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
+def _signs_before(table: TrainingTable, supervised: bool) -> Iterator[str]:
+    for name, values in zip(FEATURE_NAMES, table.features.T, strict=True):
+        if values.min() == values.max():
+            yield f"the feature {name!r} is {values[0]:g} in every row: the model learns nothing from it"
+    if supervised:
+        rare = [name for name, rows in zip(table.classes, np.bincount(table.labels), strict=True) if rows == 1]
+        if rare:
+            more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
+            yield (
+                f"{len(rare)} of {len(table.classes)} classes have a single row ({', '.join(rare[:5])}{more}): "
+                "the lithology head cannot learn them"
+            )
+
+
+def _signs_after(model: VAE, x: Tensor) -> Iterator[str]:
+    with torch.no_grad():
+        mu, logvar = model.encode(x[:: max(1, len(x) // 20_000)])
+    divergence = -0.5 * (1 + logvar - mu.square() - logvar.exp()).mean(0)
+    collapsed = int((divergence < COLLAPSED).sum())
+    if collapsed:
+        yield (
+            f"{collapsed} of {len(divergence)} latent dimensions have collapsed (a mean divergence below {COLLAPSED:g} "
+            f"nats): the embedding has {len(divergence) - collapsed} useful dimensions"
+        )
 
 
 def _is_number(value: float) -> bool:
