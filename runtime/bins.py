@@ -94,9 +94,11 @@ class DepthBins:
             self._labels[rows] = np.where(self._labels[rows] < 0, labels[use][first], self._labels[rows])
 
     def _insert(self, keys: NDArray[np.int64]) -> None:
-        merged = np.union1d(self._keys, keys)
-        if len(merged) == len(self._keys):
+        place = np.searchsorted(self._keys, keys)
+        new = np.append(self._keys, np.iinfo(np.int64).min)[place] != keys
+        if not new.any():
             return
+        merged = np.insert(self._keys, place[new], keys[new])
         old = np.searchsorted(merged, self._keys)
         self._sums = _spread(self._sums, old, len(merged), 0)
         self._counts = _spread(self._counts, old, len(merged), 0)

@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from scipy.stats import truncnorm
 
 from lithovae.models.scaler import LOG, SIGNED_LOG
+from lithovae.runtime.features import DENSITY
 
 from .facts import Facts
 
@@ -33,7 +34,10 @@ def quantiles(feature: int) -> Floats:
     transformed = _susceptibility(facts) if feature == 1 else _transform(raw, feature)
     mean, sd = facts.transformed_mean[feature], facts.transformed_sd[feature]
     transformed = (transformed - transformed.mean()) / transformed.std() * sd + mean
-    return np.clip(_inverse(transformed, feature), facts.raw_min[feature], facts.raw_max[feature])
+    low, high = facts.raw_min[feature], facts.raw_max[feature]
+    if feature == 0:  # the published table kept what lies in this range
+        low, high = max(low, DENSITY.plausible[0]), min(high, DENSITY.plausible[1])
+    return np.clip(_inverse(transformed, feature), low, high)
 
 
 def to_marginal(scores: Floats, feature: int) -> Floats:
