@@ -15,7 +15,7 @@ from lithovae.runtime.features import FEATURES
 
 from . import parity
 from .fold import fold
-from .graph import MissingPolicy, classifier_graph, decoder_graph, encoder_graph
+from .graph import classifier_graph, decoder_graph, encoder_graph
 
 TRANSFORMS = ("none", "sign(x)*log1p(|x|)", "sign(x)*log1p(|x|)", "log1p(x)", "log1p(x)", "log1p(x)")
 
@@ -63,12 +63,12 @@ def write_bundle(
     serialized = {name: graph.SerializeToString(deterministic=True) for name, graph in graphs.items()}
     results = parity.measure(checkpoint, fmt.Bundle(out, described, serialized), extra_rows)
     parity.require(results)
-    _place(out, serialized, described | {"parity": parity.summary(results)})
+    card = checkpoint.card or f"{checkpoint.trained_on}\n\nThis model has not been evaluated.\n"
+    _place(out, serialized, card, described | {"parity": parity.summary(results)})
     return results
 
 
 def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
-    missing: MissingPolicy = "impute" if checkpoint.recipe.get("mask_probability") else "nan"
     return {
         "schema": fmt.SCHEMA,
         "features": [
@@ -78,7 +78,7 @@ def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "scaler": {"mean": checkpoint.scaler.mean_.tolist(), "scale": checkpoint.scaler.scale_.tolist()},
         "latent_dim": checkpoint.model.fc_mu.out_features,
         "classes": list(checkpoint.classes),
-        "missing": missing,
+        "missing": checkpoint.missing,
         "trained_on": checkpoint.trained_on,
         "recipe": checkpoint.recipe,
         "data_digest": checkpoint.data_digest,
@@ -98,18 +98,19 @@ def _is_replaceable(out: Path) -> bool:
         ours = isinstance(manifest["schema"], int) and isinstance(manifest["files"], dict)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
-    return ours and names <= {fmt.MANIFEST, *(f"{graph}.onnx" for graph in fmt.GRAPHS)}
+    return ours and names <= {fmt.MANIFEST, fmt.CARD, *(f"{graph}.onnx" for graph in fmt.GRAPHS)}
 
 
-def _place(out: Path, graphs: dict[str, bytes], manifest: dict[str, Any]) -> None:
+def _place(out: Path, graphs: dict[str, bytes], card: str, manifest: dict[str, Any]) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
             new, old = Path(folder) / "new", Path(folder) / "old"
             new.mkdir()
             files = {}
-            for name, data in graphs.items():
-                (new / f"{name}.onnx").write_bytes(data)
-                files[f"{name}.onnx"] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+            contents = {f"{name}.onnx": data for name, data in graphs.items()} | {fmt.CARD: card.encode()}
+            for name, data in contents.items():
+                (new / name).write_bytes(data)
+                files[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             text = json.dumps(manifest | {"files": files}, indent=1, ensure_ascii=False) + "\n"
             (new / fmt.MANIFEST).write_text(text, encoding="utf-8")
             fmt.Bundle.read(new)  # what the runtime would refuse should not get a name

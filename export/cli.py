@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lithovae.runtime.command import clear_errors, new_app
+from lithovae.runtime.errors import CheckpointError
 
 app = new_app("Export a checkpoint as an ONNX bundle that runs without torch.")
 
@@ -17,13 +18,35 @@ app = new_app("Export a checkpoint as an ONNX bundle that runs without torch.")
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.pt), with its .json beside it.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle; a bundle that is there already is replaced.")],
+    scaler: Annotated[
+        str | None,
+        typer.Option(
+            help="Scaler of a checkpoint that has no .json: lily (of the published models), or a JSON file with mean "
+            "and scale."
+        ),
+    ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Lithologies of a checkpoint that has no .json: one a line, in the order of its outputs (of the "
+            "published models: all 139, sorted)."
+        ),
+    ] = None,
+    missing: Annotated[
+        str | None,
+        typer.Option(
+            help="What a missing feature does, for a checkpoint that has no .json: nan, unless said, or impute, if its "
+            "inputs were masked in training."
+        ),
+    ] = None,
 ) -> None:
     """Export CHECKPOINT, with its scaler inside, once every output has been held against torch in float64."""
     from lithovae.models.checkpoint import Checkpoint
 
     from .bundle import write_bundle
 
-    results = write_bundle(Checkpoint.load(checkpoint), out)
+    names = None if classes is None else read_names(classes)
+    results = write_bundle(Checkpoint.load(checkpoint, scaler=scaler, classes=names, missing=missing), out)
     typer.echo(f"{'rows':10}{'output':48}{'onnx error':>12}{'torch error':>13}{'ratio':>7}")
     for result in results:
         typer.echo(
@@ -32,6 +55,21 @@ def export(
     files = sorted(path for path in out.iterdir())
     size = sum(path.stat().st_size for path in files)
     typer.echo(f"wrote {out}: {', '.join(path.name for path in files)} ({size / 1000:.0f} kB); parity passed")
+
+
+def read_names(path: Path) -> list[str]:
+    """Read a list of names: UTF-8, one a line, empty lines left out.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is not UTF-8.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path} is not a list of names in UTF-8: {error}", path) from error
+    return [name for line in lines if (name := line.strip())]
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.session import open_session
 
 LIMIT = 2.0
+FEW_ROWS = 256
+"""In a smaller set of rows, torch's error is taken to be no less than on the plausible rows."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -108,7 +110,13 @@ def measure(checkpoint: Checkpoint, bundle: Bundle, extra_rows: Arrays | None = 
         ours = _onnx_outputs(sessions, rows, latent)
         for output in exact:
             found += list(_compare(name, output, exact[output], single[output], ours[output]))
-    return found
+    usual = {result.output: result.torch_error for result in found if result.rows == "plausible"}
+    # The largest error of a few rows is a draw of luck: torch itself errs three times less on one row than on another.
+    few = {name for name, rows in sets.items() if len(rows) < FEW_ROWS}
+    return [
+        replace(result, torch_error=max(result.torch_error, usual[result.output])) if result.rows in few else result
+        for result in found
+    ]
 
 
 def require(results: Iterable[Parity]) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
-import re
-import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from lithovae.runtime.errors import CheckpointError, OutputError
 
-from .scaler import N_FEATURES, DistributionAwareScaler
+from .scaler import PUBLISHED_SCALERS, DistributionAwareScaler, read_scaler
+from .state import build_model, read_state_dict
 from .vae import VAE, SemiSupervisedVAE
 
 
@@ -40,6 +39,8 @@ class Checkpoint:
         SHA-256 of the training table's content.
     history : list of dict
         Mean loss, its parts and the learning rate of each epoch.
+    card : str
+        Model card, Markdown; empty where nobody has written one.
     sha256 : str
         SHA-256 of the ``.pt`` file; empty before it is written.
     """
@@ -51,6 +52,7 @@ class Checkpoint:
     trained_on: str
     data_digest: str
     history: list[dict[str, float]] = field(default_factory=list)
+    card: str = ""
     sha256: str = ""
 
     def save(self, path: str | Path) -> None:
@@ -61,7 +63,7 @@ class Checkpoint:
         try:
             torch.save(self.model.state_dict(), partials[0])
             self.sha256 = hashlib.sha256(partials[0].read_bytes()).hexdigest()
-            partials[1].write_text(json.dumps(self._sidecar(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            self._write_sidecar(partials[1])
             os.replace(partials[1], path.with_suffix(".json"))
             os.replace(partials[0], path)
         except (OSError, RuntimeError) as error:
@@ -79,89 +81,148 @@ class Checkpoint:
             "recipe": self.recipe,
             "data_digest": self.data_digest,
             "history": self.history,
+            "card": self.card,
         }
 
+    def annotate(self, path: str | Path) -> None:
+        """Write the sidecar of a checkpoint that lies at ``path`` anew, as after a change of its card."""
+        path = Path(path)
+        partial = path.with_name(f".{path.stem}.json.partial")
+        try:
+            self._write_sidecar(partial)
+            os.replace(partial, path.with_suffix(".json"))
+        except OSError as error:
+            raise OutputError(f"cannot write {path.with_suffix('.json')}: {error}", path) from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _write_sidecar(self, place: Path) -> None:
+        place.write_text(json.dumps(self._sidecar(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @property
+    def missing(self) -> Literal["impute", "nan"]:
+        """What a missing feature does: imputed if inputs were masked in training, else its row's outputs are NaN."""
+        return "impute" if self.recipe.get("mask_probability") else "nan"
+
     @classmethod
-    def load(cls, path: str | Path) -> Checkpoint:
-        """Read a checkpoint and its sidecar.
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        scaler: str | Path | None = None,
+        classes: Sequence[str] | None = None,
+        missing: str | None = None,
+    ) -> Checkpoint:
+        """Read a checkpoint and its sidecar, or one from elsewhere that has none.
+
+        A sidecar is the only word on what it holds: a scaler, classes or policy that is given beside it is refused,
+        never weighed against it.
+
+        Parameters
+        ----------
+        path : path-like
+            The ``.pt``.
+        scaler : str or path-like, optional
+            Scaler of a checkpoint without a sidecar: the name of a published one (``lily``), or a JSON file with
+            ``mean`` and ``scale``, or with such a ``scaler`` in it (a sidecar, a bundle's manifest).
+        classes : sequence of str, optional
+            Its lithologies in the order of its outputs, where it has a lithology head.
+        missing : {"impute", "nan"}, optional
+            What a missing feature does; ``nan`` unless said. Impute only where inputs were masked in training.
 
         Raises
         ------
         CheckpointError
-            If the file is absent, is not a state dict of `VAE` or `SemiSupervisedVAE`, would run code when read, or
-            has no sidecar that fits it.
+            If the file is absent, is not a state dict of `VAE` or `SemiSupervisedVAE`, would run code when read, has
+            no sidecar that fits it and no scaler is given, or what is given does not fit it.
         """
         path = Path(path)
         if not path.is_file():
             raise CheckpointError(f"no such checkpoint: {path}", path)
-        model = build_model(_read_state_dict(path), path)
+        model = build_model(read_state_dict(path), path)
         sidecar_path = path.with_suffix(".json")
-        if not sidecar_path.is_file():
+        given = {"scaler": scaler, "classes": classes, "missing": missing}
+        said = [f"--{name}" for name, value in given.items() if value is not None]
+        if sidecar_path.is_file():
+            if said:
+                raise CheckpointError(
+                    f"{sidecar_path} says all that is known of {path.name}: leave {', '.join(said)} out, or move that "
+                    "file away if it does not belong to this checkpoint",
+                    sidecar_path,
+                )
+            checkpoint, source, named = _with_sidecar(path, model, sidecar_path), str(sidecar_path), sidecar_path
+        elif scaler is not None:
+            checkpoint = _from_elsewhere(path, model, scaler, classes, missing)
+            source, named = "the list of classes (--classes)", path
+        else:
             raise CheckpointError(
                 f"{path} has no {sidecar_path.name} beside it, so its scaler is unknown: put there the JSON that "
-                "lithovae-train wrote with it (a scaler refitted on other data would give other embeddings)",
+                "lithovae-train wrote with it (a scaler refitted on other data would give other embeddings), or say "
+                "which it is (--scaler lily for a published LILY checkpoint)",
                 path,
             )
-        try:
-            sidecar = json.loads(sidecar_path.read_text(encoding="utf-8"))
-            scaler = DistributionAwareScaler.from_parameters(sidecar["scaler"]["mean"], sidecar["scaler"]["scale"])
-            checkpoint = cls(
-                model=model,
-                scaler=scaler,
-                classes=tuple(sidecar["classes"]),
-                recipe=dict(sidecar["recipe"]),
-                trained_on=str(sidecar["trained_on"]),
-                data_digest=str(sidecar["data_digest"]),
-                history=list(sidecar["history"]),
-                sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-            )
-        except KeyError as error:
-            raise CheckpointError(f"{sidecar_path} lacks the key {error}", sidecar_path) from error
-        except (OSError, ValueError, TypeError, RecursionError) as error:
-            raise CheckpointError(f"{sidecar_path} is not a checkpoint's sidecar: {error}", sidecar_path) from error
-        if sidecar.get("checkpoint_sha256", checkpoint.sha256) != checkpoint.sha256:
-            raise CheckpointError(f"{sidecar_path} belongs to another checkpoint than {path.name}", sidecar_path)
-        if not all(isinstance(name, str) for name in checkpoint.classes) or isinstance(sidecar["classes"], str):
-            raise CheckpointError(f"{sidecar_path}: classes must be a list of names", sidecar_path)
         if len(set(checkpoint.classes)) < len(checkpoint.classes):
-            raise CheckpointError(f"{sidecar_path} names a class twice", sidecar_path)
+            raise CheckpointError(f"{source} names a class twice", named)
         n_classes = model.classifier[3].out_features if isinstance(model, SemiSupervisedVAE) else 0
         if len(checkpoint.classes) != n_classes:
             raise CheckpointError(
-                f"{sidecar_path} names {len(checkpoint.classes)} classes, but {path.name} has {n_classes}", path
+                f"{source} names {len(checkpoint.classes)} classes, but {path.name} has {n_classes}", path
             )
         return checkpoint
 
 
-def build_model(state: dict[str, torch.Tensor], path: Path) -> VAE:
-    """Make the model that a state dict belongs to, in eval mode, its widths read off the tensors' shapes.
-
-    Raises
-    ------
-    CheckpointError
-        If the tensors are not those of a `VAE` or `SemiSupervisedVAE`.
-    """
+def _with_sidecar(path: Path, model: VAE, sidecar_path: Path) -> Checkpoint:
     try:
-        hidden: list[int] = []
-        while f"encoder.{3 * len(hidden)}.weight" in state:
-            hidden.append(state[f"encoder.{3 * len(hidden)}.weight"].shape[0])
-        dims = (state["encoder.0.weight"].shape[1], state["fc_mu.weight"].shape[0], hidden)
-        if "classifier.3.weight" in state:
-            model: VAE = SemiSupervisedVAE(*dims, n_classes=state["classifier.3.weight"].shape[0])
-        else:
-            model = VAE(*dims)
-        model.load_state_dict(state)
-        if dims[0] != N_FEATURES:
-            raise CheckpointError(f"{path} takes {dims[0]} features, not {N_FEATURES}", path)
+        sidecar = json.loads(sidecar_path.read_text(encoding="utf-8"))
+        scaler = DistributionAwareScaler.from_parameters(sidecar["scaler"]["mean"], sidecar["scaler"]["scale"])
+        checkpoint = Checkpoint(
+            model=model,
+            scaler=scaler,
+            classes=tuple(sidecar["classes"]),
+            recipe=dict(sidecar["recipe"]),
+            trained_on=str(sidecar["trained_on"]),
+            data_digest=str(sidecar["data_digest"]),
+            history=list(sidecar["history"]),
+            card=str(sidecar.get("card", "")),
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        )
     except KeyError as error:
-        raise CheckpointError(f"{path} is not a LithoVAE checkpoint: it has no tensor {error}", path) from error
-    except (RuntimeError, IndexError) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{path} is not a LithoVAE checkpoint: {reason[:300]}", path) from error
-    for name, tensor in state.items():
-        if not torch.isfinite(tensor).all() or (name.endswith("running_var") and (tensor < 0).any()):
-            raise CheckpointError(f"{path} is spoilt: {name} holds NaN, infinity or a negative variance", path)
-    return model.eval()
+        raise CheckpointError(f"{sidecar_path} lacks the key {error}", sidecar_path) from error
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{sidecar_path} is not a checkpoint's sidecar: {error}", sidecar_path) from error
+    if sidecar.get("checkpoint_sha256", checkpoint.sha256) != checkpoint.sha256:
+        raise CheckpointError(f"{sidecar_path} belongs to another checkpoint than {path.name}", sidecar_path)
+    if not all(isinstance(name, str) for name in checkpoint.classes) or isinstance(sidecar["classes"], str):
+        raise CheckpointError(f"{sidecar_path}: classes must be a list of names", sidecar_path)
+    return checkpoint
+
+
+def _from_elsewhere(
+    path: Path, model: VAE, scaler: str | Path, classes: Sequence[str] | None, missing: str | None
+) -> Checkpoint:
+    """Make a checkpoint of a model without a sidecar, from what its user says of it."""
+    if missing not in (None, "impute", "nan"):
+        raise CheckpointError(f"what a missing feature does is 'impute' or 'nan', not {missing!r}", path)
+    try:
+        fitted = read_scaler(scaler)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = f"it lacks the key {error}" if isinstance(error, KeyError) else error
+        raise CheckpointError(
+            f"{scaler} is no scaler (lily, or a JSON file with mean and scale): {reason}", scaler
+        ) from error
+    origin = str(scaler) if scaler in PUBLISHED_SCALERS else f"from {Path(scaler).name}"
+    recipe: dict[str, Any] = {"name": "unknown"}
+    if missing == "impute":
+        recipe["mask_probability"] = "unknown, above 0"  # as its user says by asking for it
+    return Checkpoint(
+        model=model,
+        scaler=fitted,
+        classes=tuple(classes or ()),
+        recipe=recipe,
+        trained_on=f"unknown: a checkpoint from elsewhere, scaler {origin}",
+        data_digest="",
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
 
 
 def require_place(path: Path) -> None:
@@ -178,26 +239,3 @@ def require_place(path: Path) -> None:
         raise OutputError(f"{path} or its .json is a folder: choose another name", path)
     if not path.absolute().parent.is_dir():
         raise OutputError(f"no such folder: {path.absolute().parent}", path)
-
-
-def _read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles that are refused below
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        what = f" ({named[1]})" if named else ""
-        raise CheckpointError(
-            f"{path} is not a torch checkpoint of tensors alone: it is refused, because reading what else it holds"
-            f"{what} could run code",
-            path,
-        ) from error
-    except Exception as error:  # damaged pickles fail in any way
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path} is not a torch checkpoint: {reason}", path) from error
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
-    ):
-        raise CheckpointError(f"{path} does not hold a bare state dict (names to tensors)", path)
-    return state

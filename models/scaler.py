@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +14,11 @@ SIGNED_LOG = slice(1, 3)
 """Columns 1 and 2 (magnetic susceptibility, natural gamma): sign(x) * log1p(|x|)."""
 LOG = slice(3, 6)
 """Columns 3 to 5 (R, G, B): log1p(x)."""
+
+LILY_MEAN = (1.696278, 2.499188, 3.076507, 4.130136, 4.098738, 3.982197)
+LILY_SCALE = (0.246597, 1.984657, 0.895526, 0.593003, 0.59891, 0.600654)
+"""Mean and standard deviation of the transformed features of the LILY table (238,506 rows), as published: the scaler of
+the published models, whose checkpoints come without one. `training/published/feature_stats.csv` holds them too."""
 
 
 class DistributionAwareScaler:
@@ -112,6 +119,41 @@ class DistributionAwareScaler:
     def _require_fitted(self) -> None:
         if not hasattr(self, "mean_"):
             raise ValueError("this scaler is not fitted yet: call fit or from_parameters first")
+
+
+PUBLISHED_SCALERS = {"lily": (LILY_MEAN, LILY_SCALE)}
+"""Mean and scale of published scalers, by name."""
+
+
+def published_scaler(name: str) -> DistributionAwareScaler:
+    """Give a fitted published scaler by its name; there is one, ``lily``.
+
+    Raises
+    ------
+    ValueError
+        If no published scaler has that name.
+    """
+    if name not in PUBLISHED_SCALERS:
+        raise ValueError(f"no published scaler is named {name!r}; there is {', '.join(PUBLISHED_SCALERS)}")
+    return DistributionAwareScaler.from_parameters(*PUBLISHED_SCALERS[name])
+
+
+def read_scaler(name_or_path: str | Path) -> DistributionAwareScaler:
+    """Give a published scaler by its name, else read one from JSON.
+
+    The file holds ``mean`` and ``scale``, six numbers each, or has them under ``scaler``, as a checkpoint's sidecar
+    and a bundle's manifest do.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError, TypeError
+        If there is no such file, or it does not hold a scaler.
+    """
+    if name_or_path in PUBLISHED_SCALERS:
+        return published_scaler(str(name_or_path))
+    content = json.loads(Path(name_or_path).read_text(encoding="utf-8"))
+    parameters = content.get("scaler", content) if isinstance(content, dict) else content
+    return DistributionAwareScaler.from_parameters(parameters["mean"], parameters["scale"])
 
 
 def _six_columns(X: ArrayLike) -> NDArray[np.float64]:

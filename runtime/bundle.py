@@ -18,6 +18,7 @@ SCHEMA = 1
 METADATA_KEY = "lithovae"
 """Key under which each graph carries the description as JSON."""
 MANIFEST = "manifest.json"
+CARD = "model_card.md"
 GRAPHS = ("encoder", "decoder", "classifier")
 SHIPPED = ("unsup", "semisup", "unsup_hybrid", "semisup_hybrid")
 """Names of the bundles inside the wheel."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_manifest_pins_every_file(checkpoints: dict[str, Checkpoint], tmp_path: 
     write_bundle(checkpoints["semisup"], tmp_path / "bundle")
     manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
     files = {path.name for path in (tmp_path / "bundle").iterdir()} - {"manifest.json"}
-    assert set(manifest["files"]) == files == {"encoder.onnx", "decoder.onnx", "classifier.onnx"}
+    assert set(manifest["files"]) == files == {"encoder.onnx", "decoder.onnx", "classifier.onnx", "model_card.md"}
     for name, entry in manifest["files"].items():
         assert entry["sha256"] == hashlib.sha256((tmp_path / "bundle" / name).read_bytes()).hexdigest()
     assert manifest["classes"] == list(checkpoints["semisup"].classes)
@@ -94,6 +95,23 @@ def test_parity_with_tiny_variances_dead_units_and_other_widths(
     assert LithoModel.load(tmp_path / "bundle").embed(np.ones((3, 6))).shape == (3, 5)
 
 
+def test_a_bundle_carries_its_card(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
+    write_bundle(replace(checkpoints["unsup"], card="Simulated data.\n\n# unsup\n"), tmp_path / "bundle")
+    assert (tmp_path / "bundle" / "model_card.md").read_text() == "Simulated data.\n\n# unsup\n"
+    write_bundle(replace(checkpoints["unsup"], card=""), tmp_path / "bundle")
+    card = (tmp_path / "bundle" / "model_card.md").read_text()
+    assert card.startswith("a test\n")
+    assert "has not been evaluated" in card
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_cards_say_first_that_the_data_are_simulated(name: str) -> None:
+    card = (Bundle.read(name).path / "model_card.md").read_text(encoding="utf-8")
+    assert card.startswith("Simulated data: 238506 rows")
+    assert "range of 3 seeds" in card
+    assert "Not for identifying the lithology of real core" in card
+
+
 def test_extra_rows_are_held_to_the_gate(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
     mine = np.full((5, 6), 20.0, np.float32)
     results = write_bundle(checkpoints["unsup"], tmp_path / "bundle", {"mine": mine})
@@ -139,7 +157,12 @@ def test_a_bundle_is_replaced_but_nothing_else_is(checkpoints: dict[str, Checkpo
     out = tmp_path / "bundle"
     write_bundle(checkpoints["semisup"], out)
     write_bundle(checkpoints["unsup"], out)  # no classifier.onnx of the former bundle stays behind
-    assert sorted(path.name for path in out.iterdir()) == ["decoder.onnx", "encoder.onnx", "manifest.json"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "decoder.onnx",
+        "encoder.onnx",
+        "manifest.json",
+        "model_card.md",
+    ]
     precious = tmp_path / "thesis"
     precious.mkdir()
     (precious / "chapter1.tex").write_text("irreplaceable")

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import csv
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +15,7 @@ from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lithovae.models.scaler import DistributionAwareScaler
+from lithovae.models.scaler import LILY_MEAN, LILY_SCALE, DistributionAwareScaler, published_scaler, read_scaler
 
 Floats = NDArray[np.float64]
 
@@ -85,3 +89,22 @@ def test_refuses_to_scale_before_it_is_fitted() -> None:
 def test_refuses_impossible_parameters(mean: list[float], scale: list[float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         DistributionAwareScaler.from_parameters(mean, scale)
+
+
+def test_the_published_scaler_is_the_published_table_s(root: Path) -> None:
+    with (root / "training" / "published" / "feature_stats.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["transformed_mean"]) for row in rows] == list(LILY_MEAN)
+    assert [float(row["transformed_sd"]) for row in rows] == list(LILY_SCALE)
+    scaler = published_scaler("lily")
+    assert (scaler.mean_.tolist(), scaler.scale_.tolist()) == (list(LILY_MEAN), list(LILY_SCALE))
+    with pytest.raises(ValueError, match="no published scaler is named 'rose'; there is lily"):
+        published_scaler("rose")
+
+
+def test_a_scaler_is_read_by_name_or_from_a_file(root: Path, tmp_path: Path) -> None:
+    assert read_scaler("lily").mean_.tolist() == list(LILY_MEAN)
+    (tmp_path / "ours.json").write_text(json.dumps({"mean": [1] * 6, "scale": [2] * 6}))
+    assert read_scaler(tmp_path / "ours.json").scale_.tolist() == [2.0] * 6
+    manifest = root / "models" / "bundles" / "unsup" / "manifest.json"
+    assert read_scaler(manifest).mean_.tolist() == json.loads(manifest.read_text())["scaler"]["mean"]
