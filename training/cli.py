@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lithovae.runtime.command import clear_errors, new_app
+from lithovae.runtime.command import clear_errors, new_app, progress
+
+if TYPE_CHECKING:
+    from .lily import Coverage
+    from .recipe import ModelPlan
+    from .table import TrainingTable
 
 SIMULATED = (
     "Simulated data: {rows} rows drawn from the published statistics of the LILY table (IODP), seed {seed}; "
@@ -16,20 +21,30 @@ SIMULATED = (
 
 app = new_app("Make checkpoints from a table of core measurements.")
 
-Table = Annotated[Path, typer.Argument(help="Training table: CSV or HDF5 with the nine LILY columns.")]
+Table = Annotated[
+    Path,
+    typer.Argument(help="Training table (CSV or HDF5 with the nine LILY columns), or the folder of a LILY download."),
+]
 Model = Annotated[str, typer.Option(help="unsup, semisup, unsup_hybrid or semisup_hybrid.")]
 
 
 @app.command()
 @clear_errors("training")
 def simulate(
-    out: Annotated[Path, typer.Option(help="Where the table goes: .csv or .h5.")],
+    out: Annotated[
+        Path, typer.Option(help="Where the table goes: .csv or .h5; a name without suffix is a folder of a download.")
+    ],
     seed: Annotated[int, typer.Option(help="The same seed gives the same table.", min=0)] = 42,
     share: Annotated[float, typer.Option(help="Share of the published 238,506 rows.", min=1e-4, max=1.0)] = 1.0,
 ) -> None:
-    """Make a training table from the published statistics of LILY."""
+    """Make a training table, or a download of raw measurements, from the published statistics of LILY."""
+    from .download import simulate_download
     from .simulate import simulate_table
 
+    if not out.suffix:
+        rows = simulate_download(out, seed, share, progress=progress)
+        typer.echo(f"wrote {out}: " + ", ".join(f"{name} ({n:,} rows)" for name, n in rows.items()))
+        return
     table = simulate_table(seed, share)
     table.write(out)
     typer.echo(f"wrote {out}: {len(table):,} simulated rows, {len(table.classes)} lithologies")
@@ -74,34 +89,89 @@ def fit(
     out: Annotated[Path, typer.Option(help="Where the checkpoint goes (.pt); its .json is put beside it.")],
     model: Model = "semisup_hybrid",
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's number of epochs.", min=1)] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Export the model too, into this folder.")] = None,
     simulated_seed: Annotated[
         int | None, typer.Option(help="Say in the checkpoint that the table was simulated with this seed.")
     ] = None,
 ) -> None:
-    """Train a model."""
+    """Train a model; a run that was interrupted goes on where it was."""
     from dataclasses import replace
 
     from lithovae.models.checkpoint import require_place
 
-    from .recipe import MODELS
-    from .table import TrainingTable
+    from .card import model_card
+    from .fit import fit as train
+    from .resume import state_path
 
-    if model not in MODELS:
-        raise typer.BadParameter(f"no model {model!r}; there are {', '.join(MODELS)}", param_hint="--model")
+    plan = _plan(model)
     require_place(out)
-    plan = MODELS[model]
     recipe = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
-    rows = TrainingTable.read(table)
-    typer.echo(f"read {table}: {len(rows):,} rows, {len(rows.classes)} lithologies, {len(set(rows.hole))} holes")
+    rows = _read(table)
     trained_on = f"{table.name}: {len(rows)} rows."
     if simulated_seed is not None:
         trained_on = SIMULATED.format(rows=len(rows), seed=simulated_seed)
     with EpochReport(recipe.epochs) as report:
-        from .fit import fit as train
-
-        checkpoint = train(rows, recipe, supervised=plan.supervised, trained_on=trained_on, report=report)
+        checkpoint = train(
+            rows,
+            recipe,
+            supervised=plan.supervised,
+            trained_on=trained_on,
+            report=report,
+            warn=_warn,
+            resume=state_path(out),
+        )
+    checkpoint.card = model_card(model, checkpoint, None)
     checkpoint.save(out)
     typer.echo(f"wrote {out} and {out.with_suffix('.json').name}: {model}, {recipe.epochs} epochs of {recipe.name}")
+    if bundle is not None:
+        from lithovae.export.bundle import write_bundle
+        from lithovae.models.checkpoint import Checkpoint
+
+        write_bundle(Checkpoint.load(out), bundle)
+        typer.echo(f"wrote {bundle}: a bundle, held against torch")
+
+
+@app.command()
+@clear_errors("training")
+def evaluate(
+    table: Table,
+    model: Model = "semisup_hybrid",
+    seeds: Annotated[int, typer.Option(help="Train this often, each time with another seed.", min=1)] = 3,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Write the scores into the model card of this checkpoint.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the scores as JSON.")] = None,
+) -> None:
+    """Train a recipe without a fifth of the holes, and score it on them, beside the published scores."""
+    import json
+    from dataclasses import replace
+
+    from lithovae.models.checkpoint import Checkpoint
+    from lithovae.runtime.output import whole_file
+
+    from .card import model_card
+    from .evaluate import evaluate as score
+    from .fit import fit as train
+    from .published_scores import score_table
+    from .split import split_holes
+
+    plan = _plan(model)
+    shipped = Checkpoint.load(checkpoint) if checkpoint else None
+    learnt, held_out = split_holes(_read(table), seed=0)
+    runs = []
+    for seed in range(plan.recipe.seed, plan.recipe.seed + seeds):
+        recipe = replace(plan.recipe, seed=seed)
+        with EpochReport(recipe.epochs) as report:
+            trained = train(learnt, recipe, supervised=plan.supervised, trained_on=table.name, report=report)
+        runs.append(score(trained, held_out, learnt))
+    typer.echo(score_table(runs[0], runs[1:]))
+    if out is not None:
+        with whole_file(out) as file:
+            file.write(json.dumps([run.to_plain() for run in runs], indent=1).encode())
+    if checkpoint is not None and shipped is not None:
+        shipped.card = model_card(model, shipped, runs[0], runs[1:])
+        shipped.annotate(checkpoint)
+        typer.echo(f"wrote the scores into {checkpoint.with_suffix('.json')}")
 
 
 @app.command()
@@ -131,6 +201,41 @@ def embed(
     typer.echo(f"wrote {out}: {shapes}, y ({len(rows)},)")
 
 
+def _plan(model: str) -> ModelPlan:
+    from .recipe import MODELS
+
+    if model not in MODELS:
+        raise typer.BadParameter(f"no model {model!r}; there are {', '.join(MODELS)}", param_hint="--model")
+    return MODELS[model]
+
+
+def _read(table: Path) -> TrainingTable:
+    """Read a table, or make one of a download, and say what was read."""
+    from .lily import PUBLISHED_COVERAGE, read_lily
+    from .table import TrainingTable
+
+    if table.is_dir():
+
+        def report(coverage: Coverage) -> None:
+            for name, n in coverage.bins.items():
+                joined = f", {coverage.joined[name]:,} joined" if name in coverage.joined else ""
+                published = f"{PUBLISHED_COVERAGE.bins[name]:,}"
+                typer.echo(
+                    f"{name:4} {coverage.samples[name]:>11,} samples, {n:>8,} bins (published {published}){joined}"
+                )
+            typer.echo(f"{coverage.outliers:,} bins of implausible density dropped, {coverage.rows:,} rows left")
+
+        rows = read_lily(table, report=report, progress=progress)
+    else:
+        rows = TrainingTable.read(table)
+    typer.echo(f"read {table}: {len(rows):,} rows, {len(rows.classes)} lithologies, {len(set(rows.hole))} holes")
+    return rows
+
+
+def _warn(message: str) -> None:
+    typer.echo(f"note: {message}", err=True)
+
+
 class EpochReport:
     """A bar with the loss on a terminal; a line every ten epochs elsewhere."""
 
@@ -153,7 +258,7 @@ class EpochReport:
     def __call__(self, epoch: dict[str, float]) -> None:
         """Show an epoch's losses."""
         parts = "  ".join(f"{name} {value:.4g}" for name, value in epoch.items() if name != "epoch")
-        self._bar.update(self._task, advance=1, description=parts)
+        self._bar.update(self._task, completed=epoch["epoch"], description=parts)
         if not self._bar.console.is_terminal and (epoch["epoch"] % 10 == 0 or epoch["epoch"] == self.epochs):
             typer.echo(f"epoch {epoch['epoch']:3.0f}  {parts}", err=True)
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -9,6 +12,9 @@ from typer.testing import CliRunner
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime import LithoModel
 from lithovae.training.cli import app
+from lithovae.training.recipe import MODELS
+from lithovae.training.scores import Scores
+from lithovae.training.simulate import simulate_table
 from lithovae.training.table import TrainingTable
 
 
@@ -32,6 +38,59 @@ def test_from_nothing_to_a_checkpoint(run: CliRunner, tmp_path: Path) -> None:
         f"Simulated data: {len(rows)} rows drawn from the published statistics of the LILY table (IODP), seed 3; "
         "no measured core."
     )
+
+
+def test_from_the_download_to_a_bundle_in_one_command(run: CliRunner, tmp_path: Path) -> None:
+    download, checkpoint, bundle = tmp_path / "LILY", tmp_path / "mine.pt", tmp_path / "bundle"
+    made = run.invoke(app, ["simulate", "--out", str(download), "--share", "0.005", "--seed", "3"])
+    assert made.exit_code == 0, made.output
+    assert sorted(path.name for path in download.iterdir()) == [
+        "GRA_DataLITH.csv",
+        "MS_DataLITH.csv",
+        "NGR_DataLITH.csv",
+        "RGB_DataLITH.csv",
+    ]
+    arguments = ["fit", str(download), "--out", str(checkpoint), "--epochs", "1", "--bundle", str(bundle)]
+    trained = run.invoke(app, arguments)
+    assert trained.exit_code == 0, trained.output
+    table = simulate_table(seed=3, share=0.005)
+    assert f"{len(table):,} rows left" in trained.stdout
+    assert "classes have a single row" in trained.stderr
+    model = LithoModel.load(bundle)
+    assert model.classes == table.classes
+    assert np.isfinite(model.embed(table.features)).all()
+
+
+def test_evaluation_writes_scores_and_card(run: CliRunner, table: TrainingTable, tmp_path: Path) -> None:
+    table.write(tmp_path / "ours.csv")
+    checkpoint = str(tmp_path / "mine.pt")
+    short = {"semisup": replace(MODELS["semisup"], recipe=replace(MODELS["semisup"].recipe, epochs=1))}
+    with patch.dict(MODELS, short):
+        trained = run.invoke(app, ["fit", str(tmp_path / "ours.csv"), "--out", checkpoint, "--model", "semisup"])
+        assert trained.exit_code == 0, trained.output
+        assert "It has not been evaluated." in Checkpoint.load(checkpoint).card
+        before = Path(checkpoint).read_bytes()
+        arguments = ["evaluate", str(tmp_path / "ours.csv"), "--model", "semisup", "--checkpoint", checkpoint]
+        done = run.invoke(app, [*arguments, "--seeds", "2", "--out", str(tmp_path / "scores.json")])
+    assert done.exit_code == 0, done.output
+    assert "range of 2 seeds" in done.stdout
+    card = Checkpoint.load(checkpoint).card
+    assert card.startswith(f"ours.csv: {len(table)} rows.\n")
+    assert "range of 2 seeds" in card
+    assert Path(checkpoint).read_bytes() == before
+    runs = [Scores.from_plain(plain) for plain in json.loads((tmp_path / "scores.json").read_text())]
+    assert len(runs) == 2
+    assert all(scores.apart for scores in runs)
+    assert runs[0].head != runs[1].head
+
+
+def test_compare_prints_every_figure(run: CliRunner, table: TrainingTable, tmp_path: Path) -> None:
+    table.write(tmp_path / "small.csv")
+    done = run.invoke(app, ["compare", str(tmp_path / "small.csv")])
+    assert done.exit_code == 0, done.output
+    assert "rows of other lithology than published" in done.stdout
+    assert "too far" in done.stdout
+    assert "of 77 figures hold" in done.stdout
 
 
 def test_a_table_of_ones_own_is_named(run: CliRunner, table: TrainingTable, tmp_path: Path) -> None:
