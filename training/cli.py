@@ -122,6 +122,7 @@ def fit(
         )
     checkpoint.card = model_card(model, checkpoint, None)
     checkpoint.save(out)
+    state_path(out).unlink(missing_ok=True)
     typer.echo(f"wrote {out} and {out.with_suffix('.json').name}: {model}, {recipe.epochs} epochs of {recipe.name}")
     if bundle is not None:
         from lithovae.export.bundle import write_bundle

@@ -63,7 +63,7 @@ def fit(
         Called with a sentence for each sign of trouble: a class of one row, a constant feature, a learning rate that
         has fallen to nothing, a collapsed latent dimension.
     resume : Path, optional
-        Keeps the state of the run every few epochs, and is removed at its end. Where the file is there already, the
+        Keeps the state of the run every few epochs; to be removed once the checkpoint is safe. Where it is there, the
         run goes on from it and gives the same checkpoint, bit for bit, as one that was never interrupted.
 
     Raises
@@ -96,8 +96,6 @@ def fit(
                 warn(sign)
         finally:
             torch.set_num_threads(threads)
-    if state is not None:
-        state.remove()
     return Checkpoint(
         model=model,
         scaler=scaler,

@@ -23,7 +23,7 @@ def state_path(checkpoint: Path) -> Path:
 
 
 class RunState:
-    """A file that holds a run's state, and all that can be asked for one: `read`, `write`, `remove`.
+    """A file that holds a run's state, and all that can be asked for one: `read` and `write`.
 
     Parameters
     ----------
@@ -76,7 +76,3 @@ class RunState:
         """Put a state in the place of the last one; the file is whole at every moment."""
         with whole_file(self.path) as file:
             torch.save({"run": self._run, "state": state}, file)
-
-    def remove(self) -> None:
-        """Remove the file, if there is one."""
-        self.path.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime import LithoModel
+from lithovae.runtime.errors import OutputError
 from lithovae.training.cli import app
 from lithovae.training.recipe import MODELS
 from lithovae.training.scores import Scores
@@ -59,6 +60,22 @@ def test_from_the_download_to_a_bundle_in_one_command(run: CliRunner, tmp_path: 
     model = LithoModel.load(bundle)
     assert model.classes == table.classes
     assert np.isfinite(model.embed(table.features)).all()
+
+
+def test_an_interrupted_run_goes_on_and_leaves_nothing_behind(
+    run: CliRunner, table: TrainingTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.write(tmp_path / "ours.csv")
+    out = tmp_path / "mine.pt"
+    arguments = ["fit", str(tmp_path / "ours.csv"), "--out", str(out), "--model", "unsup", "--epochs", "7"]
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(Checkpoint, "save", lambda self, path: (_ for _ in ()).throw(OutputError("disk full")))
+        failed = run.invoke(app, arguments)
+    assert (failed.exit_code, failed.stderr.splitlines()[-1]) == (1, "error: disk full")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.pt.partial", "ours.csv"]
+    assert run.invoke(app, arguments).exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "mine.pt", "ours.csv"]
+    assert len(Checkpoint.load(out).history) == 7
 
 
 def test_evaluation_writes_scores_and_card(run: CliRunner, table: TrainingTable, tmp_path: Path) -> None:
