@@ -100,6 +100,7 @@ def fit(
     from lithovae.models.checkpoint import require_place
 
     from .card import model_card
+    from .epochs import EpochReport
     from .fit import fit as train
     from .resume import state_path
 
@@ -151,6 +152,7 @@ def evaluate(
     from lithovae.runtime.output import whole_file
 
     from .card import model_card
+    from .epochs import EpochReport
     from .evaluate import evaluate as score
     from .fit import fit as train
     from .published_scores import score_table
@@ -235,33 +237,6 @@ def _read(table: Path) -> TrainingTable:
 
 def _warn(message: str) -> None:
     typer.echo(f"note: {message}", err=True)
-
-
-class EpochReport:
-    """A bar with the loss on a terminal; a line every ten epochs elsewhere."""
-
-    def __init__(self, epochs: int) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self.epochs = epochs
-        self._bar = Progress(console=Console(stderr=True), transient=True)
-        self._task = self._bar.add_task("training", total=epochs)
-
-    def __enter__(self) -> EpochReport:
-        if self._bar.console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, epoch: dict[str, float]) -> None:
-        """Show an epoch's losses."""
-        parts = "  ".join(f"{name} {value:.4g}" for name, value in epoch.items() if name != "epoch")
-        self._bar.update(self._task, completed=epoch["epoch"], description=parts)
-        if not self._bar.console.is_terminal and (epoch["epoch"] % 10 == 0 or epoch["epoch"] == self.epochs):
-            typer.echo(f"epoch {epoch['epoch']:3.0f}  {parts}", err=True)
 
 
 def main() -> None:
