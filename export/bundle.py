@@ -17,6 +17,14 @@ from . import parity
 from .fold import fold
 from .graph import classifier_graph, decoder_graph, encoder_graph
 
+NO_CARD = """{trained_on}
+
+Nobody has written a card for this model, and it has not been evaluated here.
+
+- Only for the six features of the manifest, in their units: others give embeddings that mean nothing.
+- Not the only ground on which to name a lithology.
+- Missing features: "{policy}" (impute: replaced by their mean in scaled space; nan: the row has no embedding).
+"""
 TRANSFORMS = ("none", "sign(x)*log1p(|x|)", "sign(x)*log1p(|x|)", "log1p(x)", "log1p(x)", "log1p(x)")
 
 
@@ -46,11 +54,7 @@ def write_bundle(
     OutputError
         If ``out`` is something else than a bundle, or cannot be written.
     """
-    out = Path(out).resolve()
-    if out.exists() and not _is_replaceable(out):
-        raise OutputError(f"{out} exists and is not a bundle alone: choose another folder", out)
-    if not out.parent.is_dir():
-        raise OutputError(f"no such folder: {out.parent}", out)
+    out = require_folder(out)
     described = _describe(checkpoint)
     folded = fold(checkpoint.model)
     metadata = {fmt.METADATA_KEY: json.dumps(described, sort_keys=True, ensure_ascii=False)}
@@ -63,7 +67,7 @@ def write_bundle(
     serialized = {name: graph.SerializeToString(deterministic=True) for name, graph in graphs.items()}
     results = parity.measure(checkpoint, fmt.Bundle(out, described, serialized), extra_rows)
     parity.require(results)
-    card = checkpoint.card or f"{checkpoint.trained_on}\n\nThis model has not been evaluated.\n"
+    card = checkpoint.card or NO_CARD.format(trained_on=checkpoint.trained_on, policy=checkpoint.missing)
     _place(out, serialized, card, described | {"parity": parity.summary(results)})
     return results
 
@@ -84,6 +88,22 @@ def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "data_digest": checkpoint.data_digest,
         "checkpoint_sha256": checkpoint.sha256,
     }
+
+
+def require_folder(out: str | Path) -> Path:
+    """Make sure that a bundle can be put somewhere; give the folder, links resolved.
+
+    Raises
+    ------
+    OutputError
+        If it is there and is not a bundle alone, or is in a folder that is not there.
+    """
+    out = Path(out).resolve()
+    if out.exists() and not _is_replaceable(out):
+        raise OutputError(f"{out} exists and is not a bundle alone: choose another folder", out)
+    if not out.parent.is_dir():
+        raise OutputError(f"no such folder: {out.parent}", out)
+    return out
 
 
 def _is_replaceable(out: Path) -> bool:

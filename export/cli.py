@@ -46,7 +46,10 @@ def export(
     from .bundle import write_bundle
 
     names = None if classes is None else read_names(classes)
-    results = write_bundle(Checkpoint.load(checkpoint, scaler=scaler, classes=names, missing=missing), out)
+    loaded = Checkpoint.load(checkpoint, scaler=scaler, classes=names, missing=missing)
+    if scaler == "lily" and names is not None and names != sorted(names):
+        typer.echo("note: the published models' lithologies are in sorted order; these names are not", err=True)
+    results = write_bundle(loaded, out)
     typer.echo(f"{'rows':10}{'output':48}{'onnx error':>12}{'torch error':>13}{'ratio':>7}")
     for result in results:
         typer.echo(

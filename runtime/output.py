@@ -17,6 +17,24 @@ from numpy.typing import NDArray
 from .errors import OutputError
 
 
+def require_writable(path: str | Path) -> Path:
+    """Make sure that a file can be put somewhere; give the place, links resolved: what a link leads to is replaced.
+
+    Raises
+    ------
+    OutputError
+        If it is a folder, a device or a pipe, or is in a folder that is not there.
+    """
+    path = Path(path).resolve()
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: name a file in it", path)
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is a device or a pipe: name a file", path)
+    if not path.parent.is_dir():
+        raise OutputError(f"no such folder: {path.parent}", path)
+    return path
+
+
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
     """Give a file to write to that gets its name, ``path``, only when the block ends well.
@@ -26,13 +44,7 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
     OutputError
         If the folder is not there or cannot be written to.
     """
-    path = Path(path).resolve()  # through a link: what it leads to is replaced, not the link
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: name a file in it", path)
-    if path.exists() and not path.is_file():
-        raise OutputError(f"{path} is a device or a pipe: name a file", path)
-    if not path.absolute().parent.is_dir():
-        raise OutputError(f"no such folder: {path.absolute().parent}", path)
+    path = require_writable(path)
     try:
         handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.absolute().parent)
     except OSError as error:

@@ -38,7 +38,7 @@ HEAD_LIMITS = (
     "Its probabilities are no better than their calibration error on rows like those it was trained on.",
 )
 RETRAINED = (
-    "These are scores of the recipe, trained anew without the holes that are scored. The model itself has seen all "
+    "These are scores of the recipe, trained anew without the sites that are scored. The model itself has seen all "
     "rows."
 )
 MISSING = {

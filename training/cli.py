@@ -19,6 +19,9 @@ SIMULATED = (
     "no measured core."
 )
 
+SIMULATED_MARK = "SIMULATED.txt"
+"""Lies in a simulated download, so that nobody takes it for a measured one."""
+
 app = new_app("Make checkpoints from a table of core measurements.")
 
 Table = Annotated[
@@ -41,8 +44,9 @@ def simulate(
     from .download import simulate_download
     from .simulate import simulate_table
 
-    if not out.suffix:
+    if not out.suffix or out.is_dir():
         rows = simulate_download(out, seed, share, progress=progress)
+        (out / SIMULATED_MARK).write_text(SIMULATED.format(rows=sum(rows.values()), seed=seed) + "\n", encoding="utf-8")
         typer.echo(f"wrote {out}: " + ", ".join(f"{name} ({n:,} rows)" for name, n in rows.items()))
         return
     table = simulate_table(seed, share)
@@ -55,9 +59,8 @@ def simulate(
 def compare(table: Table) -> None:
     """Compare a table with the published figures of LILY, one by one."""
     from .fidelity import compare as figures_of
-    from .table import TrainingTable
 
-    figures = figures_of(TrainingTable.read(table))
+    figures = figures_of(_read(table))
     typer.echo(f"{'figure':82}{'table':>10}{'published':>11}{'distance':>10}{'limit':>7}")
     for figure in figures:
         numbers = f"{figure.ours:10.4g}{figure.published:11.4g}{figure.distance:10.4f}{figure.limit:7.3g}"
@@ -78,12 +81,13 @@ def scan(
     from .logger import simulate_scan
     from .simulate import simulate_table
 
-    simulate_scan(out, simulate_table(seed), seed=seed, length=length, hole=hole, colour_step=colour_step)
-    typer.echo(f"wrote {out}: simulated core down to {length:g} m, none of it measured")
+    table = simulate_table(seed)
+    deepest = simulate_scan(out, table, seed=seed, length=length, hole=hole, colour_step=colour_step)
+    typer.echo(f"wrote {out}: simulated core down to {deepest:g} m, none of it measured")
 
 
 @app.command()
-@clear_errors("training")
+@clear_errors("training,export")
 def fit(
     table: Table,
     out: Annotated[Path, typer.Option(help="Where the checkpoint goes (.pt); its .json is put beside it.")],
@@ -106,9 +110,15 @@ def fit(
 
     plan = _plan(model)
     require_place(out)
+    if bundle is not None:  # what cannot be exported should be known before hours are spent
+        from lithovae.export.bundle import require_folder
+
+        require_folder(bundle)
     recipe = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
     rows = _read(table)
-    trained_on = f"{table.name}: {len(rows)} rows."
+    trained_on = f"{table.resolve().name}: {len(rows)} rows."
+    if (table / SIMULATED_MARK).is_file():
+        trained_on = f"Simulated data: a download of raw measurements, {len(rows)} rows when binned; no measured core."
     if simulated_seed is not None:
         trained_on = SIMULATED.format(rows=len(rows), seed=simulated_seed)
     with EpochReport(recipe.epochs) as report:
@@ -144,12 +154,13 @@ def evaluate(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the scores as JSON.")] = None,
 ) -> None:
-    """Train a recipe without a fifth of the holes, and score it on them, beside the published scores."""
+    """Train a recipe without a fifth of the sites, and score it on them, beside the published scores."""
     import json
-    from dataclasses import replace
+    from dataclasses import asdict, replace
 
     from lithovae.models.checkpoint import Checkpoint
-    from lithovae.runtime.output import whole_file
+    from lithovae.runtime.errors import CheckpointError
+    from lithovae.runtime.output import require_writable, whole_file
 
     from .card import model_card
     from .epochs import EpochReport
@@ -159,8 +170,18 @@ def evaluate(
     from .split import split_holes
 
     plan = _plan(model)
+    if out is not None:
+        require_writable(out)
+    rows = _read(table)
     shipped = Checkpoint.load(checkpoint) if checkpoint else None
-    learnt, held_out = split_holes(_read(table), seed=0)
+    if shipped is not None and (shipped.recipe, shipped.data_digest) != (asdict(plan.recipe), rows.digest()):
+        raise CheckpointError(
+            f"{checkpoint} was not made by {model}'s recipe from this table: these would not be its scores",
+            checkpoint,
+        )
+    if shipped is not None and bool(shipped.classes) != plan.supervised:
+        raise CheckpointError(f"{checkpoint} is another kind of model than {model}", checkpoint)
+    learnt, held_out = split_holes(rows, seed=0)
     runs = []
     for seed in range(plan.recipe.seed, plan.recipe.seed + seeds):
         recipe = replace(plan.recipe, seed=seed)
@@ -168,13 +189,13 @@ def evaluate(
             trained = train(learnt, recipe, supervised=plan.supervised, trained_on=table.name, report=report)
         runs.append(score(trained, held_out, learnt))
     typer.echo(score_table(runs[0], runs[1:]))
-    if out is not None:
-        with whole_file(out) as file:
-            file.write(json.dumps([run.to_plain() for run in runs], indent=1).encode())
     if checkpoint is not None and shipped is not None:
         shipped.card = model_card(model, shipped, runs[0], runs[1:])
         shipped.annotate(checkpoint)
-        typer.echo(f"wrote the scores into {checkpoint.with_suffix('.json')}")
+        typer.echo(f"wrote the scores into {checkpoint.with_suffix('.json')}: export again to put them into a bundle")
+    if out is not None:
+        with whole_file(out) as file:
+            file.write(json.dumps([run.to_plain() for run in runs], indent=1).encode())
 
 
 @app.command()
@@ -193,9 +214,7 @@ def embed(
     from lithovae.runtime import LithoModel
     from lithovae.runtime.output import whole_file
 
-    from .table import TrainingTable
-
-    rows = TrainingTable.read(table)
+    rows = _read(table)
     embeddings = {name: LithoModel.load(name_or_path).embed(rows.features)
                   for name, name_or_path in (("unsup", unsup), ("semisup", semisup))}  # fmt: skip
     with whole_file(out) as file:

@@ -17,7 +17,7 @@ from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime.errors import TableError, TrainingError
-from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.features import FEATURE_NAMES, FEATURES
 from lithovae.runtime.missing import missing_bits
 
 from .loss import weigh
@@ -73,9 +73,14 @@ def fit(
     TrainingError
         If the loss is no longer a number, or ``resume`` is the state of another table, recipe, model or torch version.
     """
-    lacking = int(np.count_nonzero(missing_bits(table.features.astype(np.float32))))
-    if lacking:
-        raise TableError(f"{lacking} of the table's {len(table)} rows lack a feature: leave them out to train")
+    bits = missing_bits(table.features.astype(np.float32))
+    if bits.any():
+        row = int(np.flatnonzero(bits)[0])
+        names = ", ".join(name for i, name in enumerate(FEATURE_NAMES) if bits[row] >> i & 1)
+        raise TableError(
+            f"{np.count_nonzero(bits)} of the table's {len(table)} rows lack a possible value, the first of them row "
+            f"{row + 1} ({table.hole[row]}, {table.depth[row]:g} m: {names}): leave them out to train"
+        )
     if len(table) < 2:
         raise TableError("a table of one row cannot be trained on")
     digest = table.digest()
@@ -190,6 +195,12 @@ def _batches(n_rows: int, size: int) -> Iterator[slice]:
 
 
 def _signs_before(table: TrainingTable, supervised: bool) -> Iterator[str]:
+    for feature, values in zip(FEATURES, table.features.T, strict=True):
+        low, high = feature.plausible
+        beyond = int(np.count_nonzero((values < low) | (values > high)))
+        if beyond:
+            span = f"outside {low:g} to {high:g} {feature.unit}"
+            yield f"{feature.name} is {span} in {beyond:,} rows: is it in another unit?"
     for name, values in zip(FEATURE_NAMES, table.features.T, strict=True):
         if values.min() == values.max():
             yield f"the feature {name!r} is {values[0]:g} in every row: the model learns nothing from it"

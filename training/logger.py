@@ -73,7 +73,7 @@ def simulate_scan(
     length: float = 30.0,
     hole: str | None = None,
     colour_step: float = 0.01,
-) -> None:
+) -> float:
     """Write a simulated core scan (HDF5), of which a table's rows are the 20 cm bins.
 
     Density and susceptibility every 2.5 cm, natural gamma every 10 cm, colour with its depth in cm; cores of 9.6 m with
@@ -89,17 +89,24 @@ def simulate_scan(
     seed : int
         The same seed gives the same readings.
     length : float
-        Depth (m) of the deepest bin; at most that of the hole.
+        Depth (m) below which no bin is written.
     hole : str, optional
         One of the table's holes; by default the one with most rows that starts at the top.
     colour_step : float
         Distance between colour readings in metres: 0.01, or 0.0005 as a line-scan camera takes them.
 
+    Returns
+    -------
+    float
+        Depth (m) of the deepest bin.
+
     Raises
     ------
     TableError
-        If the table has no such hole.
+        If the table has no such hole, or ``colour_step`` does not divide a bin.
     """
+    if abs(BIN_WIDTH / colour_step - round(BIN_WIDTH / colour_step)) > 1e-6:
+        raise TableError(f"a colour step of {colour_step:g} m does not divide a bin of {BIN_WIDTH:g} m")
     names, first, counts = np.unique(table.hole, return_index=True, return_counts=True)
     if hole is None:
         hole = str(names[np.argmax(np.where(table.depth[first] == 0, counts, 0))])
@@ -119,6 +126,7 @@ def simulate_scan(
             group["depth"].attrs["units"] = "cm" if instrument.in_centimetres else "m"
             for feature in instrument.features:
                 group[FEATURE_NAMES[feature]].attrs["units"] = instrument.unit
+    return float(table.depth[rows].max())
 
 
 def _readings(

@@ -1,6 +1,11 @@
-"""Keep holes apart: rows of one hole are alike, so a score on rows of a hole that was trained on flatters."""
+"""Keep sites apart: rows of one hole are alike, and so are the holes of one site, which lie metres apart.
+
+A score on rows of a hole that was trained on, or of its neighbour, flatters.
+"""
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,40 +14,44 @@ from lithovae.runtime.errors import TableError
 
 from .table import TrainingTable
 
+SITE_AND_HOLE = re.compile(r"^(.+-.+)-[A-Z]{1,2}$")
+
 
 def split_holes(table: TrainingTable, seed: int, test_share: float = 0.2) -> tuple[TrainingTable, TrainingTable]:
-    """Split a table in two by its holes.
+    """Split a table in two by its holes, with all holes of a site on one side.
 
     Parameters
     ----------
     table : TrainingTable
-        Rows of at least two holes.
+        Rows of at least two sites. The site of ``346-U1422-A`` is ``346-U1422``; a hole of another name is its own.
     seed : int
         The same seed splits the same holes alike, in whatever order the table holds them.
     test_share : float
-        Share of the rows to put aside, between 0 and 1; whole holes come as near to it as their random order lets them.
+        Share of the rows to put aside, between 0 and 1; whole sites come as near to it as their random order lets them.
 
     Returns
     -------
     train, test : TrainingTable
-        Rows in the table's order. No hole is in both, and neither is empty.
+        Rows in the table's order. No hole or site is in both, and neither is empty.
 
     Raises
     ------
     ValueError
         If ``test_share`` is not between 0 and 1.
     TableError
-        If the table has fewer than two holes.
+        If the table has fewer than two sites.
     """
     if not 0 < test_share < 1:
         raise ValueError(f"test_share must be between 0 and 1, not {test_share}")
-    holes, counts = np.unique(table.hole, return_counts=True)
-    if len(holes) < 2:
-        raise TableError(f"a table of {len(holes)} holes cannot be split by hole: it needs at least two")
-    order = np.random.default_rng(seed).permutation(len(holes))
-    rows = np.cumsum(counts[order])[:-1]  # without the last hole, which stays to train on
+    holes, position = np.unique(table.hole, return_inverse=True)
+    site_of_row = np.array([SITE_AND_HOLE.sub(r"\1", str(hole)) for hole in holes])[position]
+    sites, counts = np.unique(site_of_row, return_counts=True)
+    if len(sites) < 2:
+        raise TableError(f"a table of {len(sites)} sites cannot be split by site: it needs at least two")
+    order = np.random.default_rng(seed).permutation(len(sites))
+    rows = np.cumsum(counts[order])[:-1]  # without the last site, which stays to train on
     n_test = int(np.argmin(np.abs(rows - test_share * len(table)))) + 1
-    aside = np.isin(table.hole, holes[order[:n_test]])
+    aside = np.isin(site_of_row, sites[order[:n_test]])
     return _rows(table, ~aside), _rows(table, aside)
 
 

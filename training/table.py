@@ -103,6 +103,11 @@ class TrainingTable:
         )
         if not len(table):
             raise TableError(f"{path} has no rows", path)
+        homeless = int(np.isin(table.hole, ["", "nan", "None"]).sum())
+        if homeless or np.isnan(table.depth).any():
+            raise TableError(
+                f"{path}: {homeless} rows have no {HOLE!r}, {np.isnan(table.depth).sum()} no {DEPTH!r}", path
+            )
         unnamed = int(np.isin(table.lithology, ["", "nan", "None"]).sum())
         if unnamed:
             raise TableError(f"{path}: {unnamed} rows have no {LITHOLOGY!r}; leave them out or name them", path)
@@ -111,6 +116,8 @@ class TrainingTable:
     def write(self, path: str | Path) -> None:
         """Write the table as CSV, or as HDF5 where the suffix says so; it appears when it is whole."""
         path = Path(path)
+        if path.suffix.lower() not in (".csv", *HDF5_SUFFIXES):
+            raise TableError(f"{path}: a table is written as .csv or {', '.join(HDF5_SUFFIXES)}", path)
         columns: dict[str, NDArray[np.generic]] = {
             HOLE: self.hole,
             DEPTH: self.depth,

@@ -50,6 +50,7 @@ def test_from_the_download_to_a_bundle_in_one_command(run: CliRunner, tmp_path: 
         "MS_DataLITH.csv",
         "NGR_DataLITH.csv",
         "RGB_DataLITH.csv",
+        "SIMULATED.txt",
     ]
     arguments = ["fit", str(download), "--out", str(checkpoint), "--epochs", "1", "--bundle", str(bundle)]
     trained = run.invoke(app, arguments)
@@ -58,6 +59,7 @@ def test_from_the_download_to_a_bundle_in_one_command(run: CliRunner, tmp_path: 
     assert f"{len(table):,} rows left" in trained.stdout
     assert "classes have a single row" in trained.stderr
     model = LithoModel.load(bundle)
+    assert (bundle / "model_card.md").read_text().startswith("Simulated data: ")
     assert model.classes == table.classes
     assert np.isfinite(model.embed(table.features)).all()
 
@@ -99,6 +101,45 @@ def test_evaluation_writes_scores_and_card(run: CliRunner, table: TrainingTable,
     assert len(runs) == 2
     assert all(scores.apart for scores in runs)
     assert runs[0].head != runs[1].head
+
+
+@pytest.mark.parametrize("model", ["unsup", "semisup"])
+def test_a_card_never_bears_another_models_scores(
+    run: CliRunner, table: TrainingTable, tmp_path: Path, model: str
+) -> None:
+    table.write(tmp_path / "ours.csv")
+    checkpoint = str(tmp_path / "mine.pt")
+    arguments = ["fit", str(tmp_path / "ours.csv"), "--out", checkpoint, "--model", model, "--epochs", "1"]
+    assert run.invoke(app, arguments).exit_code == 0
+    card = Checkpoint.load(checkpoint).card
+    failed = run.invoke(app, ["evaluate", str(tmp_path / "ours.csv"), "--model", model, "--checkpoint", checkpoint])
+    assert failed.exit_code == 1  # one epoch is another recipe
+    assert f"was not made by {model}'s recipe from this table" in failed.stderr
+    assert Checkpoint.load(checkpoint).card == card
+
+
+@pytest.mark.parametrize("option", ["--bundle", "--out"])
+def test_where_results_cannot_go_is_said_before_training(
+    run: CliRunner, table: TrainingTable, tmp_path: Path, option: str
+) -> None:
+    table.write(tmp_path / "ours.csv")
+    nowhere = str(tmp_path / "no" / "such")
+    fit = ["fit", str(tmp_path / "ours.csv"), "--out", str(tmp_path / "mine.pt"), "--epochs", "1", "--bundle", nowhere]
+    evaluate = ["evaluate", str(tmp_path / "ours.csv"), "--out", nowhere]
+    failed = run.invoke(app, fit if option == "--bundle" else evaluate)
+    assert failed.exit_code == 1
+    assert "no such folder" in failed.stderr
+    assert "epoch" not in failed.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["ours.csv"]
+
+
+def test_a_scan_ends_where_its_hole_does(run: CliRunner, tmp_path: Path) -> None:
+    out = tmp_path / "scan.h5"
+    done = run.invoke(app, ["scan", "--out", str(out), "--hole", "346-U1422-A", "--length", "5000"])
+    assert done.exit_code == 0, done.output
+    assert "down to 9.6 m" in done.stdout or "down to 9." in done.stdout
+    odd = run.invoke(app, ["scan", "--out", str(tmp_path / "odd.h5"), "--colour-step", "0.13"])
+    assert "does not divide a bin" in odd.stderr
 
 
 def test_compare_prints_every_figure(run: CliRunner, table: TrainingTable, tmp_path: Path) -> None:

@@ -26,6 +26,11 @@ def test_csv_has_the_published_columns_in_order(table: TrainingTable, tmp_path: 
     assert tuple(pd.read_csv(tmp_path / "table.csv", nrows=1)) == COLUMNS
 
 
+def test_other_suffixes_are_refused(table: TrainingTable, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"is written as \.csv or"):
+        table.write(tmp_path / "table.csv.gz")
+
+
 def test_columns_are_found_by_name_not_by_place(table: TrainingTable, tmp_path: Path) -> None:
     table.write(tmp_path / "table.csv")
     frame = pd.read_csv(tmp_path / "table.csv")
@@ -55,6 +60,8 @@ def frame(**columns: list[object]) -> pd.DataFrame:
         (frame().drop(columns=["R", "Principal"]), "lacks the column 'Principal', 'R'"),
         (frame(R=["bright"]), "column 'R' does not hold numbers"),
         (frame(Principal=[None]), "1 rows have no 'Principal'"),
+        (frame(Borehole_ID=[None]), "1 rows have no 'Borehole_ID', 0 no 'Depth_Bin'"),
+        (frame(Depth_Bin=[None]), "0 rows have no 'Borehole_ID', 1 no 'Depth_Bin'"),
         (frame().iloc[:0], "has no rows"),
     ],
 )
