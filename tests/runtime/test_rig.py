@@ -102,7 +102,7 @@ print(sorted({"numpy", "h5py", "onnxruntime"} & set(sys.modules)))
     ("command", "extra"),
     [
         (["lithovae-train", "simulate", "--out", "t.csv"], "training"),
-        (["lithovae-train", "fit", "t.csv", "--out", "m.pt"], "training"),
+        (["lithovae-train", "fit", "t.csv", "--out", "m.pt"], "training,export"),
         (["lithovae-export", "m.pt", "--out", "bundle"], "export"),
     ],
 )
