@@ -38,7 +38,7 @@ def simulate(
         Path, typer.Option(help="Where the table goes: .csv or .h5; a name without suffix is a folder of a download.")
     ],
     seed: Annotated[int, typer.Option(help="The same seed gives the same table.", min=0)] = 42,
-    share: Annotated[float, typer.Option(help="Share of the published 238,506 rows.", min=1e-4, max=1.0)] = 1.0,
+    share: Annotated[float, typer.Option(help="Share of the published 238,506 rows.", min=1e-4, max=10.0)] = 1.0,
 ) -> None:
     """Make a training table, or a download of raw measurements, from the published statistics of LILY."""
     from .download import simulate_download

@@ -30,6 +30,8 @@ LAG_1 = np.array([0.83, 0.76, 0.67, 0.835, 0.835, 0.835])
 COMPACTION = 0.25
 """Rise of a sediment's density score for a doubling of (depth + 50 m): porosity is lost down-hole."""
 ROUNDS = 40
+MOST_SHARE = 10.0
+"""Of a larger table, the deepest holes would be deeper than a depth can be (20 km)."""
 
 GROUP_SCORES = {
     "Biogenic Silica": (-1.5, -0.5, -0.7),
@@ -55,15 +57,15 @@ def simulate_table(seed: int = 42, share: float = 1.0) -> TrainingTable:
     seed : int
         The same seed gives the same table.
     share : float
-        Share of the published 238,506 rows, at most 1. Each lithology keeps at least one row.
+        Share of the published 238,506 rows, up to 10: holes grow with it. Each lithology keeps at least one row.
 
     Returns
     -------
     TrainingTable
         At ``share=1``, 238,506 rows of 296 holes, each of the 139 lithologies exactly as often as published.
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"share must be in (0, 1], not {share}")
+    if not 0 < share <= MOST_SHARE:
+        raise ValueError(f"share must be above 0 and at most {MOST_SHARE:g}, not {share}")
     facts = Facts.load()
     rng = np.random.default_rng(seed)
     hole, depth = lay_holes(facts, share)

@@ -93,7 +93,7 @@ def test_seed_and_share() -> None:
     assert len(a.classes) == 139
     assert 2385 <= len(a) <= 2385 + 139
     with pytest.raises(ValueError, match="share"):
-        simulate_table(share=1.5)
+        simulate_table(share=10.5)
 
 
 def test_the_figures_that_ship_are_the_published_ones(root: Path, shared_scans: Path) -> None:
