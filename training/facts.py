@@ -23,8 +23,8 @@ class Facts:
     ----------
     transformed_mean, transformed_sd : ndarray of shape (6,)
         The published models' scaler.
-    raw_mean, raw_sd, raw_min, raw_max : ndarray of shape (6,)
-        Moments and range in physical units.
+    raw_min, raw_max : ndarray of shape (6,)
+        Range in physical units.
     correlation : ndarray of shape (6, 6)
         Pearson correlation of the raw features.
     histograms : list of (edges, counts)
@@ -49,8 +49,6 @@ class Facts:
 
     transformed_mean: NDArray[np.float64]
     transformed_sd: NDArray[np.float64]
-    raw_mean: NDArray[np.float64]
-    raw_sd: NDArray[np.float64]
     raw_min: NDArray[np.float64]
     raw_max: NDArray[np.float64]
     correlation: NDArray[np.float64]
@@ -81,8 +79,6 @@ class Facts:
         return cls(
             transformed_mean=stats["transformed_mean"].to_numpy(float),
             transformed_sd=stats["transformed_sd"].to_numpy(float),
-            raw_mean=stats["mean"].to_numpy(float),
-            raw_sd=stats["sd"].to_numpy(float),
             raw_min=stats["digitised_min"].to_numpy(float),
             raw_max=stats["digitised_max"].to_numpy(float),
             correlation=_read("correlation_pearson_raw").iloc[:, 1:].to_numpy(float),

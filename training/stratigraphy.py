@@ -28,7 +28,7 @@ def lay_holes(facts: Facts, share: float) -> tuple[NDArray[np.str_], Floats]:
     depth : ndarray of shape (n,), float64
         Centre of each bin in metres, ascending within a hole.
     """
-    total = sum(facts.class_counts.values()) if share == 1 else sum(scaled_counts(facts, share).values())
+    total = sum(scaled_counts(facts, share).values())
     rows = np.array([n for _, n, _, _ in facts.holes])
     ends = np.round(np.cumsum(rows) * total / rows.sum()).astype(int)
     names: list[NDArray[np.str_]] = []

@@ -103,12 +103,12 @@ class TrainingTable:
         )
         if not len(table):
             raise TableError(f"{path} has no rows", path)
-        homeless = int(np.isin(table.hole, ["", "nan", "None"]).sum())
+        homeless = _count_blank(table.hole)
         if homeless or np.isnan(table.depth).any():
             raise TableError(
                 f"{path}: {homeless} rows have no {HOLE!r}, {np.isnan(table.depth).sum()} no {DEPTH!r}", path
             )
-        unnamed = int(np.isin(table.lithology, ["", "nan", "None"]).sum())
+        unnamed = _count_blank(table.lithology)
         if unnamed:
             raise TableError(f"{path}: {unnamed} rows have no {LITHOLOGY!r}; leave them out or name them", path)
         return table
@@ -131,6 +131,10 @@ class TrainingTable:
             with h5py.File(whole, "w") as file:
                 for name, values in columns.items():
                     file[name] = values.astype(object) if values.dtype.kind == "U" else values
+
+
+def _count_blank(texts: NDArray[np.str_]) -> int:
+    return int(np.isin(texts, ["", "nan", "None"]).sum())
 
 
 def _read_csv(path: Path) -> dict[str, NDArray[np.generic]]:
