@@ -77,6 +77,8 @@ class SemiSupervisedVAE(VAE):
         As for `VAE`.
     n_classes : int
         Number of lithologies.
+    classifier_dim : int
+        Width of the head's hidden layer.
     """
 
     def __init__(
@@ -85,9 +87,12 @@ class SemiSupervisedVAE(VAE):
         latent_dim: int = 10,
         hidden_dims: Sequence[int] = (64, 32),
         n_classes: int = 139,
+        classifier_dim: int = 64,
     ) -> None:
         super().__init__(input_dim, latent_dim, hidden_dims)
-        self.classifier = nn.Sequential(nn.Linear(latent_dim, 64), nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, n_classes))
+        self.classifier = nn.Sequential(
+            nn.Linear(latent_dim, classifier_dim), nn.ReLU(), nn.Dropout(0.3), nn.Linear(classifier_dim, n_classes)
+        )
 
     def classify(self, z: Tensor) -> Tensor:
         """Give the logits (n, n_classes) of latent vectors (n, latent_dim)."""
