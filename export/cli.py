@@ -16,13 +16,20 @@ app = new_app("Export a checkpoint as an ONNX bundle that runs without torch.")
 @app.command()
 @clear_errors("export")
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.pt), with its .json beside it.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.pt or .safetensors), with its .json beside it.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle; a bundle that is there already is replaced.")],
     scaler: Annotated[
         str | None,
         typer.Option(
-            help="Scaler of a checkpoint that has no .json: lily (of the published models), or a JSON file with mean "
-            "and scale."
+            help="Scaler of a checkpoint that has no .json: lily (of the published models), or a .json, .npz or .csv "
+            "with the mean and scale of the transformed features."
+        ),
+    ] = None,
+    fit_scaler: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of --scaler, the CSV table of raw features that the checkpoint was trained on: the scaler is "
+            "fitted on it. No other table will do."
         ),
     ] = None,
     classes: Annotated[
@@ -46,7 +53,9 @@ def export(
     from .bundle import write_bundle
 
     names = None if classes is None else read_names(classes)
-    loaded = Checkpoint.load(checkpoint, scaler=scaler, classes=names, missing=missing)
+    loaded = Checkpoint.load(checkpoint, scaler=scaler, fit_scaler=fit_scaler, classes=names, missing=missing)
+    for note in loaded.notes:
+        typer.echo(f"note: {note}", err=True)
     if scaler == "lily" and names is not None and names != sorted(names):
         typer.echo("note: the published models' lithologies are in sorted order; these names are not", err=True)
     results = write_bundle(loaded, out)
@@ -66,13 +75,16 @@ def read_names(path: Path) -> list[str]:
     Raises
     ------
     CheckpointError
-        If the file is not UTF-8.
+        If the file is not UTF-8, or names nothing.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path} is not a list of names in UTF-8: {error}", path) from error
-    return [name for line in lines if (name := line.strip())]
+    names = [name for line in lines if (name := line.strip())]
+    if not names:
+        raise CheckpointError(f"{path} names no class", path)
+    return names
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ import torch
 
 from lithovae.runtime.errors import CheckpointError, OutputError
 
-from .scaler import PUBLISHED_SCALERS, DistributionAwareScaler, read_scaler
+from .scaler import PUBLISHED_SCALERS, DistributionAwareScaler
+from .scaler_file import fit_to_table, read_scaler
 from .state import build_model, read_state_dict
 from .vae import VAE, SemiSupervisedVAE
 
@@ -42,7 +43,9 @@ class Checkpoint:
     card : str
         Model card, Markdown; empty where nobody has written one.
     sha256 : str
-        SHA-256 of the ``.pt`` file; empty before it is written.
+        SHA-256 of the checkpoint's file; empty before it is written.
+    notes : list of str
+        What its user should know of how it was read; not saved.
     """
 
     model: VAE
@@ -54,6 +57,7 @@ class Checkpoint:
     history: list[dict[str, float]] = field(default_factory=list)
     card: str = ""
     sha256: str = ""
+    notes: list[str] = field(default_factory=list)
 
     def save(self, path: str | Path) -> None:
         """Write ``path`` and its sidecar; neither appears under its name before both are whole."""
@@ -110,6 +114,7 @@ class Checkpoint:
         path: str | Path,
         *,
         scaler: str | Path | None = None,
+        fit_scaler: str | Path | None = None,
         classes: Sequence[str] | None = None,
         missing: str | None = None,
     ) -> Checkpoint:
@@ -121,10 +126,11 @@ class Checkpoint:
         Parameters
         ----------
         path : path-like
-            The ``.pt``.
+            The ``.pt`` (or any other name that is torch's), or ``.safetensors``.
         scaler : str or path-like, optional
-            Scaler of a checkpoint without a sidecar: the name of a published one (``lily``), or a JSON file with
-            ``mean`` and ``scale``, or with such a ``scaler`` in it (a sidecar, a bundle's manifest).
+            Scaler of a checkpoint without a sidecar: see `lithovae.models.scaler_file.read_scaler`.
+        fit_scaler : path-like, optional
+            Instead of it, the raw table that the model was trained on: see `lithovae.models.scaler_file.fit_to_table`.
         classes : sequence of str, optional
             Its lithologies in the order of its outputs, where it has a lithology head.
         missing : {"impute", "nan"}, optional
@@ -133,15 +139,16 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            If the file is absent, is not a state dict of `VAE` or `SemiSupervisedVAE`, would run code when read, has
-            no sidecar that fits it and no scaler is given, or what is given does not fit it.
+            If the file is absent, holds no state dict of `VAE` or `SemiSupervisedVAE`, or several, would run code when
+            read, has no sidecar that fits it and no scaler is given, or what is given does not fit it.
+        TableError
+            If no scaler can be fitted on the table.
         """
         path = Path(path)
-        if not path.is_file():
-            raise CheckpointError(f"no such checkpoint: {path}", path)
-        model = build_model(read_state_dict(path), path)
+        state, notes = read_state_dict(path)
+        model = build_model(state, path)
         sidecar_path = path.with_suffix(".json")
-        given = {"scaler": scaler, "classes": classes, "missing": missing}
+        given = {"scaler": scaler, "fit-scaler": fit_scaler, "classes": classes, "missing": missing}
         said = [f"--{name}" for name, value in given.items() if value is not None]
         if sidecar_path.is_file():
             if said:
@@ -151,22 +158,18 @@ class Checkpoint:
                     sidecar_path,
                 )
             checkpoint, source, named = _with_sidecar(path, model, sidecar_path), str(sidecar_path), sidecar_path
-        elif scaler is not None:
-            checkpoint = _from_elsewhere(path, model, scaler, classes, missing)
-            source, named = "the list of classes (--classes)", path
         else:
-            raise CheckpointError(
-                f"{path} has no {sidecar_path.name} beside it, so its scaler is unknown: put there the JSON that "
-                "lithovae-train wrote with it (a scaler refitted on other data would give other embeddings), or say "
-                "which it is (--scaler lily for a published LILY checkpoint)",
-                path,
-            )
+            checkpoint = _from_elsewhere(path, model, scaler, fit_scaler, classes, missing)
+            source, named = "the list of classes (--classes)", path
+        checkpoint.notes[:0] = notes
         if len(set(checkpoint.classes)) < len(checkpoint.classes):
             raise CheckpointError(f"{source} names a class twice", named)
         n_classes = model.classifier[3].out_features if isinstance(model, SemiSupervisedVAE) else 0
         if len(checkpoint.classes) != n_classes:
             raise CheckpointError(
-                f"{source} names {len(checkpoint.classes)} classes, but {path.name} has {n_classes}", path
+                f"{source} names {len(checkpoint.classes)} classes, but {path.name} has "
+                f"{n_classes or 'none: it has no lithology head'}",
+                path,
             )
         return checkpoint
 
@@ -198,19 +201,36 @@ def _with_sidecar(path: Path, model: VAE, sidecar_path: Path) -> Checkpoint:
 
 
 def _from_elsewhere(
-    path: Path, model: VAE, scaler: str | Path, classes: Sequence[str] | None, missing: str | None
+    path: Path,
+    model: VAE,
+    scaler: str | Path | None,
+    table: str | Path | None,
+    classes: Sequence[str] | None,
+    missing: str | None,
 ) -> Checkpoint:
     """Make a checkpoint of a model without a sidecar, from what its user says of it."""
     if missing not in (None, "impute", "nan"):
         raise CheckpointError(f"what a missing feature does is 'impute' or 'nan', not {missing!r}", path)
-    try:
-        fitted = read_scaler(scaler)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        reason = f"it lacks the key {error}" if isinstance(error, KeyError) else error
+    if scaler is not None and table is not None:
+        raise CheckpointError("--scaler and --fit-scaler exclude each other: a model has one scaler", path)
+    notes = []
+    if table is not None:
+        fitted, origin = fit_to_table(table)
+        notes.append(f"scaler {origin}")
+    elif scaler is not None:
+        fitted, origin = (
+            read_scaler(scaler),
+            str(scaler) if scaler in PUBLISHED_SCALERS else f"from {Path(scaler).name}",
+        )
+    else:
         raise CheckpointError(
-            f"{scaler} is no scaler (lily, or a JSON file with mean and scale): {reason}", scaler
-        ) from error
-    origin = str(scaler) if scaler in PUBLISHED_SCALERS else f"from {Path(scaler).name}"
+            f"{path} has no {path.with_suffix('.json').name} beside it, so its scaler is unknown. One fitted on the "
+            "data to embed would give other embeddings: the weights were learnt for inputs standardised by the mean "
+            "and sd of the training table, and any other shift and stretch every input. Put there the JSON that "
+            "lithovae-train wrote with it, or say which it is: --scaler lily (published LILY models), --scaler FILE "
+            "(mean and scale), --fit-scaler TABLE.csv (the table that it was trained on)",
+            path,
+        )
     recipe: dict[str, Any] = {"name": "unknown"}
     if missing == "impute":
         recipe["mask_probability"] = "unknown, above 0"  # as its user says by asking for it
@@ -222,6 +242,7 @@ def _from_elsewhere(
         trained_on=f"unknown: a checkpoint from elsewhere, scaler {origin}",
         data_digest="",
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        notes=notes,
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -136,24 +134,6 @@ def published_scaler(name: str) -> DistributionAwareScaler:
     if name not in PUBLISHED_SCALERS:
         raise ValueError(f"no published scaler is named {name!r}; there is {', '.join(PUBLISHED_SCALERS)}")
     return DistributionAwareScaler.from_parameters(*PUBLISHED_SCALERS[name])
-
-
-def read_scaler(name_or_path: str | Path) -> DistributionAwareScaler:
-    """Give a published scaler by its name, else read one from JSON.
-
-    The file holds ``mean`` and ``scale``, six numbers each, or has them under ``scaler``, as a checkpoint's sidecar
-    and a bundle's manifest do.
-
-    Raises
-    ------
-    OSError, ValueError, KeyError, TypeError
-        If there is no such file, or it does not hold a scaler.
-    """
-    if name_or_path in PUBLISHED_SCALERS:
-        return published_scaler(str(name_or_path))
-    content = json.loads(Path(name_or_path).read_text(encoding="utf-8"))
-    parameters = content.get("scaler", content) if isinstance(content, dict) else content
-    return DistributionAwareScaler.from_parameters(parameters["mean"], parameters["scale"])
 
 
 def _six_columns(X: ArrayLike) -> NDArray[np.float64]:

@@ -1,76 +1,195 @@
-"""The ``.pt`` of a checkpoint: a bare state dict, and the model that it belongs to."""
+"""The state dict in a checkpoint's file, and the model that it belongs to."""
 
 from __future__ import annotations
 
-import pickle
-import re
-import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from lithovae.runtime.errors import CheckpointError
 
+from .container import LIMIT, SAVE_STATE, read_container
 from .scaler import N_FEATURES
 from .vae import VAE, SemiSupervisedVAE
 
+FIRST = "encoder.0.weight"
+"""The tensor by which a state dict is known."""
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+COUNTER = "num_batches_tracked"
 
-def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """Read a ``.pt`` that holds a bare state dict, onto the CPU, without running what else it may hold.
+
+def read_state_dict(path: Path) -> tuple[dict[str, Tensor], list[str]]:
+    """Read the one state dict of a LithoVAE that a file holds: float32, on the CPU, under the names of `VAE`.
+
+    It may lie bare in the file, or in a dict (``model_state_dict``, ``state_dict``, ...) beside other things, and its
+    names may have one prefix in common, as those of DataParallel (``module.``) and torch.compile (``_orig_mod.``).
+
+    Returns
+    -------
+    dict of str to Tensor
+        The tensors.
+    list of str
+        What its user should know of how it was read.
 
     Raises
     ------
     CheckpointError
-        If the file is not a torch checkpoint, holds more than names and tensors, or would run code when read.
+        If the file cannot be read safely, holds no such state dict or several, or tensors that are no weights.
     """
+    content = read_container(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles that are refused below
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        what = f" ({named[1]})" if named else ""
+        place, prefix, tensors = _the_one(content, path)
+        state = _weights(prefix, tensors, path)
+        notes = [f"{path.name}: took the state dict in {_quoted(place)}, and nothing else of the file"] if place else []
+        double = [tensor for tensor in tensors.values() if tensor.dtype == torch.float64]
+        if any(not torch.equal(tensor, tensor.float().double()) for tensor in double):
+            notes.append(f"{path.name}: {len(double)} of {len(tensors)} tensors are float64, and rounded to float32")
+    except CheckpointError:
+        raise
+    except Exception as error:  # what a pickle has built may fail in any way
+        raise CheckpointError(f"{path} is not a torch checkpoint: {str(error)[:200]}", path) from error
+    return state, notes
+
+
+def _the_one(content: Any, path: Path) -> tuple[str, str, dict[str, Any]]:
+    """Find the state dict: where in the file it is, the prefix of its names, and itself."""
+    if not isinstance(content, dict):
         raise CheckpointError(
-            f"{path} is not a torch checkpoint of tensors alone: it is refused, because reading what else it holds"
-            f"{what} could run code",
+            f"{path} does not hold a state dict (names to tensors), but a {type(content).__name__}: {SAVE_STATE}", path
+        )
+    found, seen, todo = [], {id(content)}, [("", content)]
+    while todo:
+        place, folder = todo.pop()
+        prefixes = {_plain(name)[: -len(FIRST)] for name in folder if _is_first(name)}
+        found += [(place, prefix, folder) for prefix in sorted(prefixes)]
+        for name, value in folder.items():
+            if isinstance(value, dict) and id(value) not in seen:
+                seen.add(id(value))
+                todo.append((f"{place}.{name}"[:100] if place else str(name)[:100], value))
+    if not found:
+        names = ", ".join(_quoted(name) for name in list(content)[:4]) or "nothing"
+        raise CheckpointError(
+            f"{path} is not a LithoVAE checkpoint: it has no tensor {FIRST!r}; it holds {names}", path
+        )
+    if len(found) > 1:
+        places = sorted(_quoted(f"{place} {prefix}*".strip()) for place, prefix, _ in found)
+        raise CheckpointError(
+            f"{path} holds {len(found)} state dicts ({', '.join(places[:6])}), and which of them is meant cannot be "
+            "told: save that one alone, by torch.save(torch.load(path)[name], 'weights.pt')",
             path,
-        ) from error
-    except Exception as error:  # damaged pickles fail in any way
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path} is not a torch checkpoint: {reason}", path) from error
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
-    ):
-        raise CheckpointError(f"{path} does not hold a bare state dict (names to tensors)", path)
+        )
+    return found[0]
+
+
+def _is_first(name: object) -> bool:
+    return isinstance(name, str) and (_plain(name) == FIRST or _plain(name).endswith(f".{FIRST}"))
+
+
+def _plain(name: str) -> str:
+    """Take away what torch.compile adds to a name, be it the model that was compiled or a part of it."""
+    return name.replace("_orig_mod.", "")
+
+
+def _weights(prefix: str, tensors: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
+    """Give the tensors as float32 under their plain names."""
+    state: dict[str, Tensor] = {}
+    numbers = 0
+    for key, value in tensors.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor) or not _plain(key).startswith(prefix):
+            what = f"{_quoted(key)} ({type(value).__name__})"
+            raise CheckpointError(f"{path} has {what} among the tensors of the model: it is none of them", path)
+        name = _plain(key).removeprefix(prefix)
+        if name in state:
+            raise CheckpointError(f"{path} holds two tensors {_quoted(name)}, with _orig_mod. and without", path)
+        numbers += value.numel()
+        fault = _tensor_fault(name, value)
+        if numbers > LIMIT // 4:  # a tensor may claim any size of the one number that it holds
+            fault = f"claims to hold {value.numel()} numbers: no LithoVAE is as large"
+        if fault:
+            raise CheckpointError(f"{path}: {_quoted(name)} {fault}", path)
+        dtype = torch.int64 if name.endswith(COUNTER) else torch.float32
+        state[name] = value.detach().to(dtype, copy=True).contiguous()
+        if not torch.isfinite(state[name]).all():
+            raise CheckpointError(f"{path} is spoilt: {_quoted(name)} holds NaN or infinity (in float32)", path)
+        if name.endswith("running_var") and (state[name] < 0).any():
+            raise CheckpointError(f"{path} is spoilt: {_quoted(name)} holds a negative variance", path)
     return state
 
 
-def build_model(state: dict[str, torch.Tensor], path: Path) -> VAE:
+def _tensor_fault(name: str, tensor: Tensor) -> str | None:
+    """Say why a tensor cannot be weights, without touching its numbers."""
+    if tensor.is_quantized:
+        return "is quantised: save the model before it is quantised"
+    if tensor.layout != torch.strided or tensor.is_nested:
+        return "is sparse or nested: save it dense"
+    if tensor.is_meta:
+        return "has no numbers (it was saved on the device 'meta')"
+    wanted = (torch.int64,) if name.endswith(COUNTER) else FLOATS
+    if tensor.dtype not in wanted:
+        return f"is of type {str(tensor.dtype).removeprefix('torch.')}, not {' or '.join(map(str, wanted))}"
+    if 0 in tensor.shape:
+        return f"has the shape {tuple(tensor.shape)}: a layer without a unit"
+    return None
+
+
+def build_model(state: dict[str, Tensor], path: Path) -> VAE:
     """Make the model that a state dict belongs to, in eval mode, its widths read off the tensors' shapes.
+
+    The counters of BatchNorm, which old versions of torch did not save, may be absent: they count for nothing here.
 
     Raises
     ------
     CheckpointError
         If the tensors are not those of a `VAE` or `SemiSupervisedVAE`.
     """
-    try:
-        hidden: list[int] = []
-        while f"encoder.{3 * len(hidden)}.weight" in state:
-            hidden.append(state[f"encoder.{3 * len(hidden)}.weight"].shape[0])
-        dims = (state["encoder.0.weight"].shape[1], state["fc_mu.weight"].shape[0], hidden)
-        if "classifier.3.weight" in state:
-            model: VAE = SemiSupervisedVAE(*dims, n_classes=state["classifier.3.weight"].shape[0])
+
+    def width(name: str, axis: int = 0) -> int:
+        if name not in state:
+            raise CheckpointError(f"{path} is not a LithoVAE checkpoint: it has no tensor {name!r}", path)
+        if state[name].ndim != 2:
+            raise CheckpointError(f"{path}: {name!r} has the shape {tuple(state[name].shape)}, not two axes", path)
+        return int(state[name].shape[axis])
+
+    n_features = width(FIRST, 1)
+    if n_features != N_FEATURES:
+        raise CheckpointError(f"{path} takes {n_features} features, not {N_FEATURES}", path)
+    hidden = [width(FIRST)]
+    while f"encoder.{3 * len(hidden)}.weight" in state:
+        hidden.append(width(f"encoder.{3 * len(hidden)}.weight"))
+    with torch.device("meta"):  # shapes alone: a model of this size may not fit any memory
+        if any(name.startswith("classifier.") for name in state):
+            n_classes, classifier_dim = width("classifier.3.weight"), width("classifier.0.weight")
+            model: VAE = SemiSupervisedVAE(N_FEATURES, width("fc_mu.weight"), hidden, n_classes, classifier_dim)
         else:
-            model = VAE(*dims)
-        model.load_state_dict(state)
-        if dims[0] != N_FEATURES:
-            raise CheckpointError(f"{path} takes {dims[0]} features, not {N_FEATURES}", path)
-    except KeyError as error:
-        raise CheckpointError(f"{path} is not a LithoVAE checkpoint: it has no tensor {error}", path) from error
-    except (RuntimeError, IndexError) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{path} is not a LithoVAE checkpoint: {reason[:300]}", path) from error
-    for name, tensor in state.items():
-        if not torch.isfinite(tensor).all() or (name.endswith("running_var") and (tensor < 0).any()):
-            raise CheckpointError(f"{path} is spoilt: {name} holds NaN, infinity or a negative variance", path)
+            model = VAE(N_FEATURES, width("fc_mu.weight"), hidden)
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    state |= {name: torch.tensor(0) for name in expected if name.endswith(COUNTER) and name not in state}
+    fault = _misfit(expected, {name: tuple(tensor.shape) for name, tensor in state.items()})
+    if fault:
+        raise CheckpointError(f"{path} is not a LithoVAE checkpoint: {fault}", path)
+    model.load_state_dict(state, assign=True)
     return model.eval()
+
+
+def _misfit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> str | None:
+    """Say where the tensors first differ from those of a model."""
+    lacking = [name for name in expected if name not in found]
+    extra = [name for name in found if name not in expected]
+    other = [name for name in expected if name in found and found[name] != expected[name]]
+    first = next(iter([*lacking, *extra, *other]), None)
+    if first is None:
+        return None
+    mirror = "its decoder does not mirror its encoder: " if first.startswith(("decoder.", "fc_out.")) else ""
+    if lacking:
+        return f"{mirror}it has no tensor {first!r}" + (f", but {_quoted(extra[0])}" if extra else "")
+    if extra:
+        return f"{mirror}it has a tensor more, {_quoted(first)}"
+    return f"{mirror}{first!r} has the shape {found[first]}, not {expected[first]}"
+
+
+def _quoted(name: object) -> str:
+    """Quote a name from a file, which may be of any length."""
+    return repr(name) if len(repr(name)) <= 100 else f"{repr(name)[:100]}…"

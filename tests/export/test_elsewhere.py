@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +14,10 @@ from typer.testing import CliRunner, Result
 
 from lithovae.export.cli import app
 from lithovae.models.checkpoint import Checkpoint
-from lithovae.models.scaler import LILY_MEAN, LILY_SCALE
+from lithovae.models.scaler import LILY_MEAN, LILY_SCALE, DistributionAwareScaler
 from lithovae.models.vae import SemiSupervisedVAE
 from lithovae.runtime import LithoModel
-from lithovae.runtime.errors import CheckpointError
+from lithovae.training.table import TrainingTable
 
 Floats = NDArray[np.float64]
 NAMES = [f"lithology {i:03}" for i in range(139)]
@@ -82,65 +82,47 @@ def test_an_unsupervised_one_needs_no_names(checkpoints: dict[str, Checkpoint], 
     assert LithoModel.load(tmp_path / "bundle").classes == ()
 
 
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_a_scaler_of_ones_own(bare: Path, tmp_path: Path, wrapped: bool) -> None:
-    parameters: dict[str, Any] = {"mean": [0, 1, 2, 3, 4, 5], "scale": [1, 2, 3, 4, 5, 6]}
-    path = tmp_path / "ours.json"
-    path.write_text(json.dumps({"scaler": parameters} if wrapped else parameters))
-    checkpoint = Checkpoint.load(bare, scaler=path, classes=NAMES)
-    assert checkpoint.scaler.mean_.tolist() == parameters["mean"]
-    assert checkpoint.scaler.scale_.tolist() == parameters["scale"]
-    assert checkpoint.trained_on == "unknown: a checkpoint from elsewhere, scaler from ours.json"
-
-
 def test_a_file_named_as_a_published_scaler_is_not_passed_off_as_it(bare: Path, tmp_path: Path) -> None:
-    (tmp_path / "lily").write_text(json.dumps({"mean": [0] * 6, "scale": [1] * 6}))
+    (tmp_path / "lily").write_text(json.dumps({"mean": [1] * 6, "scale": [1] * 6}))
     checkpoint = Checkpoint.load(bare, scaler=tmp_path / "lily", classes=NAMES)
     assert checkpoint.trained_on.endswith("scaler from lily")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "so its scaler is unknown"),
-        (["--classes", "names.txt"], "so its scaler is unknown"),
-        (["--scaler", "lily"], "names 0 classes, but theirs.pt has 139"),
-        (["--scaler", "lily", "--classes", "few.txt"], "(--classes) names 2 classes, but theirs.pt has 139"),
-        (["--scaler", "lily", "--classes", "twice.txt"], "names a class twice"),
-        (["--scaler", "lily", "--classes", "latin.txt"], "not a list of names in UTF-8"),
-        (["--scaler", "lily", "--classes", "absent.txt"], "absent.txt"),
-        (["--scaler", "lilly", "--classes", "names.txt"], "lilly is no scaler"),
-        (["--scaler", "names.txt", "--classes", "names.txt"], "names.txt is no scaler"),
-        (["--scaler", "half.json", "--classes", "names.txt"], "it lacks the key 'scale'"),
-        (["--scaler", "zero.json", "--classes", "names.txt"], "must be positive"),
-        (["--scaler", "list.json", "--classes", "names.txt"], "list.json is no scaler"),
-        (["--scaler", "lily", "--classes", "names.txt", "--missing", "zero"], "not 'zero'"),
-    ],
-)
-def test_mistakes_are_said_in_one_line(
-    bare: Path, names: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+def test_from_a_gpu_in_a_wrapper_of_other_widths_and_a_scaler_fitted_again(
+    table: TrainingTable, tmp_path: Path, features: Floats
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("few.txt").write_text("clay\nchalk\n")
-    Path("twice.txt").write_text("clay\n" * 139)
-    Path("latin.txt").write_bytes("Löss\n".encode("latin-1"))
-    Path("half.json").write_text('{"mean": [0, 0, 0, 0, 0, 0]}')
-    Path("zero.json").write_text(json.dumps({"mean": [0] * 6, "scale": [0] * 6}))
-    Path("list.json").write_text("[1, 2]")
-    failed = export(bare.name, "--out", "bundle", *arguments)
-    assert failed.exit_code == 1
-    assert failed.stderr.startswith("error: ")
-    assert failed.stderr.count("\n") == 1
-    assert message in failed.stderr
-    assert not Path("bundle").exists()
-
-
-@pytest.mark.parametrize("given", [{"scaler": "lily"}, {"classes": NAMES}, {"missing": "impute"}])
-def test_a_sidecar_is_never_overruled(
-    checkpoints: dict[str, Checkpoint], tmp_path: Path, given: dict[str, Any]
-) -> None:
-    path = tmp_path / "ours.pt"
-    checkpoints["semisup"].save(path)
-    with pytest.raises(CheckpointError, match=f"leave --{next(iter(given))} out") as caught:
-        Checkpoint.load(path, **given)
-    assert caught.value.path == path.with_suffix(".json")
+    torch.manual_seed(0)
+    model = SemiSupervisedVAE(6, 7, [24, 16, 12], n_classes=3, classifier_dim=20).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            assert module.running_var is not None
+            module.running_var.uniform_(0.5, 2.0)
+            module.running_var[:3] = torch.tensor([1e-14, 1e-9, 0.0])
+    first = model.encoder[0]
+    assert isinstance(first, torch.nn.Linear)
+    first.bias.data[:4] = -1e4  # never active
+    optimizer = torch.optim.Adam(model.parameters()).state_dict()
+    state = {f"module.{name}": tensor for name, tensor in model.state_dict().items()}
+    path = tmp_path / "last.ckpt"
+    torch.save({"epoch": 100, "model_state_dict": state, "optimizer": optimizer, "loss": 0.5, "by": "us"}, path)
+    (tmp_path / "names.txt").write_text("clay\nchalk\nbasalt\n")
+    table.write(tmp_path / "theirs.csv")
+    done = export(
+        path, "--fit-scaler", tmp_path / "theirs.csv", "--classes", tmp_path / "names.txt", "--out", tmp_path / "bundle"
+    )
+    assert done.exit_code == 0, done.output
+    digest = hashlib.sha256((tmp_path / "theirs.csv").read_bytes()).hexdigest()
+    origin = f"fitted on theirs.csv ({len(table)} rows, SHA-256 {digest})"
+    assert done.stderr.splitlines() == [
+        "note: last.ckpt: took the state dict in 'model_state_dict', and nothing else of the file",
+        f"note: scaler {origin}",
+    ]
+    bundle = LithoModel.load(tmp_path / "bundle")
+    assert list(bundle.classes) == ["clay", "chalk", "basalt"]
+    manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
+    assert manifest["trained_on"] == f"unknown: a checkpoint from elsewhere, scaler {origin}"
+    scaled = torch.tensor(DistributionAwareScaler().fit(table.features).transform(features))
+    z = model.double().get_embeddings(scaled)
+    np.testing.assert_allclose(bundle.embed(features), z.numpy(), rtol=1e-3, atol=1e-2)
+    probabilities = torch.softmax(model.classify(z), dim=1).detach().numpy()
+    np.testing.assert_allclose(bundle.classify(features), probabilities, atol=1e-2)

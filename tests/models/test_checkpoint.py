@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -60,66 +59,24 @@ def test_shipped_checkpoints_say_what_they_are(root: Path, name: str) -> None:
     assert list(checkpoint.classes) == sorted(checkpoint.classes)
 
 
-class Exploit:
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (self.target,))
-
-
-def test_a_pickle_that_runs_code_is_refused_unrun(tmp_path: Path) -> None:
-    path, evidence = tmp_path / "exploit.pt", tmp_path / "evidence"
-    torch.save({"encoder.0.weight": Exploit(evidence)}, path)
-    with pytest.raises(CheckpointError, match="could run code"):
-        Checkpoint.load(path)
-    path.write_bytes(pickle.dumps(Exploit(evidence)))
-    with pytest.raises(CheckpointError, match="could run code"):
-        Checkpoint.load(path)
-    assert not evidence.exists()
-
-
-def bad_files(path: Path) -> dict[str, Any]:
-    state = VAE().state_dict()
-    return {
-        "no such checkpoint": lambda: None,
-        "not a torch checkpoint": lambda: path.write_bytes(b"neither a zip nor a pickle"),
-        "not a torch checkpoint:": lambda: path.write_bytes(b""),
-        "does not hold a bare state dict": lambda: torch.save([1, 2, 3], path),
-        "has no tensor 'fc_mu.weight'": lambda: torch.save({"encoder.0.weight": torch.zeros(64, 6)}, path),
-        "size mismatch for fc_out.weight": lambda: torch.save(state | {"fc_out.weight": torch.zeros(6, 63)}, path),
-        "so its scaler is unknown": lambda: torch.save(state, path),
-        "takes 5 features, not 6": lambda: torch.save(VAE(5).state_dict(), path),
-        "fc_mu.bias holds NaN": lambda: torch.save(state | {"fc_mu.bias": torch.full((10,), torch.nan)}, path),
-        "encoder.2.running_var holds NaN, infinity or a negative variance": lambda: torch.save(
-            state | {"encoder.2.running_var": torch.full((64,), -1.0)}, path
-        ),
-    }
-
-
-@pytest.mark.parametrize("message", bad_files(Path()))
-def test_refuses_what_is_no_checkpoint(tmp_path: Path, message: str) -> None:
-    path = tmp_path / "bad.pt"
-    bad_files(path)[message]()
-    with pytest.raises(CheckpointError, match=message) as caught:
-        Checkpoint.load(path)
-    assert caught.value.path == path
-    assert "\n" not in str(caught.value)
+def test_an_error_carries_the_file_it_speaks_of(saved: Path) -> None:
+    sidecar = saved.with_suffix(".json")
+    for path, spoil in ((sidecar, "{}"), (saved, "neither a zip nor a pickle")):
+        path.write_text(spoil)
+        with pytest.raises(CheckpointError) as caught:
+            Checkpoint.load(saved)
+        assert caught.value.path == path
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"classes": []}, "names 0 classes, but model.pt has 139"),
         ({"classes": ["clay"]}, "names 1 classes, but model.pt has 139"),
-        ({"scaler": {"mean": [0] * 6}}, "lacks the key 'scale'"),
-        ({"scaler": {"mean": [0] * 6, "scale": [0] * 6}}, "must be positive"),
-        ({"recipe": 3}, "is not a checkpoint's sidecar"),
-        ({"checkpoint_sha256": "0" * 64}, r"belongs to another checkpoint than model\.pt"),
-        ({"classes": list(range(139))}, "must be a list of names"),
         ({"classes": ["clay"] * 139}, "names a class twice"),
     ],
 )
-def test_refuses_a_sidecar_that_does_not_fit(saved: Path, change: dict[str, Any], message: str) -> None:
+def test_refuses_classes_that_do_not_fit(saved: Path, change: dict[str, Any], message: str) -> None:
     sidecar = saved.with_suffix(".json")
     sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | change))
     with pytest.raises(CheckpointError, match=message):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lithovae.models.scaler import LILY_MEAN, LILY_SCALE, DistributionAwareScaler, published_scaler, read_scaler
+from lithovae.models.scaler import LILY_MEAN, LILY_SCALE, DistributionAwareScaler, published_scaler
 
 Floats = NDArray[np.float64]
 
@@ -100,11 +99,3 @@ def test_the_published_scaler_is_the_published_table_s(root: Path) -> None:
     assert (scaler.mean_.tolist(), scaler.scale_.tolist()) == (list(LILY_MEAN), list(LILY_SCALE))
     with pytest.raises(ValueError, match="no published scaler is named 'rose'; there is lily"):
         published_scaler("rose")
-
-
-def test_a_scaler_is_read_by_name_or_from_a_file(root: Path, tmp_path: Path) -> None:
-    assert read_scaler("lily").mean_.tolist() == list(LILY_MEAN)
-    (tmp_path / "ours.json").write_text(json.dumps({"mean": [1] * 6, "scale": [2] * 6}))
-    assert read_scaler(tmp_path / "ours.json").scale_.tolist() == [2.0] * 6
-    manifest = root / "models" / "bundles" / "unsup" / "manifest.json"
-    assert read_scaler(manifest).mean_.tolist() == json.loads(manifest.read_text())["scaler"]["mean"]

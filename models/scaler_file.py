@@ -1,0 +1,222 @@
+"""Scalers from elsewhere: by name, from a file of means and standard deviations, or fitted on a training table."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lithovae.runtime.errors import CheckpointError, TableError
+from lithovae.runtime.features import FEATURE_NAMES, FEATURES, letters
+from lithovae.runtime.missing import measurable, without_sentinels
+
+from .scaler import LOG, PUBLISHED_SCALERS, DistributionAwareScaler, published_scaler
+
+LIMIT = 10_000_000
+"""Bytes that a scaler's file may have: it holds twelve numbers, or lies in a checkpoint's sidecar."""
+KINDS = "lily, or a .json, .npz or .csv with the mean and scale of the six transformed features"
+MEAN, SCALE, VARIANCE = ("mean", "center"), ("scale", "std", "sd", "stdev", "stddev"), ("var", "variance")
+NAME = ("feature", "features", "name", "variable", "column", "")
+"""Names, as `letters`, under which files keep what a scaler needs; the heading of a data frame's index is empty."""
+TOLERANCE = 0.05
+MISSING = frozenset({"", "na", "n/a", "#n/a", "null", "none"})
+"""Spellings of a value that is not there, besides those of NaN."""
+
+
+def read_scaler(name_or_path: str | Path) -> DistributionAwareScaler:
+    """Give a published scaler by its name, else read one from a file; nothing pickled is ever read.
+
+    The mean and scale of the transformed features may stand in JSON, alone or under ``scaler`` (as in a checkpoint's
+    sidecar and a bundle's manifest), in an ``.npz``, or in a ``.csv`` with a row per feature. There the rows are
+    matched by the features' names and aliases; without a column of names there must be six, in order.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file, or it does not hold a scaler, or one of the raw features.
+    """
+    if name_or_path in PUBLISHED_SCALERS:
+        return published_scaler(str(name_or_path))
+    path = Path(name_or_path)
+    try:
+        if path.stat().st_size > LIMIT:
+            raise ValueError(f"it has {path.stat().st_size} bytes")
+        with path.open("rb") as file:
+            pickled = file.read(1) == b"\x80"
+        if pickled or path.suffix.lower() in (".pkl", ".pickle", ".joblib"):
+            raise ValueError(
+                "a pickle could run code when it is read, so it is not; where you trust it, this makes a file that is "
+                f"read: import joblib, numpy; s = joblib.load({path.name!r}); "
+                "numpy.savez('scaler.npz', mean=s.mean_, scale=s.scale_)"
+            )
+        read = {".npz": _read_npz, ".csv": _read_csv}.get(path.suffix.lower(), _read_json)
+        scaler = DistributionAwareScaler.from_parameters(*read(path))
+        _require_transformed(scaler)
+    except Exception as error:  # hostile files fail in any way
+        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+        raise CheckpointError(f"{path} is no scaler ({KINDS}): {reason[:400]}", path) from error
+    return scaler
+
+
+def fit_to_table(path: str | Path) -> tuple[DistributionAwareScaler, str]:
+    """Fit a scaler on the raw table that a model was trained on.
+
+    Parameters
+    ----------
+    path : path-like
+        CSV with a column for each feature, under its name or an alias; others are left alone. Missing values,
+        sentinels, infinities and colours of -1 or less are left out, column by column.
+
+    Returns
+    -------
+    DistributionAwareScaler
+        The scaler.
+    str
+        What it was fitted on, for people: file, rows and the file's SHA-256.
+
+    Raises
+    ------
+    TableError
+        If the file is absent, lacks a feature, holds text for a number, or its values are not raw ones in the models'
+        units.
+    """
+    path = Path(path)
+    try:
+        with _csv_rows(path) as rows:
+            columns = _features_in(next(rows, []), "columns")
+            table = np.fromiter(chain.from_iterable(_numbers(rows, columns)), np.float64).reshape(-1, len(FEATURES))
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if not len(table):
+            raise ValueError("it has no rows")
+        table = np.stack([measurable(without_sentinels(table[:, i]), i) for i in range(len(FEATURES))], axis=1)
+        _require_raw(table)
+        return DistributionAwareScaler().fit(table), f"fitted on {path.name} ({len(table)} rows, SHA-256 {digest})"
+    except (OSError, ValueError, csv.Error) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+        raise TableError(f"{path} is no table to fit a scaler on: {reason}", path) from error
+
+
+def _read_json(path: Path) -> tuple[ArrayLike, ArrayLike]:
+    content = json.loads(path.read_text(encoding="utf-8-sig"))
+    return _parameters(content.get("scaler", content) if isinstance(content, dict) else content)
+
+
+def _read_npz(path: Path) -> tuple[ArrayLike, ArrayLike]:
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > LIMIT:
+            raise ValueError("it would unpack to more than a scaler has")
+    with np.load(path, allow_pickle=False) as arrays:
+        return _parameters(arrays)
+
+
+def _read_csv(path: Path) -> tuple[ArrayLike, ArrayLike]:
+    with _csv_rows(path) as rows:
+        heading = next(rows, [])
+        table = [row for row in rows if any(row)]
+    if any(len(row) != len(heading) for row in table):
+        raise ValueError("its rows differ in length")
+    columns = {name: [row[i] for row in table] for i, name in enumerate(heading)}
+    if len(columns) < len(heading):
+        raise ValueError("two of its columns have the same name")
+    mean, scale = (np.array(values, np.float64) for values in _parameters(columns))
+    names = _under(columns, NAME)
+    if names is not None:
+        order = _features_in(columns[names], "rows")
+        return mean[order], scale[order]
+    if np.array(table, np.float64).shape[0] != len(FEATURES):  # text in another column may well be the names
+        raise ValueError(f"it has {len(table)} rows without names, not {len(FEATURES)}")
+    return mean, scale
+
+
+@contextmanager
+def _csv_rows(path: Path) -> Iterator[Iterator[list[str]]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield csv.reader(file)
+
+
+def _parameters(values: Any) -> tuple[ArrayLike, ArrayLike]:
+    """Find mean and scale among named values."""
+    if not isinstance(values, Mapping):
+        raise ValueError("it does not name its mean and scale")
+    mean, scale, variance = (_under(values, aliases) for aliases in (MEAN, SCALE, VARIANCE))
+    if mean is None or (scale is None and variance is None):
+        raise ValueError(f"it lacks {'the mean' if mean is None else 'the scale (standard deviation)'}")
+    if scale is not None:
+        return values[mean], values[scale]
+    return values[mean], np.sqrt(np.array(values[variance], np.float64))
+
+
+def _under(values: Iterable[str], aliases: tuple[str, ...]) -> str | None:
+    """Give the one name among several that is an alias."""
+    found = [name for name in values if letters(name) in aliases]
+    if len(found) > 1:
+        raise ValueError(f"{found[0]!r} and {found[1]!r} both claim to be its {aliases[0]}")
+    return found[0] if found else None
+
+
+def _features_in(names: list[str], what: str) -> list[int]:
+    """Give the position of each feature among names of columns or rows, as the features' aliases rank them."""
+    positions = []
+    for feature in FEATURES:
+        ranked = sorted((rank, i) for i, name in enumerate(names) if (rank := feature.rank(name)) is not None)
+        if not ranked:
+            raise ValueError(f"none of its {what} is named {feature.name!r}, or one of its aliases")
+        best = [names[i] for rank, i in ranked if rank == ranked[0][0]]
+        if len(best) > 1:
+            raise ValueError(f"its {what} {best[0]!r} and {best[1]!r} both claim to be {feature.name!r}")
+        positions.append(ranked[0][1])
+    return positions
+
+
+def _numbers(rows: Iterator[list[str]], columns: list[int]) -> Iterator[list[float]]:
+    for number, row in enumerate(rows, 2):
+        if not row:
+            continue
+        try:
+            yield [np.nan if row[i].strip().casefold() in MISSING else float(row[i]) for i in columns]
+        except (ValueError, IndexError) as error:
+            raise ValueError(f"row {number} does not hold the six numbers: {error}") from error
+
+
+def _require_transformed(scaler: DistributionAwareScaler) -> None:
+    """Refuse means and deviations that no transformed feature can have, as those of the raw ones."""
+    identity = DistributionAwareScaler.from_parameters(np.zeros(6), np.ones(6))
+    ranges = identity.transform(np.transpose([feature.plausible for feature in FEATURES]))
+    for i, name in enumerate(FEATURE_NAMES):
+        mean, scale, (low, high) = scaler.mean_[i], scaler.scale_[i], ranges[:, i]
+        if not low - TOLERANCE <= mean <= high + TOLERANCE or scale > high - low + TOLERANCE:
+            raise ValueError(
+                f"a mean of {mean:g} and scale of {scale:g} cannot be those of {name} once transformed, which lies in "
+                f"{low:.3g} to {high:.3g}: these seem to be statistics of raw values, or in another unit; wanted are "
+                "those of density in g/cm3 as it is, sign(x)*log1p(|x|) of susceptibility and gamma, log1p(x) of colour"
+            )
+
+
+def _require_raw(table: NDArray[np.float64]) -> None:
+    """Refuse a table (n, 6) that is scaled or transformed already, or in other units."""
+    for i, feature in enumerate(FEATURES):
+        low, high = feature.plausible
+        if np.isnan(table[:, i]).all():
+            raise ValueError(f"it holds no value of {feature.name}")
+        middle = np.nanmedian(table[:, i])
+        if not low <= middle <= high:
+            raise ValueError(
+                f"the median of {feature.name} is {middle:g}, not within {low:g} to {high:g} {feature.unit}: give the "
+                "raw values, in the models' units"
+            )
+    brightest = np.nanmax(table[:, LOG])
+    if brightest <= np.log1p(255):
+        raise ValueError(
+            f"no colour in it is above {brightest:.3g}: the models take raw colours of 0 to 255, neither their "
+            "logarithm nor shares of 1"
+        )
