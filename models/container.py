@@ -135,8 +135,9 @@ def _torch_fault(data: bytes, error: Exception) -> str:
             f"is not a torch checkpoint that can be read safely: it is pickled by protocol {protocol}; save it again "
             "with torch.save(state, path), without pickle_protocol"
         )
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return f"is not a torch checkpoint, or is damaged or cut short: {reason[:200]}"
+    fault = "is not a torch checkpoint, or is damaged or cut short"
+    # What a pickle's fault says helps nobody, and may advise to read it without care.
+    return f"{fault}: {str(error).splitlines()[0][:200]}" if isinstance(error, RuntimeError) and str(error) else fault
 
 
 def _globals(pickled: bytes) -> tuple[bool, list[str]]:

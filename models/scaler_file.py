@@ -62,8 +62,9 @@ def read_scaler(name_or_path: str | Path) -> DistributionAwareScaler:
         scaler = DistributionAwareScaler.from_parameters(*read(path))
         _require_transformed(scaler)
     except Exception as error:  # hostile files fail in any way
-        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
-        raise CheckpointError(f"{path} is no scaler ({KINDS}): {reason[:400]}", path) from error
+        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)[:400]
+        kinds = f" ({KINDS})" if isinstance(error, (OSError, json.JSONDecodeError, UnicodeDecodeError)) else ""
+        raise CheckpointError(f"{path} is no scaler{kinds}: {reason}", path) from error
     return scaler
 
 
@@ -184,8 +185,10 @@ def _numbers(rows: Iterator[list[str]], columns: list[int]) -> Iterator[list[flo
             continue
         try:
             yield [np.nan if row[i].strip().casefold() in MISSING else float(row[i]) for i in columns]
-        except (ValueError, IndexError) as error:
-            raise ValueError(f"row {number} does not hold the six numbers: {error}") from error
+        except IndexError as error:
+            raise ValueError(f"row {number} ends after {len(row)} columns") from error
+        except ValueError as error:
+            raise ValueError(f"row {number}: {error}") from error
 
 
 def _require_transformed(scaler: DistributionAwareScaler) -> None:

@@ -75,7 +75,9 @@ def _the_one(content: Any, path: Path) -> tuple[str, str, dict[str, Any]]:
             f"{path} is not a LithoVAE checkpoint: it has no tensor {FIRST!r}; it holds {names}", path
         )
     if len(found) > 1:
-        places = sorted(_quoted(f"{place} {prefix}*".strip()) for place, prefix, _ in found)
+        places = sorted(
+            _quoted(f"{place} {prefix}*".strip() if prefix else place or "bare") for place, prefix, _ in found
+        )
         raise CheckpointError(
             f"{path} holds {len(found)} state dicts ({', '.join(places[:6])}), and which of them is meant cannot be "
             "told: save that one alone, by torch.save(torch.load(path)[name], 'weights.pt')",
@@ -129,7 +131,8 @@ def _tensor_fault(name: str, tensor: Tensor) -> str | None:
         return "has no numbers (it was saved on the device 'meta')"
     wanted = (torch.int64,) if name.endswith(COUNTER) else FLOATS
     if tensor.dtype not in wanted:
-        return f"is of type {str(tensor.dtype).removeprefix('torch.')}, not {' or '.join(map(str, wanted))}"
+        names = [str(dtype).removeprefix("torch.") for dtype in (tensor.dtype, *wanted)]
+        return f"is of type {names[0]}, not {', '.join(names[1:])}"
     if 0 in tensor.shape:
         return f"has the shape {tuple(tensor.shape)}: a layer without a unit"
     return None

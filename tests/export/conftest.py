@@ -28,6 +28,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., st
         assert done.stderr.startswith("error: ")
         assert done.stderr.count("\n") == 1
         assert words in done.stderr
+        assert "weights_only" not in done.stderr  # as torch advises, to read the file without care
         assert sorted(tmp_path.rglob("*")) == before  # no bundle, and nothing that an exploit left
         return done.stderr
 

@@ -214,7 +214,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
     "cut near its end": (cut(0.999), "is damaged or cut short, its zip archive cannot be read"),
     "legacy format, cut after a byte": (written(b"\x80"), "is not a torch checkpoint, or is damaged or cut short"),
     "legacy format, cut in its pickle": (cut(0.02, **LEGACY), "or is damaged or cut short"),
-    "legacy format, cut in its tensors": (cut(0.7, **LEGACY), "unexpected EOF"),
+    "legacy format, cut in its tensors": (cut(0.7, **LEGACY), "cut short: unexpected EOF"),
     "safetensors, cut": (
         named(".safetensors", lambda: THEIRS.write_bytes(safetensors.torch.save(state())[:-99])),
         "is no safetensors file, or damaged or cut short",
@@ -280,7 +280,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: save(nn.Linear(2, 2).state_dict()),
         "no tensor 'encoder.0.weight'; it holds 'weight', 'bi",
     ),
-    "several state dicts": (several, "holds 2 state dicts ('ema_state_dict *', 'model_state_dict *')"),
+    "several state dicts": (several, "holds 2 state dicts ('ema_state_dict', 'model_state_dict')"),
     "several prefixes": (
         lambda: save({f"{prefix}.{name}": value for prefix in ("model", "ema") for name, value in state().items()}),
         "holds 2 state dicts ('ema.*', 'model.*')",

@@ -48,21 +48,15 @@ def npz(**arrays: Any) -> bytes:
     return file.getvalue()
 
 
-def raw_table(**changed: Any) -> str:
-    """A table of two raw rows; a changed column is told by its first letter."""
-    rows: dict[str, Any] = dict.fromkeys(FEATURE_NAMES, (1, 200)) | {FEATURE_NAMES[0]: (1.5, 1.7)}
-    rows |= {next(name for name in rows if name[0] == first): values for first, values in changed.items()}
-    lines = [",".join(rows)] + [",".join(str(values[i]) for values in rows.values()) for i in range(2)]
-    return "\n".join(lines)
+def raw_table(heading: str = ",".join(FEATURE_NAMES), **changed: tuple[object, object]) -> str:
+    """A table of two raw rows, sound but for the columns that are given."""
+    columns: dict[str, Any] = {"density": (1.5, 1.7)} | dict.fromkeys(["ms", "gamma", "r", "g", "b"], (1, 200))
+    rows = zip(*(columns | changed).values(), strict=True)
+    return "\n".join([heading, *(",".join(map(str, row)) for row in rows)])
 
 
 SCALERS: dict[str, tuple[str, bytes | str, str]] = {
     "pickled scaler": ("s.pkl", pickle.dumps(LILY), "s.pkl is no scaler"),
-    "pickled scaler: what to do": (
-        "s.pkl",
-        pickle.dumps(LILY),
-        "numpy.savez('scaler.npz', mean=s.mean_, scale=s.scale_)",
-    ),
     "scaler of joblib": ("s.joblib", b"x\x9c", "a pickle could run code when it is read"),
     "pickle that runs code, named .json": (
         "s.json",
@@ -124,20 +118,15 @@ SCALERS: dict[str, tuple[str, bytes | str, str]] = {
 TABLES: dict[str, tuple[str, str]] = {
     "empty": ("", "none of its columns is named 'Bulk density (GRA)'"),
     "no rows": (",".join(FEATURE_NAMES), "it has no rows"),
-    "no blue": (raw_table().replace("R,G,B", "R,G,b*"), "none of its columns is named 'B'"),
-    "two reds": (raw_table().replace("R,G,B", "Red,red,G,B"), "its columns 'Red' and 'red' both claim to be 'R'"),
-    "text": (
-        raw_table(R=(1, "dark")),
-        "row 3 does not hold the six numbers: could not convert string to float: 'dark'",
-    ),
-    "short row": (raw_table() + "\n1,2", "row 4 does not hold the six numbers"),
-    "nothing measured": (raw_table(N=("", "NaN")), "it holds no value of NGR total counts (cps)"),
-    "density in kg/m3": (raw_table(B=(1500, 1700)), "the median of Bulk density (GRA) is 1600, not within 0.3 to 4"),
-    "standardised already": (raw_table(B=(-0.5, 0.3)), "the median of Bulk density (GRA) is -0.1"),
-    "logarithms of colour": (
-        raw_table(R=(4, 5), G=(4, 5)).replace(",1\n", ",4\n")[:-3] + "5",
-        "no colour in it is above 5",
-    ),
+    "no blue": (raw_table("density,ms,ngr,R,G,b*"), "none of its columns is named 'B'"),
+    "two reds": (raw_table("density,ms,ngr,Red,red,G,B"), "its columns 'Red' and 'red' both claim to be 'R'"),
+    "text": (raw_table(r=(1, "dark")), "row 3: could not convert string to float: 'dark'"),
+    "short row": (raw_table() + "\n1,2", "row 4 ends after 2 columns"),
+    "nothing measured": (raw_table(gamma=("", "NaN")), "it holds no value of NGR total counts (cps)"),
+    "density in kg/m3": (raw_table(density=(1500, 1700)), "the median of Bulk density (GRA) is 1600, not within 0.3"),
+    "standardised already": (raw_table(density=(-0.5, 0.3)), "the median of Bulk density (GRA) is -0.1"),
+    "logarithms of colour": (raw_table(r=(4, 5), g=(4, 5), b=(4, 5.2)), "no colour in it is above 5.2"),
+    "colours of 0 to 1": (raw_table(r=(0, 1), g=(0, 1), b=(0, 1)), "no colour in it is above 1"),
 }
 
 
