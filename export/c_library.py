@@ -72,17 +72,14 @@ class CLibrary:
 
     def embed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embed raw rows (n, 6) one by one; shape (n, latent_dim)."""
-        return self._run(rows)[0]
-
-    def missing(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Tell which features of each row it takes as missing: bit ``i`` for feature ``i``; shape (n,)."""
-        return self._run(rows)[1]
+        return self.run(rows)[0]
 
     def verify(self) -> int:
         """Count the golden rows out of tolerance."""
         return int(self._library.lithovae_verify())
 
-    def _run(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    def run(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Embed raw rows (n, 6) one by one, and tell which features of each are missing, as bits (n,)."""
         rows = np.ascontiguousarray(rows, np.float32)
         out = np.empty((len(rows), self._latent_dim), np.float32)
         missing = np.empty(len(rows), np.uint8)
