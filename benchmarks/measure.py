@@ -87,8 +87,9 @@ def peak_memory(command: Sequence[str]) -> int:
     return _run(command)[1]
 
 
-def machine() -> str:
-    """Say what this was measured on."""
+def machine(threads: int | None = None) -> str:
+    """Say what this was measured on, and with how many threads; with all that are granted, unless said."""
+    n = threads or granted_threads()
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -96,7 +97,7 @@ def machine() -> str:
         cpu = names[0] if names else cpu
     packages = ", ".join(f"{name} {version(name)}" for name in ("lithovae", "onnxruntime", "torch", "numpy", "h5py"))
     return (
-        f"{cpu}, {os.cpu_count()} cores, {granted_threads()} threads for every peer; "
+        f"{cpu}, {os.cpu_count()} cores, {n} thread{'s' * (n > 1)} for every peer; "
         f"Python {platform.python_version()}, {packages}"
     )
 

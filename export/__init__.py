@@ -1,1 +1,1 @@
-"""A checkpoint in, a verified ONNX bundle out. Needs the extra ``export`` (torch, onnx)."""
+"""A checkpoint in, a verified ONNX bundle, or C source, out. Needs the extra ``export`` (torch, onnx)."""

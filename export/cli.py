@@ -1,23 +1,32 @@
-"""``lithovae-export``: a checkpoint in, a verified bundle out."""
+"""``lithovae-export``: a checkpoint in, a verified bundle or C source out."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lithovae.runtime.command import clear_errors, new_app
-from lithovae.runtime.errors import CheckpointError
+from lithovae.runtime.errors import CheckpointError, OutputError
 
-app = new_app("Export a checkpoint as an ONNX bundle that runs without torch.")
+if TYPE_CHECKING:
+    from .parity import Parity
+
+app = new_app("Export a checkpoint as an ONNX bundle, or as C source, that runs without torch.")
 
 
 @app.command()
 @clear_errors("export")
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.pt or .safetensors), with its .json beside it.")],
-    out: Annotated[Path, typer.Option(help="Folder of the bundle; a bundle that is there already is replaced.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle; a bundle that is there already is replaced.")
+    ] = None,
+    c: Annotated[
+        Path | None,
+        typer.Option(help="File (.c) for the encoder alone as C99 source, for a machine without ONNX Runtime."),
+    ] = None,
     scaler: Annotated[
         str | None,
         typer.Option(
@@ -51,22 +60,35 @@ def export(
     from lithovae.models.checkpoint import Checkpoint
 
     from .bundle import write_bundle
+    from .c_source import require_c_file, write_c
 
+    if out is None and c is None:
+        raise OutputError("say what to write: --out FOLDER for a bundle, --c FILE.c for C source, or both")
+    if c is not None:
+        require_c_file(c)
     names = None if classes is None else read_names(classes)
     loaded = Checkpoint.load(checkpoint, scaler=scaler, fit_scaler=fit_scaler, classes=names, missing=missing)
     for note in loaded.notes:
         typer.echo(f"note: {note}", err=True)
     if scaler == "lily" and names is not None and names != sorted(names):
         typer.echo("note: the published models' lithologies are in sorted order; these names are not", err=True)
-    results = write_bundle(loaded, out)
-    typer.echo(f"{'rows':10}{'output':48}{'onnx error':>12}{'torch error':>13}{'ratio':>7}")
+    if out is not None:
+        show_parity(write_bundle(loaded, out), "onnx error")
+        files = sorted(path for path in out.iterdir())
+        size = sum(path.stat().st_size for path in files)
+        typer.echo(f"wrote {out}: {', '.join(path.name for path in files)} ({size / 1000:.0f} kB); parity passed")
+    if c is not None:
+        show_parity(write_c(loaded, c), "C error")
+        typer.echo(f"wrote {c} ({c.stat().st_size / 1000:.0f} kB); parity passed")
+
+
+def show_parity(results: list[Parity], error: str) -> None:
+    """Print what the gate measured, with a title for the column of errors."""
+    typer.echo(f"{'rows':10}{'output':48}{error:>12}{'torch error':>13}{'ratio':>7}")
     for result in results:
         typer.echo(
             f"{result.rows:10}{result.output:48}{result.onnx_error:12.2e}{result.torch_error:13.2e}{result.ratio:7.2f}"
         )
-    files = sorted(path for path in out.iterdir())
-    size = sum(path.stat().st_size for path in files)
-    typer.echo(f"wrote {out}: {', '.join(path.name for path in files)} ({size / 1000:.0f} kB); parity passed")
 
 
 def read_names(path: Path) -> list[str]:

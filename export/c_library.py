@@ -1,0 +1,90 @@
+"""The C source of a model, compiled by the system's compiler and called from here."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithovae.runtime.errors import OutputError, ParityError
+
+COMPILERS = ("cc", "gcc", "clang")
+FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared")
+
+
+def find_compiler() -> str:
+    """Give the path of the system's C compiler.
+
+    Raises
+    ------
+    OutputError
+        If there is none.
+    """
+    found = next((path for name in COMPILERS if (path := shutil.which(name))), None)
+    if found is None:
+        raise OutputError(
+            f"no C compiler on the PATH ({', '.join(COMPILERS)}): C source is written only once it has been compiled "
+            "and held to torch; install one, or export on a machine that has one"
+        )
+    return found
+
+
+class CLibrary:
+    """A model's C source as a shared library in this process.
+
+    Parameters
+    ----------
+    source : str
+        The source.
+    latent_dim : int
+        Length of an embedding.
+    folder : Path
+        An empty folder to compile in; it can go once the library is loaded.
+
+    Raises
+    ------
+    OutputError
+        If there is no compiler, or what it made cannot be loaded.
+    ParityError
+        If the source does not compile.
+    """
+
+    def __init__(self, source: str, latent_dim: int, folder: Path) -> None:
+        compiler = find_compiler()
+        place, library = folder / "embed.c", folder / "embed.so"
+        place.write_text(source, encoding="ascii")
+        done = subprocess.run(
+            [compiler, *FLAGS, "-o", str(library), str(place), "-lm"], capture_output=True, text=True, errors="replace"
+        )
+        if done.returncode:
+            said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr)
+            raise ParityError(f"{compiler} refuses the C source: {said}")
+        try:
+            self._library = ctypes.CDLL(str(library))
+        except OSError as error:
+            raise OutputError(f"cannot load what {compiler} made of the C source: {error}") from error
+        self._library.lithovae_embed.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        self._latent_dim = latent_dim
+
+    def embed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed raw rows (n, 6) one by one; shape (n, latent_dim)."""
+        return self.run(rows)[0]
+
+    def verify(self) -> int:
+        """Count the golden rows out of tolerance."""
+        return int(self._library.lithovae_verify())
+
+    def run(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Embed raw rows (n, 6) one by one, and tell which features of each are missing, as bits (n,)."""
+        rows = np.ascontiguousarray(rows, np.float32)
+        out = np.empty((len(rows), self._latent_dim), np.float32)
+        missing = np.empty(len(rows), np.uint8)
+        for i in range(len(rows)):
+            missing[i] = self._library.lithovae_embed(
+                rows.ctypes.data + i * rows.strides[0], out.ctypes.data + i * out.strides[0]
+            )
+        return out, missing

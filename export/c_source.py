@@ -1,0 +1,117 @@
+"""Write a checkpoint's encoder as C source: compile it, hold it to torch, then give it its name."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithovae.models.checkpoint import Checkpoint
+from lithovae.runtime.errors import OutputError, ParityError
+from lithovae.runtime.missing import SENTINELS, missing_bits, without_sentinels
+from lithovae.runtime.output import require_writable, whole_file
+
+from . import parity
+from .c_library import CLibrary, find_compiler
+from .c_text import Golden, c_text
+
+GOLDEN = {"plausible": range(4), "uniform": range(2), "gaps": (0, 8, 15, 20, 26, 27, 28), "sentinels": range(8)}
+"""Rows of each set that the file takes with it."""
+
+
+def write_c(checkpoint: Checkpoint, out: str | Path, extra_rows: parity.Arrays | None = None) -> list[parity.Parity]:
+    """Export a checkpoint's encoder, with its scaler inside, as one C99 file.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Its recipe decides about missing features: a model trained with masked inputs imputes them.
+    out : path-like
+        The file, ``.c``. One that is there already is replaced, once the new one has passed.
+    extra_rows : dict of str to ndarray (n, 6) float32, optional
+        More raw rows to hold it to.
+
+    Returns
+    -------
+    list of Parity
+        What the gate measured of ``encoder.mu``; ``onnx_error`` is the error of the C function.
+
+    Raises
+    ------
+    ParityError
+        If it does not compile, or strays too far from torch; nothing is written.
+    OutputError
+        If ``out`` cannot be written, or there is no C compiler to check it with.
+    """
+    out = require_c_file(out)
+    sets = parity.sets_of_rows(checkpoint.scaler)
+    sets |= {"sentinels": _with_sentinels(sets["plausible"])} | (extra_rows or {})
+    exact, single = _torch_embeddings(checkpoint, sets)
+    text = c_text(checkpoint, _golden(sets, exact, single))
+    with tempfile.TemporaryDirectory() as folder:
+        library = CLibrary(text, checkpoint.model.fc_mu.out_features, Path(folder))
+        found = [
+            result
+            for name, rows in sets.items()
+            for result in parity.compare(name, "encoder.mu", exact[name], single[name], library.embed(rows))
+        ]
+        wrong = library.verify()
+    results = parity.allow_for_luck(found, sets)
+    parity.require(results)
+    if wrong:
+        raise ParityError(f"{wrong} of the rows that the C source checks itself with are out of tolerance")
+    with whole_file(out) as file:
+        file.write(text.encode("ascii"))
+    return results
+
+
+def require_c_file(out: str | Path) -> Path:
+    """Make sure that C source can be checked, and put somewhere; give the place, links resolved.
+
+    Raises
+    ------
+    OutputError
+        If the name does not end in ``.c``, nothing can be written there, or there is no C compiler.
+    """
+    if Path(out).suffix != ".c":  # above all, not the checkpoint's own name
+        raise OutputError(f"{out}: the name of C source ends in .c", out)
+    find_compiler()
+    return require_writable(out)
+
+
+def _with_sentinels(plausible: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Put sentinels in place of a fifth of the values; first come rows of nothing else."""
+    rng = np.random.default_rng(1)
+    sentinels = np.array(SENTINELS, np.float32)
+    rows = np.where(rng.random(plausible.shape) < 0.2, rng.choice(sentinels, plausible.shape), plausible)
+    rows[: len(sentinels)] = sentinels[:, None]
+    return rows
+
+
+def _torch_embeddings(checkpoint: Checkpoint, sets: parity.Arrays) -> tuple[parity.Arrays, parity.Arrays]:
+    """Give torch's embeddings of each set of rows in float64, and in float32."""
+    exact, single = (
+        {
+            name: parity.torch_encoder(model, checkpoint, without_sentinels(rows), checkpoint.missing)["encoder.mu"]
+            for name, rows in sets.items()
+        }
+        for model in (copy.deepcopy(checkpoint.model).double(), checkpoint.model)
+    )
+    return exact, single
+
+
+def _golden(sets: parity.Arrays, exact: parity.Arrays, single: parity.Arrays) -> Golden:
+    raw = np.concatenate([sets[name][list(rows)] for name, rows in GOLDEN.items()])
+    tolerance = [
+        np.full(len(rows), parity.LIMIT * np.nanmax(np.abs(single[name] - exact[name])))
+        for name, rows in GOLDEN.items()
+    ]
+    return Golden(
+        raw=raw,
+        missing=missing_bits(without_sentinels(raw)),
+        embedding=np.concatenate([exact[name][list(rows)] for name, rows in GOLDEN.items()]),
+        tolerance=np.concatenate(tolerance),
+    )
