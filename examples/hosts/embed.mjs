@@ -1,0 +1,55 @@
+/** Embed the rows of a CSV file: `node embed.mjs BUNDLE_DIR rows.csv > embeddings.csv`. */
+import { createReadStream } from 'node:fs';
+import { access, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+
+import * as ort from 'onnxruntime-web';
+import Papa from 'papaparse';
+
+import { readCsv } from './csv.mjs';
+import { LithoError } from './errors.mjs';
+import { LithoModel } from './litho.mjs';
+import { embeddingsCsv, length, summarise } from './table.mjs';
+
+ort.env.logLevel = 'error';
+ort.env.wasm.numThreads = 1;
+
+async function main(folder, path) {
+  if (!folder || !path) throw new LithoError('usage: node embed.mjs BUNDLE_DIR rows.csv > embeddings.csv');
+  const files = [{ name: join(folder, 'embedder.onnx'), bytes: await contents(join(folder, 'embedder.onnx')) }];
+  const classifier = join(folder, 'classifier.onnx');
+  if (await access(classifier).then(() => true, () => false)) files.push({ name: classifier, bytes: await contents(classifier) });
+  const model = await LithoModel.load(ort, files);
+  const table = await readCsv(Papa, createReadStream(path, 'utf8'), basename(path), model.description);
+  const result = await model.embed(table.rows);
+  report(table, result, model.description);
+  await pipeline(embeddingsCsv(table, result, model.description, model.classes), process.stdout);
+}
+
+const contents = (path) => readFile(path).catch((error) => {
+  throw new LithoError(`${path} cannot be read: ${error.message}`);
+});
+
+/** Say on standard error what was taken for what, and what is doubtful. */
+function report(table, result, description) {
+  const say = (text) => process.stderr.write(`${text}\n`);
+  say(description.model_card.split('\n')[0]);
+  for (const { feature, column, nMissing, nOutside } of summarise(table, result.missing, description)) {
+    const [low, high] = feature.plausible;
+    say(`${feature.name} [${feature.unit}]: "${column.name}" (${column.unit ?? 'no unit given'})`
+      + (nMissing ? `, missing in ${nMissing} rows` : '')
+      + (nOutside ? `, beyond ${low} to ${high} in ${nOutside} rows: another unit?` : ''));
+  }
+  const nMissing = result.missing.filter((bits) => bits).length;
+  const fate = description.missing === 'impute' ? 'imputed, see the column "missing"' : 'without an embedding';
+  say(`${length(table)} rows` + (nMissing ? `, ${nMissing} of them with something missing: ${fate}` : ''));
+}
+
+process.stdout.on('error', () => process.exit(1)); // the reader, `head` say, has left
+try {
+  await main(...process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`${error instanceof LithoError ? error.message : error.stack}\n`);
+  process.exitCode = 1;
+}
