@@ -7,10 +7,11 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const SHIPPED = ['semisup_hybrid', 'unsup_hybrid', 'semisup', 'unsup'].map((name) => here(`../../models/bundles/${name}`));
+const SHIPPED = ['semisup_hybrid', 'unsup_hybrid', 'semisup', 'unsup']
+  .map((name) => here(`../../models/bundles/${name}`));
 const PAGE = [
-  'index.html', 'style.css', 'page.mjs', 'plot.mjs', 'worker.mjs', 'columns.mjs', 'csv.mjs', 'errors.mjs', 'hdf5.mjs',
-  'litho.mjs', 'metadata.mjs', 'table.mjs', 'core.csv',
+  'index.html', 'style.css', 'page.mjs', 'elements.mjs', 'panels.mjs', 'plot.mjs', 'worker.mjs', 'columns.mjs',
+  'csv.mjs', 'errors.mjs', 'hdf5.mjs', 'litho.mjs', 'metadata.mjs', 'table.mjs', 'core.csv',
 ];
 const VENDOR = {
   'onnxruntime-web/dist/ort.wasm.bundle.min.mjs': 'ort.wasm.bundle.min.mjs',

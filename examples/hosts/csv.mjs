@@ -11,7 +11,7 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
  * @param {File | import('node:stream').Readable} source
  * @param {string} name What to call the file in messages.
  * @param {object} description The model's.
- * @param {(characters: number) => unknown} progress Awaited, told how far the file is read; what it throws ends the run.
+ * @param {(characters: number) => unknown} progress Awaited, told how far it is; what it throws ends the run.
  * @returns {Promise<import('./table.mjs').Table>}
  */
 export function readCsv(Papa, source, name, { features, sentinels }, progress = () => {}) {

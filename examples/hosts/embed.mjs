@@ -1,6 +1,6 @@
 /** Embed the rows of a CSV file: `node embed.mjs BUNDLE_DIR rows.csv > embeddings.csv`. */
-import { createReadStream } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
+import { createReadStream, existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
@@ -17,19 +17,22 @@ ort.env.wasm.numThreads = 1;
 
 async function main(folder, path) {
   if (!folder || !path) throw new LithoError('usage: node embed.mjs BUNDLE_DIR rows.csv > embeddings.csv');
-  const files = [{ name: join(folder, 'embedder.onnx'), bytes: await contents(join(folder, 'embedder.onnx')) }];
-  const classifier = join(folder, 'classifier.onnx');
-  if (await access(classifier).then(() => true, () => false)) files.push({ name: classifier, bytes: await contents(classifier) });
-  const model = await LithoModel.load(ort, files);
+  const paths = [join(folder, 'embedder.onnx')], classifier = join(folder, 'classifier.onnx');
+  if (existsSync(classifier)) paths.push(classifier);
+  const model = await LithoModel.load(ort, await Promise.all(paths.map(graph)));
   const table = await readCsv(Papa, createReadStream(path, 'utf8'), basename(path), model.description);
   const result = await model.embed(table.rows);
   report(table, result, model.description);
   await pipeline(embeddingsCsv(table, result, model.description, model.classes), process.stdout);
 }
 
-const contents = (path) => readFile(path).catch((error) => {
-  throw new LithoError(`${path} cannot be read: ${error.message}`);
-});
+async function graph(path) {
+  try {
+    return { name: path, bytes: await readFile(path) };
+  } catch (error) {
+    throw new LithoError(`${path} cannot be read: ${error.message}`);
+  }
+}
 
 /** Say on standard error what was taken for what, and what is doubtful. */
 function report(table, result, description) {

@@ -1,4 +1,4 @@
-/** An HDF5 scan whose features share their rows, as a table: flat 1-D datasets of one group, or a 2-D one with `columns`. */
+/** An HDF5 scan whose features share their rows, as a table: 1-D datasets of one group, or a 2-D one with `columns`. */
 import { findDepth, findFeatures, letters } from './columns.mjs';
 import { LithoError } from './errors.mjs';
 import { withoutSentinels } from './table.mjs';
@@ -49,7 +49,8 @@ export async function readHdf5(h5wasm, path, name, { features, sentinels }, prog
     };
   } catch (error) {
     if (error instanceof LithoError || !/HDF5|not supported/.test(error.message)) throw error;
-    throw new LithoError(`${name}: its contents cannot be read: damaged, or packed in a way that only lithovae-run reads`);
+    throw new LithoError(`${name}: its contents cannot be read, they are damaged or packed in a way unknown here; `
+      + ELSEWHERE);
   } finally {
     file.close();
   }
@@ -93,7 +94,8 @@ function* columnsOf(group, depth = 0) {
     const units = attributes(node, 'units', 'unit').flatMap(list), [names] = attributes(node, 'columns').map(list);
     const fields = node.metadata.compound_type?.members;
     if (fields) {
-      for (const [i, { name }] of fields.entries()) yield new Column(node, name, i, null, 'a field of a compound table');
+      const fault = 'a field of a compound table';
+      for (const [i, { name }] of fields.entries()) yield new Column(node, name, i, null, fault);
     } else if (node.shape.length === 1) {
       yield new Column(node, key, null, units.length === 1 ? units[0] : null, faultOf(node));
     } else if (node.shape.length === 2 && names?.length === node.shape[1]) {
@@ -113,7 +115,8 @@ function faultOf(dataset) {
 }
 
 function requirePlain(column, name) {
-  if (column.fault) throw new LithoError(`${name}: ${column.path} is ${column.fault}, which this page does not read; ${ELSEWHERE}`);
+  if (!column.fault) return;
+  throw new LithoError(`${name}: ${column.path} is ${column.fault}, which is not read here; ${ELSEWHERE}`);
 }
 
 function requireOneTable(columns, name) {
@@ -126,7 +129,7 @@ function requireOneTable(columns, name) {
 
 /** Values of a node's attributes whose names are equal by their letters. */
 function attributes(node, ...names) {
-  return Object.entries(node.attrs).filter(([key]) => names.includes(letters(key))).map(([, attribute]) => attribute.value);
+  return Object.keys(node.attrs).filter((key) => names.includes(letters(key))).map((key) => node.attrs[key].value);
 }
 
 /** An attribute's value as a list: of one, or of the parts of a text with commas. */

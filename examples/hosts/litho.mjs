@@ -26,7 +26,7 @@ export class LithoModel {
     for (const { name, bytes } of files) {
       const description = readDescription(bytes, name);
       if (!['embedder', 'classifier'].includes(description.graph)) {
-        throw new LithoError(`${name} is the ${description.graph}; embedder.onnx (and classifier.onnx) is what is needed`);
+        throw new LithoError(`${name} is the ${description.graph}; embedder.onnx (and classifier.onnx) is needed`);
       }
       if (graphs[description.graph]) throw new LithoError(`${name} is a second ${description.graph}: give one`);
       graphs[description.graph] = { name, bytes, description };
@@ -34,7 +34,7 @@ export class LithoModel {
     const { embedder, classifier } = graphs;
     if (!embedder) throw new LithoError(`${files[0]?.name ?? 'nothing'}: without embedder.onnx there is no embedding`);
     if (classifier && classifier.description.checkpoint_sha256 !== embedder.description.checkpoint_sha256) {
-      throw new LithoError(`${embedder.name} and ${classifier.name} are of different models: take both from one bundle`);
+      throw new LithoError(`${embedder.name} and ${classifier.name} are of different models: give those of one bundle`);
     }
     return new LithoModel(
       ort, embedder.description, await openSession(ort, embedder), classifier && await openSession(ort, classifier),
@@ -49,8 +49,8 @@ export class LithoModel {
    * @param {Float32Array} rows (n, features), row after row, in the description's units; NaN and sentinels are missing.
    * @param {(done: number) => unknown} progress Awaited after each block; what it throws ends the run.
    * @returns {Promise<{embeddings: Float32Array, missing: Uint32Array, lithology?: Uint16Array,
-   *   probability?: Float32Array}>} Embeddings (n, latent_dim), NaN where there is none; bit i of `missing` is set where
-   *   feature i has no value; the likeliest of `classes`, and its probability (NaN where there is none).
+   *   probability?: Float32Array}>} Embeddings (n, latent_dim), NaN where there is none; bit i of `missing` is set
+   *   where feature i has no value; the likeliest of `classes`, and its probability (NaN where there is none).
    */
   async embed(rows, progress = () => {}) {
     const width = this.description.features.length, latent = this.description.latent_dim, classes = this.classes.length;

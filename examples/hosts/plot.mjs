@@ -24,7 +24,7 @@ export function lithologyColours({ lithology, probability }) {
 
 /**
  * Draw a result.
- * @returns {{drawn: number, rowAt: (y: number) => number | undefined}} How many rows were drawn, and which is at a height.
+ * @returns {{drawn: number, rowAt: (y: number) => number | undefined}} Number of rows drawn, and which is at a height.
  */
 export function drawCore(canvas, { table, result, description }, colours) {
   const style = getComputedStyle(canvas), colour = (name) => style.getPropertyValue(`--${name}`);
@@ -37,8 +37,8 @@ export function drawCore(canvas, { table, result, description }, colours) {
 
   const latent = description.latent_dim, n = result.missing.length;
   const place = table.depth ? (row) => table.depth.values[row] : (row) => row + 1;
-  const rows = [];
-  for (let row = 0, step = Math.ceil(n / MAX_ROWS); row < n; row += step) if (Number.isFinite(place(row))) rows.push(row);
+  const rows = [], step = Math.ceil(n / MAX_ROWS);
+  for (let row = 0; row < n; row += step) if (Number.isFinite(place(row))) rows.push(row);
   const [shallow, deep] = extent(rows.map(place));
   const [low, high] = extent(result.embeddings);
   const thick = Math.max(1, Math.min(24, spacing(rows.map(place)) / (deep - shallow || 1) * (height - TOP - BOTTOM)));
@@ -59,7 +59,7 @@ export function drawCore(canvas, { table, result, description }, colours) {
     pen.fillText(`z${k}`, left(k) + track / 2, TOP - 10);
   }
   pen.fillStyle = colour('faint');
-  if (rows.length) pen.fillText(`each ${short(low)} to ${short(high)}`, left(0) + (latent * (track + GAP) - GAP) / 2, height - 8);
+  pen.fillText(`each ${short(low)} to ${short(high)}`, left(0) + (latent * (track + GAP) - GAP) / 2, height - 8);
 
   for (const row of rows) {
     const state = stateOf(row, result, latent), at = y(place(row));

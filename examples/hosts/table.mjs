@@ -4,7 +4,7 @@
  * @typedef {object} Table
  * @property {string} name The file.
  * @property {Float32Array} rows (n, features), row after row.
- * @property {{name: string, unit: string | null}[]} columns Where each feature comes from, with the unit that it states.
+ * @property {{name: string, unit: string | null}[]} columns Where each feature comes from.
  * @property {{name: string, unit: string | null, values: Float64Array} | null} depth NaN where it is missing.
  */
 
