@@ -20,27 +20,31 @@ const VENDOR = {
   'h5wasm/dist/esm/hdf5_util.js': 'h5wasm/hdf5_util.js',
 };
 
-const [out, ...given] = process.argv.slice(2);
-if (!out) {
-  process.stderr.write('usage: node assemble.mjs FOLDER [BUNDLE_DIR ...]\n');
-  process.exit(1);
-}
-const bundles = given.length ? given : SHIPPED;
+async function assemble(out, bundles) {
+  await mkdir(join(out, 'vendor'), { recursive: true });
+  for (const name of PAGE) await cp(here(name), join(out, name));
+  for (const [from, to] of Object.entries(VENDOR)) await cp(here(`node_modules/${from}`), join(out, 'vendor', to));
+  const script = await readFile(here('node_modules/papaparse/papaparse.min.js'), 'utf8'); // of old: made a module
+  const [before, after] = ['const module = { exports: {} }, exports = module.exports;', 'export default module.exports;'];
+  await writeFile(join(out, 'vendor', 'papaparse.mjs'), `${before}\n${script}\n${after}\n`);
 
-await mkdir(join(out, 'vendor'), { recursive: true });
-for (const name of PAGE) await cp(here(name), join(out, name));
-for (const [from, to] of Object.entries(VENDOR)) await cp(here(`node_modules/${from}`), join(out, 'vendor', to));
-const papa = await readFile(here('node_modules/papaparse/papaparse.min.js'), 'utf8'); // a script of old: made a module
-const asModule = `const module = { exports: {} }, exports = module.exports;\n${papa}\nexport default module.exports;\n`;
-await writeFile(join(out, 'vendor', 'papaparse.mjs'), asModule);
-
-const shown = [];
-for (const bundle of bundles) {
-  const name = basename(bundle), files = ['embedder.onnx'];
-  const { classes } = JSON.parse(await readFile(join(bundle, 'manifest.json'), 'utf8'));
-  if (classes.length) files.push('classifier.onnx');
-  for (const file of files) await cp(join(bundle, file), join(out, 'bundles', name, file));
-  shown.push({ name, files });
+  const shown = [];
+  for (const bundle of bundles) {
+    const name = basename(bundle), files = ['embedder.onnx'];
+    const { classes } = JSON.parse(await readFile(join(bundle, 'manifest.json'), 'utf8'));
+    if (classes.length) files.push('classifier.onnx');
+    for (const file of files) await cp(join(bundle, file), join(out, 'bundles', name, file));
+    shown.push({ name, files });
+  }
+  await writeFile(join(out, 'bundles', 'index.json'), `${JSON.stringify(shown, null, 1)}\n`);
 }
-await writeFile(join(out, 'bundles', 'index.json'), `${JSON.stringify(shown, null, 1)}\n`);
-process.stdout.write(`${out}: serve it with "python3 -m http.server --bind 127.0.0.1 --directory ${out}"\n`);
+
+const [out, ...bundles] = process.argv.slice(2);
+try {
+  if (!out) throw new Error('usage: node assemble.mjs FOLDER [BUNDLE_DIR ...]');
+  await assemble(out, bundles.length ? bundles : SHIPPED);
+  process.stdout.write(`${out}: serve it with "python3 -m http.server --bind 127.0.0.1 --directory ${out}"\n`);
+} catch (error) {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

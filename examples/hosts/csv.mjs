@@ -21,6 +21,9 @@ export function readCsv(Papa, source, name, { features, sentinels }, progress = 
   const take = (cells) => {
     if (!header) {
       header = cells.map((cell) => cell.trim());
+      if (/[\0-\x08]/.test(header.join())) {
+        throw new LithoError(`${name} is not a text file; an HDF5 scan is for the page or lithovae-run`);
+      }
       const named = header.map((column) => ({ name: column }));
       columns = findFeatures(named, features, name);
       depth = findDepth(named);

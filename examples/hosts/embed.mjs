@@ -46,7 +46,8 @@ function report(table, result, description) {
   }
   const nMissing = result.missing.filter((bits) => bits).length;
   const fate = description.missing === 'impute' ? 'imputed, see the column "missing"' : 'without an embedding';
-  say(`${length(table)} rows` + (nMissing ? `, ${nMissing} of them with something missing: ${fate}` : ''));
+  say(`${length(table)} row${length(table) === 1 ? '' : 's'}`
+    + (nMissing ? `, ${nMissing} of them with something missing: ${fate}` : ''));
 }
 
 process.stdout.on('error', () => process.exit(1)); // the reader, `head` say, has left

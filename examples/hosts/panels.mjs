@@ -28,7 +28,7 @@ export function showSummary({ table, result, description }, summary) {
       make('td', {}, least > most ? 'none' : `${short(least)} to ${short(most)}`),
       make('td', {}, feature.plausible.join(' to ')),
       make('td', { className: nMissing ? 'imputed' : '' }, nMissing ? plural(nMissing, 'row') : 'none'),
-      nOutside ? make('td', { className: 'doubt' }, `${plural(nOutside, 'row')}: another unit?`) : make('td', {}, 'none'),
+      make('td', { className: nOutside ? 'doubt' : '' }, nOutside ? `${plural(nOutside, 'row')}: another unit?` : 'none'),
     ))),
   );
 }
