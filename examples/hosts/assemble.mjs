@@ -25,8 +25,8 @@ async function assemble(out, bundles) {
   for (const name of PAGE) await cp(here(name), join(out, name));
   for (const [from, to] of Object.entries(VENDOR)) await cp(here(`node_modules/${from}`), join(out, 'vendor', to));
   const script = await readFile(here('node_modules/papaparse/papaparse.min.js'), 'utf8'); // of old: made a module
-  const [before, after] = ['const module = { exports: {} }, exports = module.exports;', 'export default module.exports;'];
-  await writeFile(join(out, 'vendor', 'papaparse.mjs'), `${before}\n${script}\n${after}\n`);
+  const lines = ['const module = { exports: {} }, exports = module.exports;', script, 'export default module.exports;'];
+  await writeFile(join(out, 'vendor', 'papaparse.mjs'), `${lines.join('\n')}\n`);
 
   const shown = [];
   for (const bundle of bundles) {

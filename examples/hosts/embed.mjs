@@ -10,7 +10,7 @@ import Papa from 'papaparse';
 import { readCsv } from './csv.mjs';
 import { LithoError } from './errors.mjs';
 import { LithoModel } from './litho.mjs';
-import { embeddingsCsv, length, summarise } from './table.mjs';
+import { doubts, embeddingsCsv, length, summarise } from './table.mjs';
 
 ort.env.logLevel = 'error';
 ort.env.wasm.numThreads = 1;
@@ -38,12 +38,12 @@ async function graph(path) {
 function report(table, result, description) {
   const say = (text) => process.stderr.write(`${text}\n`);
   say(description.model_card.split('\n')[0]);
-  for (const { feature, column, nMissing, nOutside } of summarise(table, result.missing, description)) {
-    const [low, high] = feature.plausible;
+  const summary = summarise(table, result.missing, description);
+  for (const { feature, column, nMissing } of summary) {
     say(`${feature.name} [${feature.unit}]: "${column.name}" (${column.unit ?? 'no unit given'})`
-      + (nMissing ? `, missing in ${nMissing} rows` : '')
-      + (nOutside ? `, beyond ${low} to ${high} in ${nOutside} rows: another unit?` : ''));
+      + (nMissing ? `, missing in ${nMissing} rows` : ''));
   }
+  for (const doubt of doubts(summary)) say(`${doubt} In another unit, an embedding means nothing.`);
   const nMissing = result.missing.filter((bits) => bits).length;
   const fate = description.missing === 'impute' ? 'imputed, see the column "missing"' : 'without an embedding';
   say(`${length(table)} row${length(table) === 1 ? '' : 's'}`

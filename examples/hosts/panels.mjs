@@ -3,7 +3,7 @@ import { splitUnit } from './columns.mjs';
 import { $, fixed, head, make, plural, short } from './elements.mjs';
 import { missingNames } from './litho.mjs';
 import { stateOf } from './plot.mjs';
-import { length } from './table.mjs';
+import { doubts, length } from './table.mjs';
 
 const FIRST_ROWS = 10;
 /** What an embedding is worth, in words. */
@@ -20,6 +20,9 @@ export function showSummary({ table, result, description }, summary) {
     counts.none && `${counts.none.toLocaleString('en')} without an embedding, because ${
       description.missing === 'impute' ? 'nothing was measured' : 'something was not measured'}`,
   ].filter(Boolean).join('; ');
+  const said = doubts(summary);
+  $('doubt').hidden = !said.length;
+  $('doubt').textContent = `${said.join(' ')} In another unit, an embedding looks like any other and means nothing.`;
   $('summary').replaceChildren(
     head('feature', 'taken from', 'values', 'plausible', 'not measured', 'beyond what is plausible'),
     make('tbody', {}, ...summary.map(({ feature, column, nMissing, nOutside, least, most }) => make('tr', {},
@@ -28,7 +31,8 @@ export function showSummary({ table, result, description }, summary) {
       make('td', {}, least > most ? 'none' : `${short(least)} to ${short(most)}`),
       make('td', {}, feature.plausible.join(' to ')),
       make('td', { className: nMissing ? 'imputed' : '' }, nMissing ? plural(nMissing, 'row') : 'none'),
-      make('td', { className: nOutside ? 'doubt' : '' }, nOutside ? `${plural(nOutside, 'row')}: another unit?` : 'none'),
+      make('td', { className: nOutside ? 'doubt' : '' },
+        nOutside ? `${plural(nOutside, 'row')}: another unit?` : 'none'),
     ))),
   );
 }
@@ -38,9 +42,9 @@ export function showRows({ table, result, description, classes }) {
   const { features, latent_dim: latent } = description, n = Math.min(FIRST_ROWS, length(table));
   const depth = table.depth && [table.depth.name, table.depth.unit ?? ''];
   const dimensions = Array.from({ length: latent }, (_, k) => `z${k}`);
-  const featureCell = (at, isMissing, worth) => {
-    const value = short(table.rows[at], 5), word = worth === 'imputed' ? 'imputed' : 'missing';
-    if (!isMissing) return make('td', {}, value);
+  const featureCell = (x, [low, high], isMissing, worth) => {
+    const value = short(x, 5), word = worth === 'imputed' ? 'imputed' : 'missing';
+    if (!isMissing) return make('td', { className: x < low || x > high ? 'doubt' : '' }, value);
     return make('td', { className: worth }, value ? `${value} → ${word}` : word);
   };
   $('rows-title').textContent = n < length(table) ? `First ${n} rows` : 'Rows';
@@ -49,7 +53,8 @@ export function showRows({ table, result, description, classes }) {
     return make('tr', {},
       make('td', {}, String(row + 1)),
       ...(depth ? [make('td', {}, short(table.depth.values[row], 6))] : []),
-      ...features.map((_, i) => featureCell(row * features.length + i, result.missing[row] & (1 << i), worth)),
+      ...features.map(({ plausible }, i) => (
+        featureCell(table.rows[row * features.length + i], plausible, result.missing[row] & (1 << i), worth))),
       make('td', { className: `text ${worth}` }, STATES[worth]),
       ...(classes.length ? [make('td', { className: `text ${worth}` }, lithologyText(row, result, classes))] : []),
       ...dimensions.map((_, k) => make('td', { className: worth }, fixed(result.embeddings[row * latent + k]))),

@@ -63,6 +63,18 @@ export function summarise(table, missing, { features }) {
   });
 }
 
+/** Say, in a sentence each, what makes a unit doubtful: values beyond the plausible, or levels that end at 1. */
+export function doubts(summary) {
+  const rows = (n) => `${n.toLocaleString('en')} row${n === 1 ? '' : 's'}`;
+  const said = summary.filter(({ nOutside }) => nOutside).map(({ feature, nOutside }) => (
+    `${feature.name} lies beyond ${feature.plausible.join(' to ')} ${feature.unit} in ${rows(nOutside)}.`));
+  const levels = summary.filter(({ feature, least, most }) => feature.unit === '0-255' && least <= most);
+  if (levels.length && levels.every(({ most }) => most <= 1)) {
+    said.push(`${levels.map(({ feature }) => feature.name).join(', ')} are nowhere above 1: is 1 their 255?`);
+  }
+  return said;
+}
+
 /**
  * Write embeddings as CSV, in pieces of whole lines.
  * @param {Table} table
