@@ -111,12 +111,12 @@ async function openSession(ort, { name, bytes, description }) {
 /** JSON has no NaN: null stands for it. */
 const numbers = (rows) => Float32Array.from(rows.flat(), (value) => value ?? NaN);
 
-/** Largest difference; NaN must meet NaN, and anything else counts as infinitely far. */
+/** Largest difference, relative to values beyond 1; NaN must meet NaN, and anything else counts as infinitely far. */
 function furthest(found, expected) {
   if (found?.length !== expected.length) return Infinity;
   return expected.reduce((most, value, i) => {
     if (Number.isNaN(value) && Number.isNaN(found[i])) return most;
-    const off = Math.abs(value - found[i]);
+    const off = Math.abs(value - found[i]) / Math.max(1, Math.abs(value));
     return Number.isNaN(off) ? Infinity : Math.max(most, off);
   }, 0);
 }
