@@ -6,15 +6,20 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 
+from lithovae.runtime.missing import SENTINELS
+
+from .material import Edit, Rows, description_of
 from .schema2 import patch_bundles
 
 UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "ENOTCACHED")
@@ -93,3 +98,40 @@ def page(browser: Page) -> Page:
     """The page, freshly opened, with the first shipped bundle."""
     browser("open", url=browser.url)
     return browser
+
+
+@pytest.fixture(scope="session")
+def rows() -> Rows:
+    """More than a block of raw rows: plausible, extreme, with gaps, with sentinels."""
+    rng = np.random.default_rng(11)
+    n = 4800
+    colours = (rng.gamma(3, 24, n).clip(0, 255) for _ in range(3))
+    rows = np.column_stack([rng.normal(1.7, 0.25, n), rng.normal(0, 3, n) ** 3, rng.gamma(2, 14, n), *colours])
+    rows[1200:2400] *= 10.0 ** rng.integers(-6, 5, (1200, 6))
+    rows[2400:2404] = [[0] * 6, [3e38] * 6, [1.7, 4, 18, -1, 90, 90], [1.7, 4, 18, -0.999999, 90, 90]]
+    rows[2500:3600][rng.random((1100, 6)) < 0.3] = np.nan
+    holes = rng.random((1200, 6)) < 0.3
+    rows[3600:][holes] = rng.choice(SENTINELS, holes.sum())
+    rows[[2600, 3700]] = [[np.nan] * 6, [-999.25] * 6]
+    return rows
+
+
+@pytest.fixture
+def bundle(bundles: Path) -> Path:
+    return bundles / "semisup_hybrid"
+
+
+@pytest.fixture
+def edited(bundle: Path, tmp_path: Path) -> Callable[[Edit], Path]:
+    """Make a copy of a bundle's embedder, its description edited."""
+
+    def edit(change: Edit) -> Path:
+        graph = onnx.load(bundle / "embedder.onnx")
+        description = description_of(graph)
+        change(description)
+        onnx.helper.set_model_props(graph, {"lithovae": json.dumps(description)} if description else {})
+        (tmp_path / "edited").mkdir(exist_ok=True)
+        onnx.save(graph, tmp_path / "edited" / "embedder.onnx")
+        return tmp_path / "edited"
+
+    return edit
