@@ -1,0 +1,75 @@
+/** A CSV file (comma, semicolon or tab; a header line) as a table of raw rows. */
+import { findDepth, findFeatures } from './columns.mjs';
+import { LithoError } from './errors.mjs';
+import { Growing, withoutSentinels } from './table.mjs';
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/**
+ * Read a CSV file.
+ * @param {object} Papa The module papaparse.
+ * @param {File | import('node:stream').Readable} source
+ * @param {string} name What to call the file in messages.
+ * @param {object} description The model's.
+ * @param {(characters: number) => unknown} progress Awaited, told how far it is; what it throws ends the run.
+ * @returns {Promise<import('./table.mjs').Table>}
+ */
+export function readCsv(Papa, source, name, { features, sentinels }, progress = () => {}) {
+  const rows = new Growing(Float32Array), depths = new Growing(Float64Array);
+  let header, columns, depth, n = 0;
+
+  const take = (cells) => {
+    if (!header) {
+      header = cells.map((cell) => cell.trim());
+      if (/[\0-\x08]/.test(header.join())) {
+        throw new LithoError(`${name} is not a text file; an HDF5 scan is for the page or lithovae-run`);
+      }
+      const named = header.map((column) => ({ name: column }));
+      columns = findFeatures(named, features, name);
+      depth = findDepth(named);
+      return;
+    }
+    n++;
+    if (cells.length !== header.length) {
+      throw new LithoError(`${name}, row ${n} has ${cells.length} cells, the header has ${header.length}`);
+    }
+    for (const { index } of columns) rows.push(number(cells[index], index));
+    if (depth) depths.push(number(cells[depth.index], depth.index));
+  };
+  const number = (cell, index) => {
+    const text = cell.trim();
+    if (text === '' || /^nan$/i.test(text)) return NaN;
+    if (NUMBER.test(text)) return Number(text);
+    throw new LithoError(`${name}, row ${n}, column "${header[index]}": "${text}" is not a number `
+      + '(a missing value is an empty cell, NaN or a sentinel; decimals take a point)');
+  };
+
+  return new Promise((resolve, reject) => {
+    Papa.parse(source, {
+      skipEmptyLines: true,
+      chunk: ({ data, errors, meta }, parser) => {
+        const stop = (error) => {
+          reject(error); // before abort, which calls complete
+          parser.abort();
+        };
+        try {
+          const fault = errors.find(({ type }) => type === 'Quotes');
+          if (fault) throw new LithoError(`${name}, row ${(header ? n + 1 : 0) + fault.row}: ${fault.message}`);
+          data.forEach(take);
+        } catch (error) {
+          stop(error);
+          return;
+        }
+        parser.pause();
+        Promise.resolve(progress(meta.cursor)).then(() => parser.resume(), stop);
+      },
+      error: (error) => reject(new LithoError(`${name} cannot be read: ${error.message}`)),
+      complete: () => {
+        if (!header) return reject(new LithoError(`${name} is empty`));
+        if (!n) return reject(new LithoError(`${name} has a header but no rows`));
+        const values = withoutSentinels(depths.values, sentinels);
+        return resolve({ name, columns, rows: rows.values, depth: depth ? { ...depth, values } : null });
+      },
+    });
+  });
+}

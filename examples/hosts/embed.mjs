@@ -1,0 +1,59 @@
+/** Embed the rows of a CSV file: `node embed.mjs BUNDLE_DIR rows.csv > embeddings.csv`. */
+import { createReadStream, existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+
+import * as ort from 'onnxruntime-web';
+import Papa from 'papaparse';
+
+import { readCsv } from './csv.mjs';
+import { LithoError } from './errors.mjs';
+import { LithoModel } from './litho.mjs';
+import { doubts, embeddingsCsv, length, summarise } from './table.mjs';
+
+ort.env.logLevel = 'error';
+ort.env.wasm.numThreads = 1;
+
+async function main(folder, path) {
+  if (!folder || !path) throw new LithoError('usage: node embed.mjs BUNDLE_DIR rows.csv > embeddings.csv');
+  const paths = [join(folder, 'embedder.onnx')], classifier = join(folder, 'classifier.onnx');
+  if (existsSync(classifier)) paths.push(classifier);
+  const model = await LithoModel.load(ort, await Promise.all(paths.map(graph)));
+  const table = await readCsv(Papa, createReadStream(path, 'utf8'), basename(path), model.description);
+  const result = await model.embed(table.rows);
+  report(table, result, model.description);
+  await pipeline(embeddingsCsv(table, result, model.description, model.classes), process.stdout);
+}
+
+async function graph(path) {
+  try {
+    return { name: path, bytes: await readFile(path) };
+  } catch (error) {
+    throw new LithoError(`${path} cannot be read: ${error.message}`);
+  }
+}
+
+/** Say on standard error what was taken for what, and what is doubtful. */
+function report(table, result, description) {
+  const say = (text) => process.stderr.write(`${text}\n`);
+  say(description.model_card.split('\n')[0]);
+  const summary = summarise(table, result.missing, description);
+  for (const { feature, column, nMissing } of summary) {
+    say(`${feature.name} [${feature.unit}]: "${column.name}" (${column.unit ?? 'no unit given'})`
+      + (nMissing ? `, missing in ${nMissing} rows` : ''));
+  }
+  for (const doubt of doubts(summary)) say(`${doubt} In another unit, an embedding means nothing.`);
+  const nMissing = result.missing.filter((bits) => bits).length;
+  const fate = description.missing === 'impute' ? 'imputed, see the column "missing"' : 'without an embedding';
+  say(`${length(table)} row${length(table) === 1 ? '' : 's'}`
+    + (nMissing ? `, ${nMissing} of them with something missing: ${fate}` : ''));
+}
+
+process.stdout.on('error', () => process.exit(1)); // the reader, `head` say, has left
+try {
+  await main(...process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`${error instanceof LithoError ? error.message : error.stack}\n`);
+  process.exitCode = 1;
+}

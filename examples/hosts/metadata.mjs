@@ -1,0 +1,103 @@
+/**
+ * The description that a LithoVAE graph carries: features, units, plausible ranges, missing-value policy, golden rows.
+ *
+ * It is JSON in the ONNX model's `metadata_props`, which ONNX Runtime's JavaScript API does not expose. Four fields of
+ * onnx.proto are needed: ModelProto.metadata_props = 14, StringStringEntryProto.key = 1 and .value = 2.
+ */
+import { LithoError } from './errors.mjs';
+
+export const KEY = 'lithovae';
+export const SCHEMA = 2;
+
+const VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5;
+const isText = (value) => typeof value === 'string';
+const areTexts = (values) => Array.isArray(values) && values.every(isText);
+const areNumbers = (values) => Array.isArray(values) && values.every(Number.isFinite);
+
+/** What a host relies on; each check tells whether the value is what it should be. */
+const NEEDED = {
+  graph: isText,
+  features: (list) => Array.isArray(list) && list.length > 0 && list.length <= 32 && list.every(isFeature),
+  missing: (policy) => policy === 'impute' || policy === 'nan',
+  sentinels: areNumbers,
+  latent_dim: (n) => Number.isInteger(n) && n > 0,
+  classes: areTexts,
+  model_card: isText,
+  checkpoint_sha256: isText,
+  golden: (golden) => [golden?.inputs, golden?.outputs, golden?.tolerance].every((part) => part instanceof Object),
+};
+
+function isFeature(feature) {
+  return isText(feature?.name) && isText(feature.unit) && isText(feature.transform)
+    && areNumbers(feature.plausible) && feature.plausible.length === 2;
+}
+
+/**
+ * Read and check a graph's description.
+ * @param {Uint8Array} bytes The .onnx file.
+ * @param {string} name What to call the file in messages.
+ * @returns {object} The description (docs/bundle-format.md).
+ */
+export function readDescription(bytes, name) {
+  const text = metadataOf(bytes, name).get(KEY);
+  if (text === undefined) {
+    throw new LithoError(`${name} says nothing of its features (no metadata "${KEY}"): not a graph of lithovae-export`);
+  }
+  let description;
+  try {
+    description = JSON.parse(text);
+  } catch (error) {
+    throw new LithoError(`${name}: its metadata "${KEY}" is not JSON (${error.message}): copy or export it again`);
+  }
+  if (description?.schema !== SCHEMA) {
+    throw new LithoError(`${name} has schema ${description?.schema}; this host reads ${SCHEMA}: export it again`);
+  }
+  const wrong = Object.keys(NEEDED).filter((key) => !NEEDED[key](description[key]));
+  if (wrong.length) throw new LithoError(`${name}: ${wrong.join(', ')} in its metadata is not what it should be`);
+  return description;
+}
+
+/** Collect an ONNX model's metadata_props. */
+function metadataOf(bytes, name) {
+  const found = new Map();
+  try {
+    for (const [field, value] of fields(bytes)) {
+      if (field !== 14 || !(value instanceof Uint8Array)) continue;
+      const entry = new Map(fields(value));
+      found.set(utf8(entry.get(1)), utf8(entry.get(2)));
+    }
+  } catch (error) {
+    throw new LithoError(`${name} is not an ONNX model, or is damaged (${error.message})`);
+  }
+  return found;
+}
+
+const utf8 = (bytes = new Uint8Array()) => new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+
+/** Walk one protobuf message: yields [field number, value]; a length-delimited value is a view, not a copy. */
+function* fields(bytes) {
+  let at = 0;
+  const take = (length) => {
+    if (at + length > bytes.length) throw new RangeError('it ends within a field');
+    at += length;
+    return bytes.subarray(at - length, at);
+  };
+  const varint = () => {
+    let value = 0;
+    for (let scale = 1; scale < 2 ** 70; scale *= 128) { // a product, not a shift: lengths may exceed 31 bits
+      const [byte] = take(1);
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+    throw new RangeError('a number without an end');
+  };
+  while (at < bytes.length) {
+    const tag = varint();
+    const field = Math.floor(tag / 8), wire = tag % 8;
+    if (wire === VARINT) yield [field, varint()];
+    else if (wire === FIXED64) yield [field, take(8)];
+    else if (wire === BYTES) yield [field, take(varint())];
+    else if (wire === FIXED32) yield [field, take(4)];
+    else throw new RangeError(`wire type ${wire}`);
+  }
+}

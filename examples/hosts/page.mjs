@@ -1,0 +1,164 @@
+/** The page: what the user drops goes to the worker, what comes back is shown. */
+import { $, make } from './elements.mjs';
+import { describeRow, showLegend, showRows, showSummary } from './panels.mjs';
+import { drawCore, lithologyColours } from './plot.mjs';
+import { embeddingsCsv } from './table.mjs';
+
+const worker = new Worker(new URL('worker.mjs', import.meta.url), { type: 'module' });
+
+/** Everything shown; `shown` is what the plot, the tables and the download speak of. */
+const state = { lastId: 0, modelId: 0, scanId: 0, scan: null, description: null, classes: [], shown: null, plot: null };
+
+// ---- asking the worker
+
+async function chooseBundle({ name, files }) {
+  try {
+    const fetched = await Promise.all(files.map(async (file) => {
+      const answer = await fetch(`bundles/${name}/${file}`);
+      if (!answer.ok) throw new Error(`the server has no bundles/${name}/${file} (${answer.status})`);
+      return { name: `${name}/${file}`, bytes: await bytesOf(answer) };
+    }));
+    if ($('bundle').value === name) useModel(fetched); // else the user has chosen another since
+  } catch (error) {
+    fail(`${name} cannot be loaded: ${error.message}`);
+  }
+}
+
+function useModel(files) {
+  state.description = null;
+  $('card').hidden = true;
+  clear();
+  state.modelId = ++state.lastId;
+  worker.postMessage({ id: state.modelId, files });
+  if (state.scan) embed();
+}
+
+function embed() {
+  clear();
+  $('drop-title').textContent = state.scan.name;
+  $('drop-hint').textContent = 'Drop or choose another core scan, CSV or HDF5';
+  state.scanId = ++state.lastId;
+  worker.postMessage({ id: state.scanId, scan: state.scan });
+  document.body.dataset.state = 'busy';
+}
+
+async function take(files) {
+  const graphs = files.filter((file) => file.name.endsWith('.onnx'));
+  const scans = files.filter((file) => !graphs.includes(file));
+  if (scans.length > 1) return fail(`${scans.length} scans at once: drop one`);
+  if (scans.length) [state.scan] = scans;
+  if (graphs.length) {
+    $('bundle').value = 'own';
+    return useModel(await Promise.all(graphs.map(async (file) => ({ name: file.name, bytes: await bytesOf(file) }))));
+  }
+  return scans.length && embed();
+}
+
+const bytesOf = async (source) => new Uint8Array(await source.arrayBuffer());
+
+// ---- hearing from it
+
+worker.onmessage = ({ data }) => {
+  if (data.id !== state.modelId && data.id !== state.scanId) return; // of what was given before
+  if (data.description) showModel(data);
+  else if (data.error) fail(data.error);
+  else if (data.progress) showProgress(data.progress);
+  else if (data.result) show(data);
+};
+worker.onerror = (event) => fail(`the page's own code cannot be run: ${event.message ?? 'worker.mjs is not there'}`);
+
+function fail(message) {
+  clear();
+  $('error').textContent = message;
+  $('error').hidden = false;
+  document.body.dataset.state = 'failed';
+}
+
+function clear() {
+  for (const id of ['error', 'progress', 'results']) $(id).hidden = true;
+  state.shown = null;
+  delete document.body.dataset.state;
+}
+
+function showProgress({ what, done, total }) {
+  $('progress').hidden = false;
+  $('progress').firstElementChild.value = done / total;
+  $('progress').lastElementChild.textContent = `${what} ${Math.floor((100 * done) / total)} %`;
+}
+
+function showModel({ description, classes }) {
+  Object.assign(state, { description, classes });
+  $('card').textContent = description.model_card.split('\n')[0];
+  $('card').hidden = false;
+  if (!state.scan) document.body.dataset.state = 'ready';
+}
+
+function show({ table, result, summary }) {
+  const { description, classes } = state;
+  state.shown = { table, result, description, classes, colours: lithologyColours(result) };
+  $('progress').hidden = true;
+  $('results').hidden = false;
+  showSummary(state.shown, summary);
+  showRows(state.shown);
+  redraw();
+  const { drawn } = state.plot, n = result.missing.length;
+  const some = `${drawn.toLocaleString('en')} of ${n.toLocaleString('en')} rows are drawn`;
+  $('readout').textContent = drawn < n ? some : 'Point at a row to read it.';
+  $('plot').ariaLabel = `Embedding of ${table.name} against ${table.depth?.name ?? 'row'}`;
+  document.body.dataset.state = 'done';
+}
+
+function redraw() {
+  if (!state.shown) return;
+  state.plot = drawCore($('plot'), state.shown, state.shown.colours);
+  showLegend(state.shown);
+}
+
+$('plot').onpointermove = (event) => {
+  const row = state.plot?.rowAt(event.offsetY);
+  if (row === undefined || !state.shown) return;
+  $('readout').textContent = describeRow(row, state.shown);
+};
+
+$('download').onclick = async () => {
+  const { table, result, description, classes } = state.shown, pieces = [];
+  for (const piece of embeddingsCsv(table, result, description, classes)) {
+    pieces.push(piece);
+    if (pieces.length % 100 === 0) await new Promise((resolve) => { setTimeout(resolve); });
+  }
+  const url = URL.createObjectURL(new Blob(pieces, { type: 'text/csv' }));
+  make('a', { href: url, download: `${table.name.replace(/\.[^.]*$/, '')}.embeddings.csv` }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+};
+
+// ---- what the user does
+
+$('scan').onchange = ({ target }) => {
+  take([...target.files]);
+  target.value = ''; // so that the same file, corrected, can be chosen again
+};
+$('example').onclick = async () => {
+  const answer = await fetch('core.csv');
+  take([new File([await answer.blob()], 'core.csv')]);
+};
+document.body.ondragover = (event) => {
+  event.preventDefault();
+  document.body.classList.add('dropping');
+};
+document.body.ondragleave = () => document.body.classList.remove('dropping');
+document.body.ondrop = (event) => {
+  event.preventDefault();
+  document.body.classList.remove('dropping');
+  take([...event.dataTransfer.files]);
+};
+new ResizeObserver(redraw).observe($('plot'));
+matchMedia('(prefers-color-scheme: dark)').onchange = redraw;
+
+$('stalled').hidden = true;
+const bundles = await fetch('bundles/index.json').then((answer) => (answer.ok ? answer.json() : []));
+$('bundle').replaceChildren(
+  ...bundles.map(({ name }) => make('option', { value: name }, name)),
+  make('option', { value: 'own', disabled: true }, 'your own'),
+);
+$('bundle').onchange = () => chooseBundle(bundles.find(({ name }) => name === $('bundle').value));
+if (bundles.length) chooseBundle(bundles[0]);

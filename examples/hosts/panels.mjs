@@ -1,0 +1,100 @@
+/** What the page says of a result: what was taken for what, the first rows, the legend of the plot, a row's line. */
+import { splitUnit } from './columns.mjs';
+import { $, fixed, head, make, plural, short } from './elements.mjs';
+import { missingNames } from './litho.mjs';
+import { stateOf } from './plot.mjs';
+import { doubts, length } from './table.mjs';
+
+const FIRST_ROWS = 10;
+/** What an embedding is worth, in words. */
+const STATES = { measured: 'measured', imputed: 'imputed in part', none: 'no embedding' };
+
+/** Show which column was taken for which feature, in which unit, and what is missing or doubtful. */
+export function showSummary({ table, result, description }, summary) {
+  const counts = { measured: 0, imputed: 0, none: 0 };
+  for (let row = 0; row < length(table); row++) counts[stateOf(row, result, description.latent_dim)]++;
+  $('summary-title').textContent = `${table.name}: ${plural(length(table), 'row')}`;
+  $('fate').textContent = [
+    `${counts.measured.toLocaleString('en')} measured in full`,
+    counts.imputed && `${counts.imputed.toLocaleString('en')} imputed in part, marked below and in the download`,
+    counts.none && `${counts.none.toLocaleString('en')} without an embedding, because ${
+      description.missing === 'impute' ? 'nothing was measured' : 'something was not measured'}`,
+  ].filter(Boolean).join('; ');
+  const said = doubts(summary);
+  $('doubt').hidden = !said.length;
+  $('doubt').textContent = `${said.join(' ')} In another unit, an embedding looks like any other and means nothing.`;
+  $('summary').replaceChildren(
+    head('feature', 'taken from', 'values', 'plausible', 'not measured', 'beyond what is plausible'),
+    make('tbody', {}, ...summary.map(({ feature, column, nMissing, nOutside, least, most }) => make('tr', {},
+      make('th', { scope: 'row' }, feature.name, make('small', {}, feature.unit)),
+      make('td', {}, column.name, make('small', {}, column.unit ?? 'no unit stated')),
+      make('td', {}, least > most ? 'none' : `${short(least)} to ${short(most)}`),
+      make('td', {}, feature.plausible.join(' to ')),
+      make('td', { className: nMissing ? 'imputed' : '' }, nMissing ? plural(nMissing, 'row') : 'none'),
+      make('td', { className: nOutside ? 'doubt' : '' },
+        nOutside ? `${plural(nOutside, 'row')}: another unit?` : 'none'),
+    ))),
+  );
+}
+
+/** Show the first rows with their embeddings; what was not measured is marked. */
+export function showRows({ table, result, description, classes }) {
+  const { features, latent_dim: latent } = description, n = Math.min(FIRST_ROWS, length(table));
+  const depth = table.depth && [table.depth.name, table.depth.unit ?? ''];
+  const dimensions = Array.from({ length: latent }, (_, k) => `z${k}`);
+  const featureCell = (x, [low, high], isMissing, worth) => {
+    const value = short(x, 5), word = worth === 'imputed' ? 'imputed' : 'missing';
+    if (!isMissing) return make('td', { className: x < low || x > high ? 'doubt' : '' }, value);
+    return make('td', { className: worth }, value ? `${value} → ${word}` : word);
+  };
+  $('rows-title').textContent = n < length(table) ? `First ${n} rows` : 'Rows';
+  const body = Array.from({ length: n }, (_, row) => {
+    const worth = stateOf(row, result, latent);
+    return make('tr', {},
+      make('td', {}, String(row + 1)),
+      ...(depth ? [make('td', {}, short(table.depth.values[row], 6))] : []),
+      ...features.map(({ plausible }, i) => (
+        featureCell(table.rows[row * features.length + i], plausible, result.missing[row] & (1 << i), worth))),
+      make('td', { className: `text ${worth}` }, STATES[worth]),
+      ...(classes.length ? [make('td', { className: `text ${worth}` }, lithologyText(row, result, classes))] : []),
+      ...dimensions.map((_, k) => make('td', { className: worth }, fixed(result.embeddings[row * latent + k]))),
+    );
+  });
+  $('rows').replaceChildren(
+    head(
+      'row', ...(depth ? [depth] : []), ...features.map(({ name, unit }) => [splitUnit(name)[0], unit]),
+      'state', ...(classes.length ? ['likeliest lithology'] : []), ...dimensions,
+    ),
+    make('tbody', {}, ...body),
+  );
+}
+
+/** Show what the plot's colours mean. */
+export function showLegend({ classes, colours }) {
+  const style = getComputedStyle(document.body);
+  const entries = Object.entries(STATES).map(([worth, label]) => [style.getPropertyValue(`--${worth}`), label]);
+  for (const [k, colour] of colours.colours) entries.push([colour, classes[k]]);
+  if (colours.nOther) entries.push([colours.other, `${plural(colours.nOther, 'other')}`]);
+  $('legend').replaceChildren(...entries.map(([colour, label]) => {
+    const swatch = make('canvas', { width: 14, height: 12 }), pen = swatch.getContext('2d');
+    pen.fillStyle = colour;
+    pen.fillRect(0, 0, 14, 12);
+    return make('li', {}, swatch, label);
+  }));
+}
+
+/** Say in a line what is known of a row. */
+export function describeRow(row, { table, result, description, classes }) {
+  const lack = missingNames(result.missing[row], description);
+  return [
+    `row ${row + 1}`,
+    table.depth && `${table.depth.name} ${short(table.depth.values[row], 6)} ${table.depth.unit ?? ''}`,
+    STATES[stateOf(row, result, description.latent_dim)],
+    lack.length && `not measured: ${lack.join(', ')}`,
+    classes.length && lithologyText(row, result, classes),
+  ].filter(Boolean).join(' · ');
+}
+
+function lithologyText(row, { lithology, probability }, classes) {
+  return Number.isNaN(probability[row]) ? '' : `${classes[lithology[row]]} (${probability[row].toFixed(2)})`;
+}

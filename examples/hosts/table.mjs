@@ -1,0 +1,112 @@
+/** A table of raw rows: what a CSV or an HDF5 file gave, ready for the model; and what there is to say of it. */
+
+/**
+ * @typedef {object} Table
+ * @property {string} name The file.
+ * @property {Float32Array} rows (n, features), row after row.
+ * @property {{name: string, unit: string | null}[]} columns Where each feature comes from.
+ * @property {{name: string, unit: string | null, values: Float64Array} | null} depth NaN where it is missing.
+ */
+
+/** Number of rows. */
+export const length = (table) => table.rows.length / table.columns.length;
+
+/** A typed array that grows as values are pushed. */
+export class Growing {
+  #type; #values; #length = 0;
+
+  constructor(type) {
+    this.#type = type;
+    this.#values = new type(4096);
+  }
+
+  push(value) {
+    if (this.#length === this.#values.length) {
+      const longer = new this.#type(this.#length * 2);
+      longer.set(this.#values);
+      this.#values = longer;
+    }
+    this.#values[this.#length++] = value;
+  }
+
+  /** What was pushed. */
+  get values() { return this.#values.subarray(0, this.#length); }
+}
+
+/** Depths with the sentinels among them turned into NaN. Changes and returns `values`. */
+export function withoutSentinels(values, sentinels) {
+  for (let i = 0; i < values.length; i++) if (sentinels.includes(values[i])) values[i] = NaN;
+  return values;
+}
+
+/**
+ * Count, for each feature, the rows without a value and those beyond what is plausible.
+ * @param {Table} table
+ * @param {Uint32Array} missing Bits, as `LithoModel.embed` gives them.
+ * @param {object} description The model's.
+ */
+export function summarise(table, missing, { features }) {
+  return features.map((feature, i) => {
+    const [low, high] = feature.plausible;
+    let nMissing = 0, nOutside = 0, least = Infinity, most = -Infinity;
+    for (let row = 0; row < missing.length; row++) {
+      if (missing[row] & (1 << i)) {
+        nMissing++;
+        continue;
+      }
+      const x = table.rows[row * features.length + i];
+      if (x < low || x > high) nOutside++;
+      least = Math.min(least, x);
+      most = Math.max(most, x);
+    }
+    return { feature, column: table.columns[i], nMissing, nOutside, least, most };
+  });
+}
+
+/** Say, in a sentence each, what makes a unit doubtful: values beyond the plausible, or levels that end at 1. */
+export function doubts(summary) {
+  const rows = (n) => `${n.toLocaleString('en')} row${n === 1 ? '' : 's'}`;
+  const said = summary.filter(({ nOutside }) => nOutside).map(({ feature, nOutside }) => (
+    `${feature.name} lies beyond ${feature.plausible.join(' to ')} ${feature.unit} in ${rows(nOutside)}.`));
+  const levels = summary.filter(({ feature, least, most }) => feature.unit === '0-255' && least <= most);
+  if (levels.length && levels.every(({ most }) => most <= 1)) {
+    said.push(`${levels.map(({ feature }) => feature.name).join(', ')} are nowhere above 1: is 1 their 255?`);
+  }
+  return said;
+}
+
+/**
+ * Write embeddings as CSV, in pieces of whole lines.
+ * @param {Table} table
+ * @param {object} result What `LithoModel.embed` gave.
+ * @param {object} description The model's.
+ * @param {string[]} classes Its lithologies; none without a classifier.
+ */
+export function* embeddingsCsv(table, result, { features, latent_dim: latent }, classes) {
+  const depth = table.depth && (table.depth.unit ? `${table.depth.name} (${table.depth.unit})` : table.depth.name);
+  const head = [
+    'row', ...(depth ? [depth] : []), ...Array.from({ length: latent }, (_, i) => `z${i}`), 'missing',
+    ...(classes.length ? ['lithology', 'probability'] : []),
+  ];
+  let piece = `${head.map(quoted).join(',')}\n`;
+  for (let row = 0; row < length(table); row++) {
+    const cells = [row + 1];
+    if (depth) cells.push(digits(table.depth.values[row], 17));
+    for (let k = row * latent; k < (row + 1) * latent; k++) cells.push(digits(result.embeddings[k], 9));
+    cells.push(quoted(features.filter((_, i) => result.missing[row] & (1 << i)).map(({ name }) => name).join('; ')));
+    if (classes.length) {
+      const p = result.probability[row];
+      cells.push(Number.isNaN(p) ? '' : quoted(classes[result.lithology[row]]), digits(p, 9));
+    }
+    piece += `${cells.join(',')}\n`;
+    if (piece.length > 1 << 16) {
+      yield piece;
+      piece = '';
+    }
+  }
+  yield piece;
+}
+
+/** A number in as many digits as its type needs to be read back unchanged; an empty cell for NaN. */
+const digits = (value, n) => (Number.isNaN(value) ? '' : String(Number(value.toPrecision(n))));
+const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

@@ -1,0 +1,93 @@
+// Drives the page in Chromium for test_page.py: one JSON command a line on stdin, one JSON answer a line on stdout.
+// node drive_page.mjs NODE_MODULES CHROMIUM
+import { createRequire } from 'node:module';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const [modules, executablePath] = process.argv.slice(2);
+const { chromium } = createRequire(`${modules}/`)('playwright-core');
+const quiet = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'];
+const browser = await chromium.launch({ executablePath, chromiumSandbox: false, args: quiet });
+const page = await browser.newPage({ viewport: { width: 1248, height: 900 } });
+const requests = [], faults = [];
+page.on('request', (request) => requests.push(request.url()));
+page.on('pageerror', (error) => faults.push(String(error)));
+page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+
+const settled = () => page.waitForFunction(() => ['ready', 'done', 'failed'].includes(document.body.dataset.state));
+const unsettle = () => page.evaluate(() => delete document.body.dataset.state);
+
+const commands = {
+  async open({ url }) {
+    await page.goto(url);
+    await settled();
+  },
+  async give({ files }) {
+    await unsettle();
+    await page.setInputFiles('#scan', files);
+    await settled();
+  },
+  async drop({ path }) {
+    const bytes = [...await readFile(path)];
+    const transfer = await page.evaluateHandle(([name, content]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(content)], name));
+      return data;
+    }, [basename(path), bytes]);
+    await unsettle();
+    await page.dispatchEvent('#drop', 'drop', { dataTransfer: transfer });
+    await settled();
+  },
+  async choose({ bundle }) {
+    await unsettle();
+    await page.selectOption('#bundle', bundle);
+    await settled();
+  },
+  async click({ id }) {
+    await unsettle();
+    await page.click(`#${id}`);
+    await settled();
+  },
+  async download() {
+    const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')]);
+    return { name: download.suggestedFilename(), text: await readFile(await download.path(), 'utf8') };
+  },
+  async picture({ path, colorScheme }) {
+    await page.emulateMedia({ colorScheme });
+    await page.screenshot({ path, fullPage: true });
+  },
+  async point({ y }) {
+    await page.hover('#plot', { position: { x: 300, y } });
+  },
+};
+
+async function shown() {
+  const state = await page.evaluate(() => {
+    const text = (id) => (document.getElementById(id).checkVisibility() ? document.getElementById(id).innerText : '');
+    const lines = (id) => [...document.querySelectorAll(`#${id} tbody tr`)];
+    const cells = (id) => lines(id).map((row) => [...row.cells].map((cell) => cell.innerText));
+    const plot = document.getElementById('plot'), pen = plot.getContext('2d');
+    const pixels = plot.checkVisibility() ? pen.getImageData(0, 0, plot.width, plot.height).data : [];
+    return {
+      state: document.body.dataset.state, error: text('error'), card: text('card'), title: text('summary-title'),
+      fate: text('fate'), doubt: text('doubt'), readout: text('readout'), legend: text('legend'),
+      summary: cells('summary'), rows: cells('rows'),
+      colours: [...new Set(Array.from({ length: pixels.length / 4 }, (_, i) => pixels.slice(4 * i, 4 * i + 3).join()))],
+    };
+  });
+  return { ...state, requests, faults };
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { command, ...given } = JSON.parse(line);
+  let answer;
+  try {
+    answer = (await commands[command](given)) ?? await shown();
+  } catch (error) {
+    answer = { broken: error.stack };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+await browser.close();

@@ -1,0 +1,103 @@
+"""What both hosts are held to: the Python runtime's output on the same rows, and models and tables that are refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+
+from lithovae.runtime import LithoModel
+from lithovae.runtime.features import FEATURE_NAMES
+
+Rows = NDArray[np.float64]
+Edit = Callable[[dict[str, Any]], None]
+
+
+def write_csv(path: Path, rows: Rows, header: list[str] | None = None) -> Path:
+    """Write rows as a logger would: a missing value is an empty cell."""
+    lines = [",".join("" if np.isnan(x) else repr(float(x)) for x in row) for row in rows]
+    path.write_text("\n".join([",".join(header or FEATURE_NAMES), *lines, ""]), encoding="utf-8")
+    return path
+
+
+def require_same(text: str, bundle: Path, rows: Rows) -> None:
+    """Hold a host's CSV against the runtime: to the graph's own tolerance, relative where a value is beyond 1."""
+    found = list(csv.DictReader(io.StringIO(text)))
+    assert [int(row["row"]) for row in found] == list(range(1, len(rows) + 1))
+
+    def column(name: str) -> Rows:
+        return np.array([float(row[name] or "nan") for row in found])
+
+    model = LithoModel.load(bundle.name)
+    embeddings = np.stack([column(f"z{k}") for k in range(model.latent_dim)], axis=1)
+    tolerance = tolerance_of(bundle / "embedder.onnx", "mu")
+    np.testing.assert_allclose(embeddings, model.embed(rows), rtol=tolerance, atol=tolerance)
+    missing = [[name for i, name in enumerate(FEATURE_NAMES) if bits & (1 << i)] for bits in model.missing(rows)]
+    assert [row["missing"] for row in found] == ["; ".join(names) for names in missing]
+    if model.classes:  # of the host's own embeddings: the classifier magnifies their last digit
+        classifier = onnxruntime.InferenceSession(bundle / "classifier.onnx")
+        (probabilities,) = classifier.run(["probabilities"], {"z": embeddings.astype(np.float32)})
+        best = np.sort(probabilities, axis=1)[:, ::-1]
+        tolerance = tolerance_of(bundle / "classifier.onnx", "probabilities")
+        np.testing.assert_allclose(column("probability"), best[:, 0], atol=tolerance)
+        for row, likely, (first, second) in zip(found, probabilities, best[:, :2], strict=True):
+            if np.isnan(first):
+                assert row["lithology"] == ""
+            elif first - second > 2 * tolerance:
+                assert row["lithology"] == model.classes[likely.argmax()]
+
+
+def tolerance_of(graph: Path, output: str) -> float:
+    """Tolerance that a graph states for its golden rows: what another ONNX Runtime may differ by."""
+    return float(description_of(onnx.load(graph))["golden"]["tolerance"][output])
+
+
+def description_of(graph: Any) -> dict[str, Any]:
+    description: dict[str, Any] = json.loads(next(p.value for p in graph.metadata_props if p.key == "lithovae"))
+    return description
+
+
+def shift_golden(description: dict[str, Any]) -> None:
+    description["golden"]["outputs"]["mu"][0][0] += 1e-3
+
+
+FAULTY_MODELS: dict[str, tuple[Edit, str]] = {
+    "no metadata": (lambda d: d.clear(), "says nothing of its features"),
+    "another schema": (lambda d: d.update(schema=1), "has schema 1; this host reads 2"),
+    "changed golden": (shift_golden, "does not give what it gave when it was exported"),
+    "no features": (lambda d: d.pop("features"), "features in its metadata is not what it should be"),
+    "the decoder": (lambda d: d.update(graph="decoder"), "is the decoder; embedder.onnx"),
+}
+FAULTY_TABLES = {
+    "lacks a feature": (
+        "Bulk density (GRA),Magnetic susceptibility,NGR total counts,R,G\n1,2,3,4,5\n",
+        'no column "B"',
+    ),
+    "not a number": (
+        "Bulk density (GRA),Magnetic susceptibility,NGR total counts,R,G,B\n1,2,3,4,5,6\n1,2,n.d.,4,5,6\n",
+        'row 2, column "NGR total counts": "n.d." is not a number',
+    ),
+    "another unit": (
+        "Bulk density (GRA) [kg/m3],Magnetic susceptibility,NGR total counts,R,G,B\n1700,2,3,4,5,6\n",
+        '"Bulk density (GRA) [kg/m3]" is in kg/m3',
+    ),
+    "ragged": (
+        "Bulk density (GRA),Magnetic susceptibility,NGR total counts,R,G,B\n1,2,3,4,5,6\n1,2,3,4,5\n",
+        "row 2 has 5 cells, the header has 6",
+    ),
+    "twice the same": (
+        "Bulk density (GRA),Magnetic susceptibility,NGR total counts,R,G,B,r\n1,2,3,4,5,6,7\n",
+        '"R" and "r" could both be "R"',
+    ),
+    "no rows": ("Bulk density (GRA),Magnetic susceptibility,NGR total counts,R,G,B\n", "no rows"),
+    "empty": ("", "is empty"),
+    "not text": ("\0\1\2,R,G\n1,2,3\n", "is not a text file"),
+}

@@ -1,0 +1,174 @@
+"""The page, in headless Chromium, against the Python runtime on the same rows; what it says, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from lithovae.runtime.features import FEATURE_NAMES
+
+from .conftest import Page
+from .material import FAULTY_MODELS, FAULTY_TABLES, Edit, Rows, require_same, write_csv
+
+
+def write_flat(path: Path, rows: Rows, **attributes: Any) -> Path:
+    with h5py.File(path, "w") as file:
+        file["core/depth"] = np.arange(len(rows)) / 10
+        for i, name in enumerate(FEATURE_NAMES):
+            file.create_dataset(f"core/{name}", data=rows[:, i], chunks=True, compression="gzip", shuffle=True)
+        file[f"core/{FEATURE_NAMES[0]}"].attrs.update({"units": "g/cm^3"} | attributes)
+    return path
+
+
+def write_matrix(path: Path, rows: Rows) -> Path:
+    with h5py.File(path, "w") as file:
+        file["data"] = rows[:, ::-1].astype(">f4")
+        file["data"].attrs["columns"] = FEATURE_NAMES[::-1]
+        file["depth"] = np.arange(len(rows), dtype=np.int64)
+    return path
+
+
+@pytest.mark.parametrize("write", [write_csv, write_flat, write_matrix])
+def test_page_embeds_as_python_does(
+    page: Page, bundle: Path, rows: Rows, tmp_path: Path, write: Callable[[Path, Rows], Path]
+) -> None:
+    shown = page("give", files=[write(tmp_path / ("rows.csv" if write is write_csv else "rows.h5"), rows)])
+    assert shown["error"] == ""
+    download = page("download")
+    assert download["name"] == "rows.embeddings.csv"
+    require_same(download["text"], bundle, rows)
+
+
+def test_page_says_what_it_took_and_never_shows_an_imputed_row_as_measured(page: Page, root: Path) -> None:
+    shown = page("drop", path=root / "examples" / "hosts" / "core.csv")
+    assert shown["card"].startswith("Simulated data")
+    assert shown["fate"].startswith("127 measured in full; 13 imputed in part")
+    assert shown["fate"].endswith("2 without an embedding, because nothing was measured")
+    taken = {row[0].split("\n")[0]: row for row in shown["summary"]}
+    assert list(taken) == list(FEATURE_NAMES)
+    assert taken["NGR total counts (cps)"][1:] == [
+        "NGR total counts (cps)\ncps",
+        "0.4332 to 87.96",
+        "-10 to 1000",
+        "7 rows",
+        "none",
+    ]
+    states = [row[8] for row in shown["rows"]]
+    assert states == ["measured"] * 3 + ["imputed in part"] * 5 + ["measured"] * 2
+    assert {row[4] for row in shown["rows"][3:8]} == {"imputed"}
+    imputed, none = "180,83,10", "163,39,63"  # the colours that style.css gives them on a light page
+    assert {imputed, none} <= set(shown["colours"])
+    assert "imputed in part" in shown["legend"]
+    shown = page("choose", bundle="semisup")
+    assert shown["fate"] == "127 measured in full; 15 without an embedding, because something was not measured"
+    assert imputed not in shown["colours"]
+    assert page("point", y=300)["readout"].startswith("row ")
+    assert shown["faults"] == []
+    assert all(request.startswith(page.url) or request.startswith("blob:") for request in shown["requests"])
+
+
+def test_page_shows_an_example(page: Page) -> None:
+    assert page("click", id="example")["title"] == "core.csv: 142 rows"
+
+
+def test_page_doubts_values_that_are_not_plausible(page: Page, tmp_path: Path) -> None:
+    rows = np.array([[1700, 4, 17.8, 0.4, 0.4, 0.3], [1690, 4, 17.8, 0.4, 0.4, 0.3]])
+    shown = page("give", files=[write_csv(tmp_path / "rows.csv", rows)])
+    assert shown["summary"][0][-1] == "2 rows: another unit?"
+    assert shown["doubt"].startswith("Bulk density (GRA) lies beyond 0.3 to 4 g/cm3 in 2 rows.")
+    assert "R, G, B are nowhere above 1" in shown["doubt"]
+
+
+def test_page_refuses_tables(page: Page, tmp_path: Path) -> None:
+    for fault, (text, message) in FAULTY_TABLES.items():
+        (tmp_path / f"{fault}.csv").write_text(text)
+        shown = page("give", files=[tmp_path / f"{fault}.csv"])
+        assert message in shown["error"], fault
+        assert shown["summary"] == []
+
+
+def test_page_refuses_models(page: Page, edited: Callable[[Edit], Path], root: Path) -> None:
+    for fault, (change, message) in FAULTY_MODELS.items():
+        shown = page("give", files=[edited(change) / "embedder.onnx"])
+        assert message in shown["error"], fault
+    assert (
+        message in page("give", files=[root / "examples" / "hosts" / "core.csv"])["error"]
+    )  # nor is the last one used
+    assert page("choose", bundle="unsup")["title"] == "core.csv: 142 rows"
+
+
+def test_page_takes_a_model_of_the_users_own(page: Page, bundles: Path, rows: Rows, tmp_path: Path) -> None:
+    path = bundles / "unsup_hybrid"
+    shown = page("give", files=[path / "embedder.onnx", write_csv(tmp_path / "rows.csv", rows[:20])])
+    assert shown["error"] == ""
+    require_same(page("download")["text"], path, rows[:20])
+
+
+def write_lzf(path: Path, rows: Rows) -> None:
+    with h5py.File(path, "w") as file:
+        for i, name in enumerate(FEATURE_NAMES):
+            file.create_dataset(name, data=np.round(rows[:, i]), chunks=True, compression="lzf")
+
+
+def write_virtual(path: Path, rows: Rows) -> None:
+    write_flat(path, rows)
+    with h5py.File(path, "r+") as file:
+        del file["core/R"]
+        layout = h5py.VirtualLayout(len(rows), np.float32)
+        layout[:] = h5py.VirtualSource("elsewhere.h5", "R", len(rows))
+        file["core"].create_virtual_dataset("R", layout)
+
+
+def write_compound(path: Path, rows: Rows) -> None:
+    with h5py.File(path, "w") as file:
+        file["table"] = np.zeros(len(rows), [(name, "f4") for name in FEATURE_NAMES])
+
+
+def write_damaged(path: Path, rows: Rows) -> None:
+    content = write_flat(path, rows).read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+SCANS: dict[str, tuple[Callable[[Path, Rows], object], str]] = {
+    "in another unit": (lambda path, rows: write_flat(path, rows, units="kg/m3"), "is in kg/m3, the model takes"),
+    "packed": (lambda path, rows: write_flat(path, rows, scale_factor=0.01), "packed by scale_factor"),
+    "compressed by LZF": (write_lzf, "its contents cannot be read"),
+    "virtual": (write_virtual, "assembled from other files"),
+    "a compound table": (write_compound, "a field of a compound table"),
+    "cut off": (write_damaged, "cannot be opened"),
+}
+
+
+def test_page_refuses_scans(page: Page, rows: Rows, tmp_path: Path) -> None:
+    for fault, (write, message) in SCANS.items():
+        write(tmp_path / f"{fault}.h5", rows[:100])
+        shown = page("give", files=[tmp_path / f"{fault}.h5"])
+        assert message in shown["error"], fault
+        assert shown["summary"] == []
+
+
+def test_page_sends_instruments_on_grids_of_their_own_to_the_runtime(page: Page, root: Path) -> None:
+    shown = page("give", files=[root / "examples" / "scan.h5"])
+    assert "GRA/Bulk density (GRA) (1132 samples)" in shown["error"]
+    assert "lithovae-run brings them together" in shown["error"]
+
+
+def test_page_takes_a_declared_fill_value_as_missing(page: Page, rows: Rows, tmp_path: Path) -> None:
+    rows = rows[:50].copy()
+    rows[10, 0] = -7
+    shown = page("give", files=[write_flat(tmp_path / "scan.h5", rows, _FillValue=-7.0)])
+    assert shown["summary"][0][4] == "1 row"
+
+
+def test_picture_for_the_docs(page: Page, hosts: Path, root: Path) -> None:
+    page("give", files=[root / "examples" / "hosts" / "core.csv"])
+    page("picture", path=hosts / "page.png", colorScheme="light")
+    with Image.open(hosts / "page.png") as picture:
+        picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(hosts / "page.png", optimize=True)
+    assert 20_000 < (hosts / "page.png").stat().st_size < 300_000
