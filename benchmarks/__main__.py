@@ -18,8 +18,10 @@ from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime import LithoModel
 from lithovae.runtime.bundle import Bundle
 from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.session import open_session
 from lithovae.training.recipe import MODELS
 
+from . import straight_export
 from .measure import machine, pair_functions, pair_processes, peak_memory
 
 ROOT = Path(__file__).parent.parent
@@ -51,7 +53,9 @@ def parity_table() -> Iterator[str]:
     yield "| bundle | output | worst rows | ONNX error | torch float32 error | ratio (limit 2) |"
     yield "|---|---|---|---|---|---|"
     for name, plan in MODELS.items():
-        results = parity.measure(Checkpoint.load(ROOT / "models" / plan.checkpoint), Bundle.read(name))
+        bundle = Bundle.read(name)
+        sessions = {graph: open_session(bundle, graph) for graph in bundle.graphs}
+        results = parity.measure(Checkpoint.load(ROOT / "models" / plan.checkpoint), sessions)
         parity.require(results)
         for output in dict.fromkeys(result.output for result in results):
             worst = max((result for result in results if result.output == output), key=lambda result: result.ratio)
@@ -114,6 +118,9 @@ def main(
                 *in_memory(1_000_000, runs),
                 *end_to_end(folder, rows, runs),
             ],
+            "Graph: one thread, blocks of 4,096 rows, against a straight torch.onnx.export of scaler and model": (
+                straight_export.table(2000)
+            ),
             "Memory": memory(folder, [rows // 16, rows // 4, rows]),
             "Parity with torch in float64": parity_table(),
         }

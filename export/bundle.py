@@ -5,16 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import onnx
 
 import lithovae.runtime.bundle as fmt
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.features import FEATURES
+from lithovae.runtime.missing import SENTINELS
+from lithovae.runtime.session import make_session
+from lithovae.runtime.verify import require, verify
 
 from . import parity
 from .fold import fold
+from .golden import GOLDEN, golden_rows
 from .graph import classifier_graph, decoder_graph, encoder_graph
 
 NO_CARD = """{trained_on}
@@ -25,6 +32,7 @@ Nobody has written a card for this model, and it has not been evaluated here.
 - Not the only ground on which to name a lithology.
 - Missing features: "{policy}" (impute: replaced by their mean in scaled space; nan: the row has no embedding).
 """
+TOOLS = ("lithovae", "numpy", "onnx", "onnxruntime", "torch")
 TRANSFORMS = ("none", "sign(x)*log1p(|x|)", "sign(x)*log1p(|x|)", "log1p(x)", "log1p(x)", "log1p(x)")
 
 
@@ -57,36 +65,53 @@ def write_bundle(
     out = require_folder(out)
     described = _describe(checkpoint)
     folded = fold(checkpoint.model)
-    metadata = {fmt.METADATA_KEY: json.dumps(described, sort_keys=True, ensure_ascii=False)}
     graphs = {
-        "encoder": encoder_graph(folded, checkpoint.scaler, described["missing"], metadata),
-        "decoder": decoder_graph(folded, checkpoint.scaler, metadata),
+        "embedder": encoder_graph(folded, checkpoint.scaler, checkpoint.missing, ["mu"]),
+        "encoder": encoder_graph(folded, checkpoint.scaler, checkpoint.missing),
+        "decoder": decoder_graph(folded, checkpoint.scaler),
     }
     if folded.classifier:
-        graphs["classifier"] = classifier_graph(folded, metadata)
-    serialized = {name: graph.SerializeToString(deterministic=True) for name, graph in graphs.items()}
-    results = parity.measure(checkpoint, fmt.Bundle(out, described, serialized), extra_rows)
+        graphs["classifier"] = classifier_graph(folded)
+    sessions = {name: make_session(_bytes(graph), out / f"{name}.onnx") for name, graph in graphs.items()}
+    results = parity.measure(checkpoint, sessions, {"golden": GOLDEN} | (extra_rows or {}))
     parity.require(results)
     card = checkpoint.card or NO_CARD.format(trained_on=checkpoint.trained_on, policy=checkpoint.missing)
-    _place(out, serialized, card, described | {"parity": parity.summary(results)})
+    golden = golden_rows(checkpoint, sessions)
+    for name, graph in graphs.items():
+        own = {
+            "graph": name,
+            "model_card": fmt.squeeze(card),
+            "golden": golden[name],
+            "parity": parity.summary(results, name),
+        }
+        text = json.dumps(described | own, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        onnx.helper.set_model_props(graph, {fmt.METADATA_KEY: text})
+    measured = parity.summary(results)
+    _place(out, {name: _bytes(graph) for name, graph in graphs.items()}, card, described | {"parity": measured})
     return results
+
+
+def _bytes(graph: Any) -> bytes:
+    return bytes(graph.SerializeToString(deterministic=True))
 
 
 def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "schema": fmt.SCHEMA,
         "features": [
-            {"name": feature.name, "unit": feature.unit, "transform": transform}
+            {"name": feature.name, "unit": feature.unit, "plausible": list(feature.plausible), "transform": transform}
             for feature, transform in zip(FEATURES, TRANSFORMS, strict=True)
         ],
         "scaler": {"mean": checkpoint.scaler.mean_.tolist(), "scale": checkpoint.scaler.scale_.tolist()},
         "latent_dim": checkpoint.model.fc_mu.out_features,
         "classes": list(checkpoint.classes),
         "missing": checkpoint.missing,
+        "sentinels": list(SENTINELS),
         "trained_on": checkpoint.trained_on,
         "recipe": checkpoint.recipe,
         "data_digest": checkpoint.data_digest,
         "checkpoint_sha256": checkpoint.sha256,
+        "tools": {name: version(name).partition("+")[0] for name in TOOLS},
     }
 
 
@@ -131,9 +156,13 @@ def _place(out: Path, graphs: dict[str, bytes], card: str, manifest: dict[str, A
             for name, data in contents.items():
                 (new / name).write_bytes(data)
                 files[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-            text = json.dumps(manifest | {"files": files}, indent=1, ensure_ascii=False) + "\n"
-            (new / fmt.MANIFEST).write_text(text, encoding="utf-8")
-            fmt.Bundle.read(new)  # what the runtime would refuse should not get a name
+            lines = [
+                f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
+                for key, value in (manifest | {"files": files}).items()
+            ]
+            (new / fmt.MANIFEST).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+            bundle = fmt.Bundle.read(new)  # what the runtime would refuse should not get a name
+            require(bundle, verify(bundle))
             if out.exists():
                 out.rename(old)
             try:

@@ -7,11 +7,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime.errors import OutputError, ParityError
-from lithovae.runtime.missing import SENTINELS, missing_bits, without_sentinels
+from lithovae.runtime.missing import missing_bits, without_sentinels
 from lithovae.runtime.output import require_writable, whole_file
 
 from . import parity
@@ -48,7 +47,7 @@ def write_c(checkpoint: Checkpoint, out: str | Path, extra_rows: parity.Arrays |
     """
     out = require_c_file(out)
     sets = parity.sets_of_rows(checkpoint.scaler)
-    sets |= {"sentinels": _with_sentinels(sets["plausible"])} | (extra_rows or {})
+    sets |= extra_rows or {}
     exact, single = _torch_embeddings(checkpoint, sets)
     text = c_text(checkpoint, _golden(sets, exact, single))
     with tempfile.TemporaryDirectory() as folder:
@@ -82,22 +81,10 @@ def require_c_file(out: str | Path) -> Path:
     return require_writable(out)
 
 
-def _with_sentinels(plausible: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Put sentinels in place of a fifth of the values; first come rows of nothing else."""
-    rng = np.random.default_rng(1)
-    sentinels = np.array(SENTINELS, np.float32)
-    rows = np.where(rng.random(plausible.shape) < 0.2, rng.choice(sentinels, plausible.shape), plausible)
-    rows[: len(sentinels)] = sentinels[:, None]
-    return rows
-
-
 def _torch_embeddings(checkpoint: Checkpoint, sets: parity.Arrays) -> tuple[parity.Arrays, parity.Arrays]:
     """Give torch's embeddings of each set of rows in float64, and in float32."""
     exact, single = (
-        {
-            name: parity.torch_encoder(model, checkpoint, without_sentinels(rows), checkpoint.missing)["encoder.mu"]
-            for name, rows in sets.items()
-        }
+        {name: parity.torch_encoder(model, checkpoint, rows)["mu"] for name, rows in sets.items()}
         for model in (copy.deepcopy(checkpoint.model).double(), checkpoint.model)
     )
     return exact, single

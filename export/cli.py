@@ -55,9 +55,14 @@ def export(
             "inputs were masked in training."
         ),
     ] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option(help="CSV table of raw features of your own, to hold what is exported to as well."),
+    ] = None,
 ) -> None:
     """Export CHECKPOINT, with its scaler inside, once every output has been held against torch in float64."""
     from lithovae.models.checkpoint import Checkpoint
+    from lithovae.models.scaler_file import read_rows
 
     from .bundle import write_bundle
     from .c_source import require_c_file, write_c
@@ -70,24 +75,29 @@ def export(
     loaded = Checkpoint.load(checkpoint, scaler=scaler, fit_scaler=fit_scaler, classes=names, missing=missing)
     for note in loaded.notes:
         typer.echo(f"note: {note}", err=True)
+    yours = None if rows is None else {"yours": read_rows(rows)}
     if scaler == "lily" and names is not None and names != sorted(names):
         typer.echo("note: the published models' lithologies are in sorted order; these names are not", err=True)
     if out is not None:
-        show_parity(write_bundle(loaded, out), "onnx error")
+        show_parity(write_bundle(loaded, out, yours), "onnx error")
         files = sorted(path for path in out.iterdir())
         size = sum(path.stat().st_size for path in files)
         typer.echo(f"wrote {out}: {', '.join(path.name for path in files)} ({size / 1000:.0f} kB); parity passed")
     if c is not None:
-        show_parity(write_c(loaded, c), "C error")
+        show_parity(write_c(loaded, c, yours), "C error")
         typer.echo(f"wrote {c} ({c.stat().st_size / 1000:.0f} kB); parity passed")
 
 
 def show_parity(results: list[Parity], error: str) -> None:
     """Print what the gate measured, with a title for the column of errors."""
-    typer.echo(f"{'rows':10}{'output':48}{error:>12}{'torch error':>13}{'ratio':>7}")
+    typer.echo(f"{'rows':10}{'output':48}{error:>12}{'torch error':>13}{'ratio':>7}  labels")
     for result in results:
+        labels = ""
+        if result.labels is not None:
+            labels = f"{result.labels:.2%} agree" + (f", margin at most {result.margin:.1e}" if result.margin else "")
         typer.echo(
             f"{result.rows:10}{result.output:48}{result.onnx_error:12.2e}{result.torch_error:13.2e}{result.ratio:7.2f}"
+            f"  {labels}".rstrip()
         )
 
 

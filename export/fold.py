@@ -15,10 +15,26 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Linear:
-    """``y = x @ weight + bias``, weight of shape (n_in, n_out), float64."""
+    """``y = x @ (gain * plain) + bias``: a layer with the BatchNorm before it folded in, all float64.
 
-    weight: Floats
+    Attributes
+    ----------
+    plain : ndarray of shape (n_in, n_out)
+        The layer's own weight: float32 holds it exactly.
+    gain : ndarray of shape (n_in, 1)
+        Of the BatchNorm before it; 1 where there is none.
+    bias : ndarray of shape (n_out,)
+        With the BatchNorm's shift in it.
+    """
+
+    plain: Floats
+    gain: Floats
     bias: Floats
+
+    @property
+    def weight(self) -> Floats:
+        """What one matrix product takes: ``gain * plain``."""
+        return self.gain * self.plain
 
 
 @dataclass(frozen=True)
@@ -73,12 +89,12 @@ def _after(norm: nn.BatchNorm1d | None, linear: nn.Linear) -> Linear:
     """Give the layer that does ``linear(norm(x))`` in one: norm(x) = x * gain + shift."""
     weight, bias = _float64(linear.weight).T, _float64(linear.bias)
     if norm is None:
-        return Linear(weight, bias)
+        return Linear(weight, np.ones((len(weight), 1)), bias)
     if norm.running_mean is None or norm.running_var is None:
         raise ValueError("a BatchNorm layer without running statistics cannot be folded")
     gain = _float64(norm.weight) / np.sqrt(_float64(norm.running_var) + norm.eps)
     shift = _float64(norm.bias) - _float64(norm.running_mean) * gain
-    return Linear(gain[:, None] * weight, bias + shift @ weight)
+    return Linear(weight, gain[:, None], bias + shift @ weight)
 
 
 def _float64(tensor: Tensor) -> Floats:

@@ -1,7 +1,9 @@
-"""The three ONNX graphs, built node by node from folded layers and the scaler's numbers."""
+"""The ONNX graphs, built node by node from folded layers and the scaler's numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
 from lithovae.models.scaler import LOG, N_FEATURES, SIGNED_LOG, DistributionAwareScaler
+from lithovae.runtime.missing import SENTINELS
 
 from .fold import FoldedVAE, Linear
 
@@ -40,8 +43,12 @@ class _Graph:
         return name
 
     def linear(self, x: str, layer: Linear, name: str, output: str | None = None) -> str:
-        weight = self.constant(f"{name}.weight", layer.weight)
         bias = self.constant(f"{name}.bias", layer.bias)
+        if self.dtype is np.float32:
+            return self("Gemm", x, self.constant(f"{name}.weight", layer.weight), bias, output=output)
+        # In float64 it would take twice the space: a host multiplies constants once, when it loads the graph.
+        plain = self("Cast", self.constant(f"{name}.plain", layer.plain, np.float32), to=TensorProto.DOUBLE)
+        weight = self("Mul", plain, self.constant(f"{name}.gain", layer.gain))
         return self("Gemm", x, weight, bias, output=output)
 
     def stack(self, x: str, layers: list[Linear], name: str, relu_last: bool) -> str:
@@ -51,21 +58,19 @@ class _Graph:
                 x = self("Relu", x)
         return x
 
-    def split_features(self, x: str) -> tuple[str, str, str]:
-        """Split (n, 6) into density, the signed-log columns and the log columns."""
-        widths = [SIGNED_LOG.start, SIGNED_LOG.stop - SIGNED_LOG.start, LOG.stop - LOG.start]
-        parts = [f"{x}.density", f"{x}.signed", f"{x}.colour"]
-        self.nodes.append(
-            helper.make_node("Split", [x, self.constant("split_widths", widths, np.int64)], parts, axis=1)
-        )
-        return parts[0], parts[1], parts[2]
+    def split(self, x: str, widths: list[int], axis: int) -> list[str]:
+        """Split along an axis into parts of some widths."""
+        name = "widths." + ".".join(map(str, widths))
+        parts = [f"{x}.{i}" for i in range(len(widths))]
+        self.nodes.append(helper.make_node("Split", [x, self.constant(name, widths, np.int64)], parts, axis=axis))
+        return parts
 
     def nan_where_not_finite(self, x: str) -> str:
         """Give (n, 1): 0 for a row of finite numbers, NaN for any other (0 * NaN and 0 * inf are NaN)."""
         nothing = self("Mul", x, self.constant("zero", 0.0))
         return self("ReduceSum", nothing, self.constant("columns", [1], np.int64), keepdims=1)
 
-    def model(self, name: str, inputs: dict[str, int], outputs: dict[str, int], metadata: dict[str, str]) -> Any:
+    def model(self, name: str, inputs: dict[str, int], outputs: dict[str, int]) -> Any:
         def describe(tensors: dict[str, int]) -> list[Any]:
             return [helper.make_tensor_value_info(k, TensorProto.FLOAT, ["n", width]) for k, width in tensors.items()]
 
@@ -75,44 +80,64 @@ class _Graph:
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="lithovae"
         )
-        helper.set_model_props(model, metadata)
         onnx.checker.check_model(model, full_check=True)
         return model
 
 
 def encoder_graph(
-    folded: FoldedVAE, scaler: DistributionAwareScaler, missing: MissingPolicy, metadata: dict[str, str]
+    folded: FoldedVAE,
+    scaler: DistributionAwareScaler,
+    missing: MissingPolicy,
+    heads: Sequence[Literal["mu", "logvar"]] = ("mu", "logvar"),
 ) -> Any:
-    """Build raw ``features`` (n, 6) to ``mu``, ``logvar`` (n, latent).
+    """Build raw ``features`` (n, 6) to ``mu``, ``logvar`` (n, latent), or to ``mu`` alone, at half the heads' cost.
 
-    The scaler runs in float64, as it does in training: in float32 its rounding alone would nearly double the error.
+    The scaler runs on rows of samples, (6, n): a broadcast over columns of six would cost more than the network. Its
+    float32 errs hardly more than torch's cast of float64, because each mean is subtracted where it loses nothing:
+    inside the colours' logarithm, log((1 + x) / e^mean), and elsewhere as a float32 whose own rounding the first bias
+    takes up. A last row, 1 or NaN, bears the first bias, and NaN for a row without an answer past the ReLUs, which need
+    not pass it on.
     """
     g = _Graph()
-    one = g.constant("one64", 1.0, np.float64)
-    density, signed, colour = g.split_features(g("Cast", "features", output="features64", to=TensorProto.DOUBLE))
+    zero, one, nan = g.constant("zero", 0.0), g.constant("one", 1.0), g.constant("nan", np.nan)
+    measured, colour = g.split(g("Transpose", "features", perm=[1, 0]), [LOG.start, N_FEATURES - LOG.start], axis=0)
+    unmeasured = ""
+    for i, value in enumerate(SENTINELS):  # of a colour, the logarithm of a sentinel is NaN already
+        equal = g("Equal", measured, g.constant(f"sentinel.{i}", value))
+        unmeasured = g("Or", unmeasured, equal) if unmeasured else equal
+    density, signed = g.split(measured, [SIGNED_LOG.start, SIGNED_LOG.stop - SIGNED_LOG.start], axis=0)
     signed = g("Mul", g("Sign", signed), g("Log", g("Add", g("Abs", signed), one)))
-    colour = g("Log", g("Add", colour, one))
-    transformed = g("Concat", density, signed, colour, axis=1)
-    centred = g("Sub", transformed, g.constant("scaler.mean", scaler.mean_, np.float64))
-    scaled = g("Div", centred, g.constant("scaler.scale", scaler.scale_, np.float64))
-    scaled = g("Cast", scaled, to=TensorProto.FLOAT)
-    if missing == "impute":
-        zero = g.constant("zero", 0.0)
-        lacks = g("IsNaN", g("Mul", scaled, zero))
-        lacks_all = g("ReduceMin", g("Cast", lacks, to=TensorProto.FLOAT), axes=[1], keepdims=1)
-        lacks_all = g("Cast", lacks_all, to=TensorProto.BOOL)
-        spoil = g("Where", lacks_all, g.constant("nan", np.nan), zero)
-        scaled = g("Where", lacks, zero, scaled)
-    else:
-        spoil = g.nan_where_not_finite(scaled)
-    hidden = g.stack(scaled, folded.encoder, "encoder", relu_last=True)
-    for name, layer in (("mu", folded.mu), ("logvar", folded.logvar)):
-        g("Add", g.linear(hidden, layer, name), spoil, output=name)
+    mean = scaler.mean_.astype(np.float32)
+    measured = g("Sub", g("Concat", density, signed, axis=0), g.constant("mean", mean[: LOG.start, None]))
+    shrink = g.constant("shrink", np.exp(-scaler.mean_[LOG, None]))
+    colour = g("Log", g("Add", g("Mul", colour, shrink), shrink))
+    lacks = [
+        g("Or", unmeasured, g("IsNaN", g("Mul", measured, zero))),  # 0 * NaN and 0 * inf are NaN
+        g("IsNaN", g("Mul", colour, zero)),
+    ]
+    parts = [
+        g("Where", mask, zero, g("Div", part, g.constant(f"scale.{i}", scaler.scale_[columns, None])))
+        for i, (mask, part, columns) in enumerate(zip(lacks, (measured, colour), (slice(LOG.start), LOG), strict=True))
+    ]
+    join = "And" if missing == "impute" else "Or"
+    masks = g.split(g(join, *lacks), [1] * LOG.start, axis=0)
+    answer = g("Where", reduce(lambda a, b: g(join, a, b), masks), nan, one)
+    first, *others = folded.encoder
+    rounding = np.concatenate([(scaler.mean_ - mean)[: LOG.start], np.zeros(N_FEATURES - LOG.start)]) / scaler.scale_
+    weight = np.vstack([first.weight, first.bias - rounding @ first.weight])
+    inputs = g("Concat", *parts, answer, axis=0)
+    hidden = g("Relu", g("Gemm", inputs, g.constant("encoder.0.weight_and_bias", weight), transA=1))
+    for i, layer in enumerate(others, start=1):
+        hidden = g("Relu", g.linear(hidden, layer, f"encoder.{i}"))
+    for name in heads:
+        layer = folded.mu if name == "mu" else folded.logvar
+        bias = g("Gemm", answer, g.constant(f"{name}.bias", layer.bias[None]), transA=1)
+        g("Gemm", hidden, g.constant(f"{name}.weight", layer.weight), bias, output=name)
     latent = folded.mu.weight.shape[1]
-    return g.model("encoder", {"features": N_FEATURES}, {"mu": latent, "logvar": latent}, metadata)
+    return g.model("encoder", {"features": N_FEATURES}, {str(name): latent for name in heads})
 
 
-def decoder_graph(folded: FoldedVAE, scaler: DistributionAwareScaler, metadata: dict[str, str]) -> Any:
+def decoder_graph(folded: FoldedVAE, scaler: DistributionAwareScaler) -> Any:
     """Build latent ``z`` (n, latent) to raw ``features`` (n, 6).
 
     It computes in float64: the inverse scaler's exponentials would magnify float32's rounding a thousandfold.
@@ -123,18 +148,21 @@ def decoder_graph(folded: FoldedVAE, scaler: DistributionAwareScaler, metadata: 
     scaled = g("Add", g.stack(z, folded.decoder, "decoder", relu_last=False), g.nan_where_not_finite(z))
     stretched = g("Mul", scaled, g.constant("scaler.scale", scaler.scale_))
     transformed = g("Add", stretched, g.constant("scaler.mean", scaler.mean_))
-    density, signed, colour = g.split_features(transformed)
+    density, signed, colour = g.split(
+        transformed, [SIGNED_LOG.start, SIGNED_LOG.stop - SIGNED_LOG.start, N_FEATURES - LOG.start], axis=1
+    )
     signed = g("Mul", g("Sign", signed), g("Sub", g("Exp", g("Abs", signed)), one))
     colour = g("Sub", g("Exp", colour), one)
     g("Cast", g("Concat", density, signed, colour, axis=1), output="features", to=TensorProto.FLOAT)
     latent = folded.mu.weight.shape[1]
-    return g.model("decoder", {"z": latent}, {"features": N_FEATURES}, metadata)
+    return g.model("decoder", {"z": latent}, {"features": N_FEATURES})
 
 
-def classifier_graph(folded: FoldedVAE, metadata: dict[str, str]) -> Any:
-    """Build latent ``z`` (n, latent) to lithology ``probabilities`` (n, classes)."""
+def classifier_graph(folded: FoldedVAE) -> Any:
+    """Build latent ``z`` (n, latent) to lithology ``logits`` and ``probabilities``, (n, classes) each."""
     g = _Graph()
-    logits = g.stack("z", folded.classifier, "classifier", relu_last=False)
-    g("Add", g("Softmax", logits, axis=1), g.nan_where_not_finite("z"), output="probabilities")
+    spoil = g.nan_where_not_finite("z")
+    logits = g("Add", g.stack("z", folded.classifier, "classifier", relu_last=False), spoil, output="logits")
+    g("Add", g("Softmax", logits, axis=1), spoil, output="probabilities")  # a softmax may lose NaN
     latent, n_classes = folded.mu.weight.shape[1], folded.classifier[-1].weight.shape[1]
-    return g.model("classifier", {"z": latent}, {"probabilities": n_classes}, metadata)
+    return g.model("classifier", {"z": latent}, {"logits": n_classes, "probabilities": n_classes})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.models.vae import VAE, SemiSupervisedVAE
-from lithovae.runtime.bundle import Bundle
 from lithovae.runtime.errors import ParityError
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.session import open_session
+from lithovae.runtime.missing import SENTINELS, without_sentinels
 
 LIMIT = 2.0
 FEW_ROWS = 256
@@ -42,6 +41,10 @@ class Parity:
         Name of the output, as ``encoder.mu``.
     onnx_error, torch_error : float
         Largest absolute difference from torch in float64, of the bundle and of torch in float32.
+    labels : float or None
+        Share of the rows whose likeliest class is the reference's; None where the output is not of classes.
+    margin : float
+        Largest lead, in the reference's output, of its likeliest class over the one given instead; 0 where all agree.
     missing_agree : bool
         Whether the bundle answers NaN, and infinity, in exactly the places where the reference does; and whether there
         is an answer to every plausible row.
@@ -52,6 +55,8 @@ class Parity:
     onnx_error: float
     torch_error: float
     missing_agree: bool
+    labels: float | None = None
+    margin: float = 0.0
 
     @property
     def ratio(self) -> float:
@@ -71,7 +76,8 @@ def sets_of_rows(scaler: DistributionAwareScaler) -> Arrays:
 
     ``plausible``: drawn as the training table's rows are spread; ``uniform``: over the sensors' ranges; ``extreme``:
     zeros, denormals, negatives, +-1e6; ``gaps``: plausible, with a fifth of the values missing, rows of which nothing
-    was measured, infinities, and colours of which there is no logarithm.
+    was measured, infinities, and colours of which there is no logarithm; ``sentinels``: plausible, with a fifth of the
+    values replaced by sentinels, after a row of each sentinel alone.
     """
     rng = np.random.default_rng(0)
     n = 4096
@@ -91,26 +97,44 @@ def sets_of_rows(scaler: DistributionAwareScaler) -> Arrays:
         gaps[8 + i, i], gaps[14 + i, i] = np.inf, -np.inf
     gaps[20:23, 3:] = np.where(np.eye(3, dtype=bool), -1.0, plausible[20:23, 3:])
     gaps[23:26, 3:] = np.where(np.eye(3, dtype=bool), -7.0, plausible[23:26, 3:])
-    rows = {"plausible": plausible, "uniform": uniform, "extreme": extreme, "gaps": gaps}
+    marks = np.array(SENTINELS)
+    sentinels = np.where(rng.random((n, 6)) < 0.2, rng.choice(marks, (n, 6)), plausible)
+    sentinels[: len(marks)] = marks[:, None]
+    rows = {"plausible": plausible, "uniform": uniform, "extreme": extreme, "gaps": gaps, "sentinels": sentinels}
     return {name: values.astype(np.float32) for name, values in rows.items()}
 
 
-def measure(checkpoint: Checkpoint, bundle: Bundle, extra_rows: Arrays | None = None) -> list[Parity]:
-    """Measure every output of a bundle on every set of rows; ``extra_rows`` are more sets, of raw features (n, 6)."""
-    sessions = {graph: open_session(bundle, graph) for graph in bundle.graphs}
+def measure(checkpoint: Checkpoint, sessions: dict[str, Any], extra_rows: Arrays | None = None) -> list[Parity]:
+    """Measure every output of a bundle on every set of rows.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        What the bundle was made from.
+    sessions : dict of str to onnxruntime.InferenceSession
+        The graphs, by name.
+    extra_rows : dict of str to ndarray (n, 6) float32, optional
+        More sets of raw rows.
+    """
     double = copy.deepcopy(checkpoint.model).double()
-    found = []
     sets = sets_of_rows(checkpoint.scaler) | (extra_rows or {})
+    found: list[Parity] = []
     for name, rows in sets.items():
-        exact = torch_encoder(double, checkpoint, rows, bundle.missing)
-        single = torch_encoder(checkpoint.model, checkpoint, rows, bundle.missing)
-        latent = exact["encoder.mu"].astype(np.float32)
-        exact |= _torch_heads(double, checkpoint, latent)
-        single |= _torch_heads(checkpoint.model, checkpoint, latent)
-        ours = _onnx_outputs(sessions, rows, latent)
-        for output in exact:
-            found += list(compare(name, output, exact[output], single[output], ours[output]))
+        exact = torch_encoder(double, checkpoint, rows)
+        latent = exact["mu"].astype(np.float32)
+        exact |= torch_heads(double, checkpoint, latent)
+        single = torch_encoder(checkpoint.model, checkpoint, rows) | torch_heads(checkpoint.model, checkpoint, latent)
+        for graph, session in sessions.items():
+            door = session.get_inputs()[0].name
+            for output, ours in run(session, latent if door == "z" else rows).items():
+                found += compare(name, f"{graph}.{output}", exact[output], single[output], ours)
     return allow_for_luck(found, sets)
+
+
+def run(session: Any, rows: NDArray[np.float32]) -> Arrays:
+    """Run a graph on rows of its one input; give its outputs by name."""
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {session.get_inputs()[0].name: rows}), strict=True))
 
 
 def allow_for_luck(found: list[Parity], sets: Arrays) -> list[Parity]:
@@ -138,47 +162,55 @@ def require(results: Iterable[Parity]) -> None:
         )
 
 
-def summary(results: list[Parity]) -> list[dict[str, Any]]:
-    """Give the results as plain data, for the manifest."""
-    return [asdict(result) | {"ratio": round(result.ratio, 3)} for result in results]
+def summary(results: list[Parity], graph: str = "") -> dict[str, dict[str, list[float]]]:
+    """Give the results, or those of one graph, as plain data.
+
+    Returns
+    -------
+    dict
+        By output, then by set of rows: the bundle's error and torch's; of a classifier's output also the share of rows
+        with the same likeliest class, and the largest margin of one that has another.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for result in results:
+        if result.output.startswith(f"{graph}.") or not graph:
+            figures = [result.onnx_error, result.torch_error]
+            figures += [] if result.labels is None else [result.labels, result.margin]
+            found.setdefault(result.output, {})[result.rows] = [float(f"{figure:.3g}") for figure in figures]
+    return found
 
 
-def torch_encoder(model: VAE, checkpoint: Checkpoint, rows: NDArray[np.float32], missing: str) -> Arrays:
-    """Give torch's ``encoder.mu`` and ``encoder.logvar`` of raw rows (n, 6), in the model's own precision."""
-    scaled = checkpoint.scaler.transform(rows)
+def torch_encoder(model: VAE, checkpoint: Checkpoint, rows: NDArray[np.float32]) -> Arrays:
+    """Give torch's ``mu`` and ``logvar`` of raw rows (n, 6), in the model's own precision."""
+    scaled = checkpoint.scaler.transform(without_sentinels(rows))
     lacks = ~np.isfinite(scaled)
-    no_answer = lacks.all(axis=1) if missing == "impute" else lacks.any(axis=1)
+    no_answer = lacks.all(axis=1) if checkpoint.missing == "impute" else lacks.any(axis=1)
     x = torch.tensor(np.where(lacks, 0.0, scaled), dtype=next(model.parameters()).dtype)
     with torch.no_grad():
         mu, logvar = (value.numpy() for value in model.encode(x))
     mu[no_answer] = np.nan
     logvar[no_answer] = np.nan
-    return {"encoder.mu": mu, "encoder.logvar": logvar}
+    return {"mu": mu, "logvar": logvar}
 
 
-def _torch_heads(model: VAE, checkpoint: Checkpoint, latent: NDArray[np.float32]) -> Arrays:
+def torch_heads(model: VAE, checkpoint: Checkpoint, latent: NDArray[np.float32]) -> Arrays:
+    """Give torch's raw ``features``, ``logits`` and ``probabilities`` of latent vectors."""
     z = torch.tensor(latent, dtype=next(model.parameters()).dtype)
     with torch.no_grad():
         with np.errstate(over="ignore"):
-            outputs = {"decoder": checkpoint.scaler.inverse_transform(model.decode(z).numpy())}
+            outputs = {"features": checkpoint.scaler.inverse_transform(model.decode(z).numpy())}
         if isinstance(model, SemiSupervisedVAE):
-            outputs["classifier.probabilities"] = torch.softmax(model.classify(z), dim=1).numpy()
-    return outputs
-
-
-def _onnx_outputs(sessions: dict[str, Any], rows: NDArray[np.float32], latent: NDArray[np.float32]) -> Arrays:
-    mu, logvar = sessions["encoder"].run(["mu", "logvar"], {"features": rows})
-    outputs = {"encoder.mu": mu, "encoder.logvar": logvar, "decoder": sessions["decoder"].run(None, {"z": latent})[0]}
-    if "classifier" in sessions:
-        outputs["classifier.probabilities"] = sessions["classifier"].run(None, {"z": latent})[0]
+            logits = model.classify(z)
+            outputs |= {"logits": logits.numpy(), "probabilities": torch.softmax(logits, dim=1).numpy()}
     return outputs
 
 
 def compare(rows: str, output: str, exact: NDArray[Any], single: NDArray[Any], ours: NDArray[Any]) -> Iterable[Parity]:
     """Compare one output on one set of rows: torch in float64, torch in float32, and what was exported."""
     columns = [(output, slice(None))]
-    if output == "decoder":  # six units of their own: an error in one says nothing about another
+    if output == "decoder.features":  # six units of their own: an error in one says nothing about another
         columns = [(f"decoder.{name}", slice(i, i + 1)) for i, name in enumerate(FEATURE_NAMES)]
+    agree, margin = _labels(exact, ours) if output.startswith("classifier") else (None, 0.0)
     for name, column in columns:
         with np.errstate(over="ignore"):
             reference = exact[:, column].astype(np.float32)
@@ -191,7 +223,16 @@ def compare(rows: str, output: str, exact: NDArray[Any], single: NDArray[Any], o
             onnx_error=_largest(ours[:, column], exact[:, column], finite),
             torch_error=_largest(torch_float32, exact[:, column], finite),
             missing_agree=_same_places(ours[:, column], reference) and answered,
+            labels=agree,
+            margin=margin,
         )
+
+
+def _labels(exact: NDArray[Any], ours: NDArray[Any]) -> tuple[float, float]:
+    rows = np.flatnonzero(~np.isnan(exact[:, 0]))
+    right, given = exact[rows].argmax(axis=1), ours[rows].argmax(axis=1)
+    lead = exact[rows, right] - exact[rows, given]
+    return float((right == given).mean()) if len(rows) else 1.0, float(lead.max(initial=0.0))
 
 
 def _same_places(ours: NDArray[Any], reference: NDArray[Any]) -> bool:

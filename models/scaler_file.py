@@ -92,19 +92,39 @@ def fit_to_table(path: str | Path) -> tuple[DistributionAwareScaler, str]:
     """
     path = Path(path)
     try:
-        with _csv_rows(path) as rows:
-            columns = _features_in(next(rows, []), "columns")
-            table = np.fromiter(chain.from_iterable(_numbers(rows, columns)), np.float64).reshape(-1, len(FEATURES))
+        table = _table(path)
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if not len(table):
-            raise ValueError("it has no rows")
         table = np.stack([measurable(without_sentinels(table[:, i]), i) for i in range(len(FEATURES))], axis=1)
         _require_raw(table)
         return DistributionAwareScaler().fit(table), f"fitted on {path.name} ({len(table)} rows, SHA-256 {digest})"
     except (OSError, ValueError, csv.Error) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
         raise TableError(f"{path} is no table to fit a scaler on: {reason}", path) from error
+
+
+def read_rows(path: str | Path) -> NDArray[np.float32]:
+    """Read raw rows (n, 6) float32 from a CSV table with a column for each feature, under its name or an alias.
+
+    Raises
+    ------
+    TableError
+        If the file is absent, empty, lacks a feature or holds text for a number.
+    """
+    try:
+        return _table(Path(path)).astype(np.float32)
+    except (OSError, ValueError, csv.Error) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+        raise TableError(f"{path} is no table of the six features: {reason}", path) from error
+
+
+def _table(path: Path) -> NDArray[np.float64]:
+    with _csv_rows(path) as rows:
+        columns = _features_in(next(rows, []), "columns")
+        table = np.fromiter(chain.from_iterable(_numbers(rows, columns)), np.float64).reshape(-1, len(FEATURES))
+    if not len(table):
+        raise ValueError("it has no rows")
+    return table
 
 
 def _read_json(path: Path) -> tuple[ArrayLike, ArrayLike]:

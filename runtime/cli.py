@@ -20,8 +20,8 @@ app = new_app("Embed core scans, without torch.")
 @app.command()
 @clear_errors()
 def run(
-    scan: Annotated[Path, typer.Argument(help="Core scan (HDF5).")],
-    out: Annotated[Path, typer.Option(help="Where the embeddings go (.npz).")],
+    scan: Annotated[Path | None, typer.Argument(help="Core scan (HDF5).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the embeddings go (.npz).")] = None,
     model: Annotated[
         str, typer.Option(help="unsup, semisup, unsup_hybrid, semisup_hybrid, or the folder of a bundle.")
     ] = "semisup_hybrid",
@@ -32,8 +32,25 @@ def run(
             help="Take this column for a feature, as in 'MS=point_MS/hiresMS', 'R=image:0' or 'NGR=table:counts'.",
         ),
     ] = None,
+    verify: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BUNDLE",
+            help="Instead of a scan: replay a bundle's golden rows, to show that it gives on this machine what it "
+            "should.",
+        ),
+    ] = None,
 ) -> None:
     """Embed SCAN: find its features, bring them to common depths, run the model and write OUT."""
+    if verify is not None:
+        if scan is not None or out is not None or map:
+            raise typer.BadParameter("goes with no scan, --out or --map", param_hint="--verify")
+        _verify(verify)
+        return
+    if scan is None:
+        raise typer.BadParameter("which scan is to be embedded?", param_hint="SCAN")
+    if out is None:
+        raise typer.BadParameter("where do the embeddings go?", param_hint="--out")
     mapping = {}
     for entry in map or []:
         feature, equals, place = entry.partition("=")
@@ -47,6 +64,19 @@ def run(
     litho_model = LithoModel.load(model)
     summary = embed_scan(scan, out, litho_model, mapping, announce=_announce, progress=progress)
     _conclude(summary, litho_model, out)
+
+
+def _verify(name: str) -> None:
+    from .bundle import Bundle
+    from .verify import require, verify
+
+    bundle = Bundle.read(name)
+    checks = verify(bundle)
+    say(f"{'output':28}{'golden rows':>12}{'largest deviation':>19}{'allowed':>9}")
+    for check in checks:
+        say(f"{check.output:28}{check.n_rows:12}{check.error:19.1e}{check.tolerance:9.1e}")
+    require(bundle, checks)
+    say(f"{bundle.path}: every file is the one that the manifest pins, and every golden row comes out as it should")
 
 
 def _announce(scan: Scan) -> None:

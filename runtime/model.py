@@ -20,7 +20,7 @@ from .session import open_session
 
 Float32s = NDArray[np.float32]
 
-MICRO_BATCH = 4096
+MICRO_BATCH = 2048
 """Rows that one session run takes: their intermediate results fit a core's cache."""
 
 
@@ -53,7 +53,7 @@ class LithoModel:
             If the bundle is absent, changed, incomplete or contradictory.
         """
         model = cls(Bundle.read(bundle), threads)
-        _ = model._encoder  # a bundle that cannot run should say so now, not at the first row
+        _ = model._embedder  # a bundle that cannot run should say so now, not at the first row
         return model
 
     def __reduce__(self) -> tuple[type[LithoModel], tuple[Bundle, int]]:
@@ -143,7 +143,7 @@ class LithoModel:
         return missing_bits(without_sentinels(_rows(x)))
 
     def _mu(self, block: Float32s) -> Any:
-        return self._encoder.run(["mu"], {"features": without_sentinels(block)})[0]
+        return self._embedder.run(["mu"], {"features": block})[0]
 
     def _in_batches(self, run: Callable[[Float32s], Any], rows: Float32s, width: int) -> Float32s:
         out = np.empty((len(rows), width), np.float32)
@@ -167,8 +167,8 @@ class LithoModel:
         return self._executor
 
     @cached_property
-    def _encoder(self) -> Any:
-        return open_session(self.bundle, "encoder")
+    def _embedder(self) -> Any:
+        return open_session(self.bundle, "embedder")
 
     @cached_property
     def _decoder(self) -> Any:

@@ -20,7 +20,6 @@ import pytest
 from lithovae.runtime.missing import SENTINELS
 
 from .material import Edit, Rows, description_of
-from .schema2 import patch_bundles
 
 UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "ENOTCACHED")
 
@@ -46,12 +45,9 @@ def hosts(root: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def bundles(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped bundles in schema 2, which the hosts read."""
-    shipped = root / "models" / "bundles"
-    if (shipped / "semisup_hybrid" / "embedder.onnx").exists():
-        return shipped
-    return patch_bundles(shipped, tmp_path_factory.mktemp("bundles"))
+def bundles(root: Path) -> Path:
+    """The shipped bundles."""
+    return root / "models" / "bundles"
 
 
 class Page:

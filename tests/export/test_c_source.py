@@ -317,7 +317,7 @@ def test_source_that_strays_is_not_written(
 ) -> None:
     def nudged(model: VAE) -> FoldedVAE:
         folded = fold(model)
-        folded.encoder[0].weight[0, 0] *= 1 + 1e-4
+        folded.encoder[0].plain[0, 0] *= 1 + 1e-4
         return folded
 
     monkeypatch.setattr(c_text, "fold", nudged)

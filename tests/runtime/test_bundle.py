@@ -30,6 +30,10 @@ def edit(bundle: Path, **changes: Any) -> None:
     place.write_text(json.dumps(manifest), encoding="utf-8")
 
 
+def embedder(bundle: Path) -> Any:
+    return onnx.load_from_string((bundle / "embedder.onnx").read_bytes())
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_bundles_say_that_they_are_of_simulated_data(name: str) -> None:
     bundle = Bundle.read(name)
@@ -45,7 +49,7 @@ def test_a_copy_elsewhere_works(bundle: Path) -> None:
     assert LithoModel.load(str(bundle)).latent_dim == 10
 
 
-@pytest.mark.parametrize("graph", ["encoder", "decoder", "classifier"])
+@pytest.mark.parametrize("graph", ["embedder", "encoder", "decoder", "classifier"])
 @pytest.mark.parametrize("position", [0, 0.5, -1])
 def test_a_changed_byte_is_noticed(bundle: Path, graph: str, position: float) -> None:
     path = bundle / f"{graph}.onnx"
@@ -66,7 +70,7 @@ def test_a_missing_file_is_named(bundle: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": 2}, "has schema 2; this runtime reads 1"),
+        ({"schema": 1}, "has schema 1; this runtime reads 2"),
         ({"schema": None}, "has schema None"),
         ({"scaler": None, "missing": None}, "lacks scaler, missing"),
         ({"features": [{"name": "R"}]}, r"is for the features \['R'\]"),
@@ -75,7 +79,7 @@ def test_a_missing_file_is_named(bundle: Path) -> None:
         ({"latent_dim": 10.0}, "is malformed"),
         ({"classes": "clay"}, "is malformed"),
         ({"missing": "guess"}, "is malformed"),
-        ({"files": {}}, r"names no encoder\.onnx"),
+        ({"files": {}}, r"names the files , not embedder\.onnx"),
         ({"files": []}, "is malformed"),
         ({"latent_dim": 11}, "describes itself otherwise than the manifest"),
         ({"missing": "nan"}, "describes itself otherwise than the manifest"),
@@ -96,45 +100,116 @@ def test_a_manifest_that_is_no_json_object_is_refused(bundle: Path, text: str) -
 
 def replace_graph(bundle: Path, data: bytes) -> None:
     """Put another encoder in place, with a manifest that pins it."""
-    (bundle / "encoder.onnx").write_bytes(data)
+    (bundle / "embedder.onnx").write_bytes(data)
     files = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))["files"]
-    files["encoder.onnx"]["sha256"] = hashlib.sha256(data).hexdigest()
+    files["embedder.onnx"]["sha256"] = hashlib.sha256(data).hexdigest()
     edit(bundle, files=files)
 
 
 def test_a_graph_that_onnxruntime_refuses_is_a_bundle_error(bundle: Path) -> None:
+    model = embedder(bundle)
     replace_graph(bundle, b"no graph at all")
-    with pytest.raises(BundleError, match=r"refuses .*encoder\.onnx"):
+    with pytest.raises(BundleError, match=r"embedder\.onnx is not an ONNX graph, or is damaged"):
+        LithoModel.load(bundle)
+    model.graph.node[3].input[0] = "nowhere"
+    replace_graph(bundle, model.SerializeToString())
+    with pytest.raises(BundleError, match=r"refuses .*embedder\.onnx: .*nowhere"):
         LithoModel.load(bundle)
 
 
 def test_a_graph_without_its_description_is_refused(bundle: Path) -> None:
-    model = onnx.load_from_string((bundle / "encoder.onnx").read_bytes())
+    model = embedder(bundle)
     del model.metadata_props[:]
     replace_graph(bundle, model.SerializeToString())
     with pytest.raises(BundleError, match="carries no description under 'lithovae'"):
         LithoModel.load(bundle)
 
 
-def rebuilt(bundle: Path, **changes: Any) -> None:
-    """Change the description in the manifest and in the encoder alike."""
-    edit(bundle, **changes)
-    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-    described = {key: value for key, value in manifest.items() if key not in ("files", "parity")}
-    model = onnx.load_from_string((bundle / "encoder.onnx").read_bytes())
-    onnx.helper.set_model_props(model, {"lithovae": json.dumps(described)})
+def redescribed(bundle: Path, **changes: Any) -> None:
+    """Change the embedder's own description; None leaves a key out."""
+    model = embedder(bundle)
+    described = json.loads(model.metadata_props[0].value) | changes
+    kept = {key: value for key, value in described.items() if value is not None}
+    onnx.helper.set_model_props(model, {"lithovae": json.dumps(kept)})
     replace_graph(bundle, model.SerializeToString())
 
 
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"sentinels": [-1.0]}, "sentinels"),
+        ({"scaler": None}, "scaler"),
+        ({"missing": "nan"}, "missing"),
+        ({"another": 1}, "another"),
+        ({"schema": 3}, "schema"),
+        ({"features": [], "classes": []}, "classes, features"),
+        ({"graph": "encoder"}, "graph"),
+        ({"model_card": "Trained on real core."}, "model_card"),
+        ({"checkpoint_sha256": "0" * 64}, "checkpoint_sha256"),
+    ],
+)
+def test_a_graph_that_contradicts_the_manifest_is_refused(bundle: Path, changes: dict[str, Any], named: str) -> None:
+    redescribed(bundle, **changes)
+    with pytest.raises(BundleError, match=rf"otherwise than the manifest \({named}\)"):
+        LithoModel.load(bundle)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000])
+def test_a_description_that_is_no_json_object_is_refused(bundle: Path, text: str) -> None:
+    model = embedder(bundle)
+    onnx.helper.set_model_props(model, {"lithovae": text})
+    replace_graph(bundle, model.SerializeToString())
+    with pytest.raises(BundleError, match=r"embedder\.onnx carries (no|a) description"):
+        LithoModel.load(bundle)
+
+
+@pytest.mark.parametrize("domain", ["com.acme", "com.microsoft", "ai.onnx.ml"])
+def test_operators_that_are_not_standard_are_refused(bundle: Path, domain: str) -> None:
+    model = embedder(bundle)
+    model.opset_import.append(onnx.helper.make_opsetid(domain, 1))
+    replace_graph(bundle, model.SerializeToString())
+    with pytest.raises(BundleError, match=f"uses operators of {domain!r}: a bundle has standard operators alone"):
+        LithoModel.load(bundle)
+
+
+def test_a_custom_operator_in_no_domain_of_its_own_is_refused(bundle: Path) -> None:
+    model = embedder(bundle)
+    model.graph.node[0].op_type = "LaunchMissiles"
+    replace_graph(bundle, model.SerializeToString())
+    with pytest.raises(BundleError, match=r"refuses .*LaunchMissiles"):
+        LithoModel.load(bundle)
+
+
+@pytest.mark.parametrize("length", [1, 100, 10_000])
+def test_a_graph_cut_short_is_refused(bundle: Path, length: int) -> None:
+    replace_graph(bundle, (bundle / "embedder.onnx").read_bytes()[:length])
+    with pytest.raises(BundleError, match=r"embedder\.onnx"):
+        LithoModel.load(bundle)
+
+
+def test_a_manifest_without_the_card_is_refused(bundle: Path) -> None:
+    files = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))["files"]
+    edit(bundle, files={name: entry for name, entry in files.items() if name != "model_card.md"})
+    with pytest.raises(BundleError, match=r"names the files .*, not .*model_card\.md"):
+        LithoModel.load(bundle)
+
+
+def test_a_changed_card_is_refused(bundle: Path) -> None:
+    (bundle / "model_card.md").write_text("Trained on real core.")
+    with pytest.raises(BundleError, match=r"model_card\.md is not the file that the manifest pins"):
+        LithoModel.load(bundle)
+
+
 def test_a_graph_of_other_widths_than_described_is_refused(bundle: Path) -> None:
-    rebuilt(bundle, latent_dim=12)
+    redescribed(bundle, latent_dim=12)
+    edit(bundle, latent_dim=12)
     with pytest.raises(BundleError, match=r"takes and gives .*'mu': 10.*, not .*'mu': 12"):
         LithoModel.load(bundle)
 
 
 def test_weights_in_another_file_are_refused(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = onnx.load_from_string((bundle / "encoder.onnx").read_bytes())
-    weight = next(tensor for tensor in model.graph.initializer if tensor.name == "encoder.0.weight")
+    model = embedder(bundle)
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name == "encoder.0.weight_and_bias")
     for folder in (tmp_path, bundle):
         (folder / "weights.bin").write_bytes(weight.raw_data)
     onnx.external_data_helper.set_external_data(weight, "weights.bin")
@@ -142,7 +217,7 @@ def test_weights_in_another_file_are_refused(bundle: Path, tmp_path: Path, monke
     replace_graph(bundle, model.SerializeToString())
     for folder in (tmp_path, bundle):
         monkeypatch.chdir(folder)
-        with pytest.raises(BundleError, match=r"refuses .*encoder\.onnx"):
+        with pytest.raises(BundleError, match=r"refuses .*embedder\.onnx"):
             LithoModel.load(bundle)
 
 
