@@ -110,7 +110,7 @@ def encoder_graph(
     mean = scaler.mean_.astype(np.float32)
     measured = g("Sub", g("Concat", density, signed, axis=0), g.constant("mean", mean[: LOG.start, None]))
     shrink = g.constant("shrink", np.exp(-scaler.mean_[LOG, None]))
-    colour = g("Log", g("Add", g("Mul", colour, shrink), shrink))
+    colour = g("Log", g("Mul", g("Add", colour, one), shrink))
     lacks = [
         g("Or", unmeasured, g("IsNaN", g("Mul", measured, zero))),  # 0 * NaN and 0 * inf are NaN
         g("IsNaN", g("Mul", colour, zero)),

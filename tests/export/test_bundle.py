@@ -16,12 +16,14 @@ from lithovae.export import bundle as export_bundle
 from lithovae.export.bundle import write_bundle
 from lithovae.export.fold import FoldedVAE, fold
 from lithovae.export.graph import OPSET
-from lithovae.export.parity import LIMIT
+from lithovae.export.parity import ENOUGH_ROWS, LIMIT, compare, with_neighbours
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime import LithoModel
 from lithovae.runtime.bundle import GRAPHS, SHIPPED, Bundle
 from lithovae.runtime.errors import OutputError, ParityError
+from lithovae.runtime.missing import SENTINELS
+from lithovae.runtime.session import open_session
 from lithovae.training.recipe import MODELS
 
 
@@ -201,3 +203,38 @@ def test_a_bundle_is_replaced_but_nothing_else_is(checkpoints: dict[str, Checkpo
     assert LithoModel.load(out).classes
     with pytest.raises(OutputError, match="no such folder"):
         write_bundle(checkpoints["unsup"], tmp_path / "absent" / "bundle")
+
+
+def test_labels_that_differ_are_counted_with_their_margin() -> None:
+    exact = np.array([[0.5, 0.3, 0.2], [0.4, 0.35, 0.25], [np.nan] * 3, [0.1, 0.2, 0.7]])
+    ours = exact.astype(np.float32)
+    ours[1] = [0.3, 0.4, 0.3]
+    (result,) = compare("plausible", "classifier.probabilities", exact, exact.astype(np.float32), ours)
+    assert result.labels == pytest.approx(2 / 3)
+    assert result.margin == pytest.approx(0.05)
+
+
+def test_few_rows_are_judged_with_their_neighbours() -> None:
+    rows = np.array([[1.7, -999.25, 20, 100, np.nan, 88], [20] * 6], np.float32)
+    near = with_neighbours({"mine": rows})["mine"]
+    assert len(near) == ENOUGH_ROWS
+    np.testing.assert_array_equal(near[:2], rows)
+    np.testing.assert_allclose(near[2::2], np.resize(rows[0], near[2::2].shape), rtol=0.01)
+    assert (near[2::2, 1] == np.float32(-999.25)).all()  # still missing, and not a number close to it
+    many = np.ones((ENOUGH_ROWS + 1, 6), np.float32)
+    assert with_neighbours({"many": many})["many"].shape == many.shape
+
+
+def test_a_sentinel_and_nan_are_one_in_the_graph() -> None:
+    for name in ("semisup", "semisup_hybrid"):
+        session = open_session(Bundle.read(name), "embedder")
+        rows = np.full((len(SENTINELS), 6), [1.7, 4, 18, 105, 104, 88], np.float32)
+        for column in range(6):
+            gaps, marked = rows.copy(), rows.copy()
+            gaps[:, column], marked[:, column] = np.nan, SENTINELS
+            answers = [session.run(["mu"], {"features": x})[0] for x in (gaps, marked)]
+            np.testing.assert_array_equal(*answers)
+            assert np.isnan(answers[0]).all() == (name == "semisup")
+            marked[:, column] = np.array(SENTINELS, np.float32) * np.float32(1.001)
+            if column < 3:  # only exactly those numbers are missing
+                assert not np.isnan(session.run(["mu"], {"features": marked})[0]).any()
