@@ -80,7 +80,7 @@ def sets_of_rows(scaler: DistributionAwareScaler) -> Arrays:
     values replaced by sentinels, after a row of each sentinel alone.
     """
     rng = np.random.default_rng(0)
-    n = 4096
+    n = 16_384
     plausible = scaler.inverse_transform(rng.standard_normal((n, 6)))
     uniform = rng.uniform([0.3, -500, 0, 0, 0, 0], [4, 7000, 300, 255, 255, 255], (n, 6))
     extreme = np.concatenate(
