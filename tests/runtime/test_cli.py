@@ -117,7 +117,12 @@ def long_scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_leaves_nothing(long_scan: Path, tmp_path: Path, number: int, status: int) -> None:
     out = tmp_path / "emb.npz"
-    process = subprocess.Popen([LITHOVAE_RUN, str(long_scan), "--out", str(out)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [LITHOVAE_RUN, str(long_scan), "--out", str(out)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background inherit it ignored
+    )
     deadline = time.monotonic() + 60
     while not any(path.stat().st_size > 1_000_000 for path in tmp_path.iterdir()):
         assert process.poll() is None, "the run ended before it could be interrupted"
