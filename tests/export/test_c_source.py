@@ -29,6 +29,8 @@ from lithovae.runtime.features import FEATURES
 from lithovae.runtime.missing import SENTINELS
 from lithovae.training.recipe import MODELS
 
+from .worn import worn
+
 COMPILER = next((path for name in COMPILERS if (path := shutil.which(name))), "")
 STRICT = [
     "-std=c99",
@@ -126,26 +128,13 @@ def test_is_right_under_any_of_these_flags(hybrid: Path, tmp_path: Path, flags: 
     assert re.fullmatch(r"0 of \d\d golden rows out of tolerance\n", done.stdout)
 
 
-def used(model: VAE) -> VAE:
-    """Give a model's BatchNorm layers statistics, some of them tiny, and silence some units."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
-            assert module.running_var is not None
-            module.running_var.uniform_(0.5, 2.0)
-            module.running_var[:3] = torch.tensor([1e-14, 1e-9, 0.0])
-    first = model.encoder[0]
-    assert isinstance(first, torch.nn.Linear)
-    first.bias.data[:4] = -1e4  # never active
-    return model.eval()
-
-
 @pytest.mark.parametrize("weights", [1.0, 30.0])
 @pytest.mark.parametrize(("latent", "hidden"), [(5, [48, 24, 12]), (1, [7]), (13, [9, 30])])
 def test_other_models(
     shipped: dict[str, Checkpoint], tmp_path: Path, latent: int, hidden: list[int], weights: float
 ) -> None:
     torch.manual_seed(0)
-    model = used(VAE(6, latent, hidden))
+    model = worn(VAE(6, latent, hidden))
     for module in model.modules():
         if isinstance(module, torch.nn.Linear):
             module.weight.data *= weights
@@ -327,7 +316,7 @@ def test_source_that_strays_is_not_written(
 
 
 def test_weights_beyond_float32_are_refused(shipped: dict[str, Checkpoint], tmp_path: Path) -> None:
-    model = used(VAE(6, 3, [8]))
+    model = worn(VAE(6, 3, [8]))
     model.fc_mu.weight.data[:] = 3e38
     with pytest.raises(ParityError):
         write_c(replace(shipped["unsup"], model=model), tmp_path / "embed.c")
