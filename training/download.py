@@ -21,7 +21,7 @@ from .simulate import simulate_table
 from .table import LITHOLOGY, TrainingTable
 
 if TYPE_CHECKING:
-    from lithovae.runtime.pipeline import Progress
+    from lithovae.runtime.rows import Progress
 
 SAMPLES = {"GRA": 10, "MS": 10, "NGR": 2, "RGB": 42}
 """Samples per bin, even numbers: as many as the published files have rows for each of their bins."""

@@ -1,0 +1,59 @@
+"""What `lithovae-run` says of a scan before it is embedded, and of the result afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from .command import say
+from .features import FEATURE_NAMES, FEATURES
+from .model import LithoModel
+from .scan import Scan
+from .summary import Summary
+
+
+def announce(scan: Scan) -> None:
+    """Say what was understood of a file."""
+    address = ", ".join(f"{part} {text}" for part, text in scan.address.items())
+    say(f"read   {scan.path}{f'  ({address})' if address else ''}")
+    for i, feature in enumerate(FEATURES):
+        say(f"       {feature.name:38} {scan.sources.get(i, 'not in this scan')}")
+    depths = dict.fromkeys(str(track.depth) for track in scan.tracks if track.depth)
+    say(f"       {'depth':38} {', '.join(depths) or 'not in this scan'}")
+    for note in scan.notes:
+        say(f"note   {note}")
+    if scan.unused:
+        more = f" and {len(scan.unused) - 12} more" if len(scan.unused) > 12 else ""
+        say(f"       not used: {', '.join(scan.unused[:12])}{more}")
+
+
+def conclude(summary: Summary, model: LithoModel, out: Path) -> None:
+    """Say what was read and written, and what of it a user should know."""
+    where = ""
+    if summary.depth_range:
+        where = f", {summary.depth_range[0]:.2f} to {summary.depth_range[1]:.2f} m"
+    if summary.bin_width is None:
+        say(f"rows   {summary.n_rows:,} as they are in the scan{where}")
+    else:
+        n_tracks = len(summary.scan.tracks)
+        say(f"rows   {summary.n_rows:,} bins of {summary.bin_width:g} m, from {n_tracks} tracks{where}")
+    if summary.n_left_out:
+        say(f"note   {summary.n_left_out:,} samples without a depth were left out")
+    for name, n in zip(FEATURE_NAMES, summary.n_missing.tolist(), strict=True):
+        if n:
+            effect = "imputed" if model.imputes else "embedding is NaN"
+            say(f"note   {name} is missing in {n:,} of {summary.n_rows:,} rows: {effect}")
+    for feature, n in zip(FEATURES, summary.n_implausible.tolist(), strict=True):
+        if n:
+            low, high = feature.plausible
+            span = f"outside {low:g} to {high:g} {feature.unit}"
+            say(f"note   {feature.name} is {span} in {n:,} of {summary.n_rows:,} rows: is it in another unit?")
+    if summary.highest[3:].max() <= 1 and np.isfinite(summary.highest[3:]).any():
+        say("note   no colour is above 1: the models take R, G, B from 0 to 255, not from 0 to 1")
+    if summary.n_missing.any():
+        say("       which features are missing in a row: the bits of 'missing'")
+    if summary.n_nan:
+        advice = "" if model.imputes else "; the hybrid models impute what is missing"
+        say(f"note   {summary.n_nan:,} of {summary.n_rows:,} rows have no embedding (NaN){advice}")
+    say(f"wrote  {out}: embeddings ({summary.n_rows}, {model.latent_dim}) float32, by {model.bundle.name}")
