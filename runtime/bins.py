@@ -1,11 +1,17 @@
 """Depth bins: the one definition that the runtime and the training package share.
 
-As the published training table was made: bin = round(depth / width) * width, value = mean of the channel's samples in
-the bin, hole by hole (see ``training/published/README.md``). There is a row for every bin with at least one sample.
+As the published training table was made: bin = round(depth / width) * width (halves to even), value = mean of the
+channel's samples in the bin, hole by hole (see ``training/published/README.md``). There is a row for every bin with at
+least one sample.
+
+The mean, to the last bit: the samples are added one by one in the order in which they are given, in float64, and the
+sum is divided by their number. So it does not depend on how the samples are cut into blocks, and a scan that is
+followed while it grows gives the bits of one that is read as a whole.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +29,9 @@ MAX_DEPTH = DEPTH.plausible[1]
 
 class DepthBins:
     """Running sums of samples in depth bins; memory grows with the bins, never with the samples.
+
+    Rows are the bins, in ascending order of `keys`: by hole, then by depth. They move when a bin appears above others;
+    a key stays.
 
     Parameters
     ----------
@@ -42,96 +51,144 @@ class DepthBins:
     def __init__(self, n_channels: int, width: float = BIN_WIDTH, n_labels: int = 0) -> None:
         self.width = width
         self.n_left_out = 0
+        self._n = 0
+        # One row of each for a bin, with room to grow at the end; a channel is contiguous.
         self._keys = np.empty(0, np.int64)
-        self._sums = np.empty((0, n_channels))
-        self._counts = np.empty((0, n_channels), np.int64)
-        self._labels = np.empty((0, n_labels), np.int64)
+        self._sums = np.empty((n_channels, 0))
+        self._counts = np.empty((n_channels, 0), np.int64)
+        self._labels = np.empty((n_labels, 0), np.int64)
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return self._n
 
     def add(
         self,
         depth: NDArray[np.float64],
-        values: NDArray[np.float64],
-        channels: list[int],
+        values: Mapping[int, NDArray[Any]],
         holes: NDArray[np.int64] | int = 0,
         labels: NDArray[np.int64] | None = None,
-    ) -> None:
+    ) -> NDArray[np.int64]:
         """Add a block of one track.
 
         Parameters
         ----------
         depth : ndarray of shape (n,)
             Depth of each sample in metres; NaN where it is missing.
-        values : ndarray of shape (n, len(channels))
-            Samples; NaN where one is missing.
-        channels : list of int
-            Which channels the columns of ``values`` are.
+        values : mapping of int to ndarray of shape (n,)
+            Samples of some channels; NaN where one is missing.
         holes : int or ndarray of shape (n,)
             Non-negative code of the hole of each sample: holes never share a bin.
         labels : ndarray of shape (n, n_labels), optional
             Codes, of which a bin remembers those of its first sample that has one; -1 for none.
+
+        Returns
+        -------
+        ndarray of shape (bins,), int64
+            Keys of the bins that the samples fell into, ascending.
         """
+        samples = {channel: np.asarray(column, np.float64) for channel, column in values.items()}
+        present = {channel: ~np.isnan(column) for channel, column in samples.items()}
         has_depth = np.abs(depth) <= MAX_DEPTH  # False for NaN
         self.n_left_out += int(np.count_nonzero(~has_depth))
-        use = has_depth & ~np.isnan(values).all(axis=1)
-        if not use.any():
-            return
-        bins = np.rint(depth[use] / self.width).astype(np.int64)
-        hole_codes = np.broadcast_to(np.asarray(holes, np.int64), depth.shape)[use]
-        keyed = np.asarray(hole_codes * _HOLE_STRIDE + bins, np.int64)
-        keys, first, position = np.unique(keyed, return_index=True, return_inverse=True)
-        self._insert(keys)
-        rows = np.searchsorted(self._keys, keys)
-        for column, channel in enumerate(channels):
-            samples = values[use, column]
-            present = ~np.isnan(samples)
-            where, n = position[present], len(keys)
-            self._sums[rows, channel] += np.bincount(where, samples[present], n)
-            self._counts[rows, channel] += np.bincount(where, minlength=n)
+        use = np.logical_or.reduce(list(present.values())) & has_depth
+        hole_codes = np.broadcast_to(np.asarray(holes, np.int64), depth.shape)
+        if not use.all():
+            depth, hole_codes = depth[use], hole_codes[use]
+            samples = {channel: column[use] for channel, column in samples.items()}
+            present = {channel: column[use] for channel, column in present.items()}
+            labels = None if labels is None else labels[use]
+        if not len(depth):
+            return np.empty(0, np.int64)
+        keyed = hole_codes * _HOLE_STRIDE + np.rint(depth / self.width).astype(np.int64)
+        starts = np.flatnonzero(np.append(True, keyed[1:] != keyed[:-1]))  # of runs of samples in the same bin
+        keys = keyed[starts]
+        if (keys[1:] < keys[:-1]).any():
+            keys = np.unique(keys)
+        self._make_room(keys)
+        runs, lengths = np.searchsorted(self._keys[: self._n], keyed[starts]), np.diff(starts, append=len(depth))
+        rows = np.repeat(runs, lengths)
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and so missing
+            for channel, column in samples.items():
+                there, where, n = present[channel], rows, lengths
+                if not there.all():
+                    where, column, n = rows[there], column[there], np.add.reduceat(there, starts, dtype=np.int64)
+                np.add.at(self._sums[channel], where, column)  # one by one, in order
+                np.add.at(self._counts[channel], runs, n)
         if labels is not None:
-            self._labels[rows] = np.where(self._labels[rows] < 0, labels[use][first], self._labels[rows])
+            for known, codes in zip(self._labels, labels.T, strict=True):
+                first = starts if (codes[starts] >= 0).all() else np.flatnonzero(codes >= 0)
+                first = first[known[rows[first]] < 0][::-1]  # the earliest is written last, and stays
+                known[rows[first]] = codes[first]
+        return keys
 
-    def _insert(self, keys: NDArray[np.int64]) -> None:
-        place = np.searchsorted(self._keys, keys)
-        new = np.append(self._keys, np.iinfo(np.int64).min)[place] != keys
-        if not new.any():
+    def _make_room(self, keys: NDArray[np.int64]) -> None:
+        """Give each of some keys, ascending, a row."""
+        known = self._keys[: self._n]
+        place = np.searchsorted(known, keys)
+        is_new = np.append(known, np.iinfo(np.int64).min)[place] != keys
+        if not is_new.any():
             return
-        merged = np.insert(self._keys, place[new], keys[new])
-        old = np.searchsorted(merged, self._keys)
-        self._sums = _spread(self._sums, old, len(merged), 0)
-        self._counts = _spread(self._counts, old, len(merged), 0)
-        self._labels = _spread(self._labels, old, len(merged), -1)
-        self._keys = merged
+        new, place = keys[is_new], place[is_new]
+        old = np.arange(self._n) + np.searchsorted(new, known)
+        self._n += len(new)
+        self._keys = _spread(self._keys, old, self._n, 0)
+        self._sums = _spread(self._sums, old, self._n, 0)
+        self._counts = _spread(self._counts, old, self._n, 0)
+        self._labels = _spread(self._labels, old, self._n, -1)
+        self._keys[place + np.arange(len(new))] = new
+
+    @property
+    def keys(self) -> NDArray[np.int64]:
+        """Key of each row, ascending, which stays as it is when others are added; shape (bins,)."""
+        return self._keys[: self._n]
 
     @property
     def hole(self) -> NDArray[np.int64]:
         """Hole code of each row, ascending; shape (bins,)."""
-        return np.asarray((self._keys + _HOLE_STRIDE // 2) // _HOLE_STRIDE, np.int64)
+        return split_keys(self.keys)[0]
 
     @property
     def depth(self) -> NDArray[np.float64]:
         """Depth of each row in metres, ascending within a hole; shape (bins,)."""
-        return np.asarray((self._keys - self.hole * _HOLE_STRIDE) * self.width)
+        return np.asarray(split_keys(self.keys)[1] * self.width)
 
     @property
     def label(self) -> NDArray[np.int64]:
         """Label codes of each row's first labelled sample, -1 for none; shape (bins, n_labels)."""
-        return self._labels
+        return self._labels[:, : self._n].T
 
     @property
     def count(self) -> NDArray[np.int64]:
         """Samples behind each mean; shape (bins, n_channels)."""
-        return self._counts
+        return self._counts[:, : self._n].T
 
-    def mean(self) -> NDArray[np.float64]:
-        """Mean of each channel in each bin, NaN where it has no sample; shape (bins, n_channels)."""
+    def mean(self, rows: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.float64]:
+        """Mean of each channel, NaN where it has no sample; shape (bins, n_channels), or that of some ``rows``."""
         with np.errstate(invalid="ignore"):
-            return np.asarray(self._sums / self._counts)
+            return np.asarray(self._sums[:, : self._n][:, rows] / self._counts[:, : self._n][:, rows]).T
+
+    def rows(self, keys: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Row in which each of some keys, all of them known, stands now."""
+        return np.searchsorted(self.keys, keys)
+
+    def last_bins(self) -> dict[int, int]:
+        """Give the number of the deepest bin of each hole, by the hole's code."""
+        holes, numbers = split_keys(self.keys)
+        deepest = np.searchsorted(holes, np.unique(holes), side="right") - 1
+        return dict(zip(holes[deepest].tolist(), numbers[deepest].tolist(), strict=True))
 
 
-def _spread(old: NDArray[Any], rows: NDArray[np.intp], n: int, fill: int) -> NDArray[Any]:
-    new = np.full((n, *old.shape[1:]), fill, old.dtype)
-    new[rows] = old
+def split_keys(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the hole code of each key, and the number of its bin: depth = number * width."""
+    holes = (keys + _HOLE_STRIDE // 2) // _HOLE_STRIDE
+    return holes, keys - holes * _HOLE_STRIDE
+
+
+def _spread(old: NDArray[Any], places: NDArray[np.intp], n: int, fill: int) -> NDArray[Any]:
+    """Move what stands in the last axis to ascending ``places``, with room for ``n``; the rest is ``fill``."""
+    room = old.shape[-1]
+    if n <= room and (not len(places) or places[-1] == len(places) - 1):
+        return old  # new bins at the end: nothing moves
+    new = np.full((*old.shape[:-1], room if n <= room else max(n, 2 * room)), fill, old.dtype)
+    new[..., places] = old[..., : len(places)]
     return new

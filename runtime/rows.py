@@ -120,8 +120,7 @@ def _binned_rows(scan: Scan, progress: Progress) -> Rows:
         codes = [labels[part].encode([texts[part]], n) if part in texts else np.full(n, -1) for part in parts]
         bins.add(
             stretch.depth,
-            np.stack([np.asarray(values, np.float64) for values in stretch.features.values()], axis=1),
-            list(stretch.features),
+            stretch.features,
             holes=holes.encode([texts[part] for part in shared], n),
             labels=np.stack(codes, axis=1) if parts else None,
         )

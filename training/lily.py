@@ -90,7 +90,7 @@ def read_lily(
     progress : callable, optional
         Passes chunks on as they are read; see `lithovae.runtime.pipeline.Progress`. Sizes are in bytes.
     chunk_rows : int
-        Rows read at once. Means depend on it in their last bits at most, nothing else does.
+        Rows read at once; nothing depends on it.
 
     Returns
     -------
@@ -119,13 +119,13 @@ def read_lily(
             values = np.column_stack([measurable(numbers[:, 1 + i], channel) for i, channel in enumerate(channels)])
             use = (hole >= 0) & ~np.isnan(values).all(axis=1)
             before = bins.n_left_out
-            bins.add(depth[use], values[use], channels, hole[use])
+            bins.add(depth[use], dict(zip(channels, values[use].T, strict=True)), hole[use])
             n_samples += len(hole)
             n_used += int(use.sum()) - (bins.n_left_out - before)
             if instrument == "GRA":
                 lithology = lithologies.of(texts)
                 use &= lithology >= 0
-                described.add(depth[use], values[use], [0], lithology[use])
+                described.add(depth[use], {0: values[use, 0]}, lithology[use])
         if not n_samples:
             raise TableError(f"{path} has no rows below its header; download it again", path)
         coverage.samples[instrument], coverage.left_out[instrument] = n_samples, n_samples - n_used
