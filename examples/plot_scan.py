@@ -30,7 +30,7 @@ def main(scan_path: str, picture: str, bundle: str = "semisup_hybrid") -> None:
         for track in scan.tracks:
             for stretch in track.stretches():
                 assert stretch.depth is not None
-                bins.add(stretch.depth, np.stack(list(stretch.features.values()), axis=1), list(stretch.features))
+                bins.add(stretch.depth, stretch.features)
     features = bins.mean()
     probabilities = model.classify(features)
     top = np.argsort(probabilities.sum(axis=0))[::-1][:6]

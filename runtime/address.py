@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ HOLE_PARTS = ("expedition", "site", "hole")
 """The parts of an address that tell one hole from another."""
 HOLE_NAME = re.compile(r"(?<![0-9A-Z])(?:\d{3}-)?[UCM]?\d{3,4}-?[A-Z](?![0-9A-Za-z])")
 """A group named like a hole: U1482A, 926B, 162-984-A, 346-U1422-A."""
+
+Texts = Mapping[str, NDArray[np.str_]]
+"""Parts of an address, an array of shape (n,) for each."""
 
 
 def address_part(name: str) -> str | None:
@@ -76,13 +79,21 @@ def address_attributes(path: Path, file: Any, columns: list[Column], notes: list
     return {part: found[part].pop() for part in ADDRESS if len(found.get(part, ())) == 1}
 
 
+def run_starts(columns: Sequence[NDArray[np.str_]], n: int) -> NDArray[np.intp]:
+    """Give where, in ``n`` rows of some columns, a run of equal rows starts."""
+    change = np.zeros(max(n - 1, 0), np.bool_)
+    for column in columns:
+        change |= column[1:] != column[:-1]
+    return np.flatnonzero(np.append(True, change)[:n])
+
+
 class Codes:
     """Gives each distinct text, or combination of texts, a number in order of appearance."""
 
     def __init__(self) -> None:
         self._codes: dict[tuple[str, ...], int] = {}
 
-    def encode(self, columns: list[NDArray[np.str_]], n: int) -> NDArray[np.int64]:
+    def encode(self, columns: Sequence[NDArray[np.str_]], n: int) -> NDArray[np.int64]:
         """Give the code of each of ``n`` rows of some columns; without columns, all rows are alike."""
         if not columns:
             return np.zeros(n, np.int64)
@@ -93,3 +104,10 @@ class Codes:
     def texts(self) -> list[str]:
         """List the texts by their code, where single texts were encoded."""
         return [text for (text,) in self._codes]
+
+    def keys(self) -> list[tuple[str, ...]]:
+        """List the combinations of texts by their code."""
+        return list(self._codes)
+
+    def __len__(self) -> int:
+        return len(self._codes)

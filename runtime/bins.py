@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InputError
 from .features import DEPTH
 
 BIN_WIDTH = 0.2
@@ -25,6 +26,23 @@ BIN_WIDTH = 0.2
 _HOLE_STRIDE = 1 << 40
 MAX_DEPTH = DEPTH.plausible[1]
 """Depths (m) beyond this, either way, are not depths below a sea floor or a core's top: they are left out."""
+
+
+MIN_WIDTH, MAX_WIDTH = 1e-4, 1000.0
+"""Widths (m) between which bins make sense: from the step of a line-scan camera to the length of a hole."""
+
+
+def require_width(width: float) -> float:
+    """Make sure that bins can have a width, in metres.
+
+    Raises
+    ------
+    InputError
+        If it is not between 0.1 mm and 1 km.
+    """
+    if not MIN_WIDTH <= width <= MAX_WIDTH:  # False for NaN
+        raise InputError(f"bins must be {MIN_WIDTH:g} to {MAX_WIDTH:g} m wide, not {width:g} m")
+    return width
 
 
 class DepthBins:

@@ -27,6 +27,22 @@ def run(
             help="Take this column for a feature, as in 'MS=point_MS/hiresMS', 'R=image:0' or 'NGR=table:counts'.",
         ),
     ] = None,
+    bin: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|none|WIDTH",
+            help="Width of the depth bins in metres; none: rows as they are in the scan; auto: bins of 0.2 m where "
+            "instruments have grids of their own.",
+        ),
+    ] = "auto",
+    missing: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|nan|impute|drop|error",
+            help="What to do with a row that lacks a feature: as the model was trained; no embedding; impute the "
+            "feature by its mean; leave the row out; stop.",
+        ),
+    ] = "auto",
     verify: Annotated[
         str | None,
         typer.Option(
@@ -55,10 +71,15 @@ def run(
 
     from .model import LithoModel
     from .pipeline import embed_scan
+    from .policy import as_policy
     from .report import announce, conclude
+    from .rows import parse_bin
 
+    bin_width, policy = parse_bin(bin), as_policy(missing)
     litho_model = LithoModel.load(model)
-    summary = embed_scan(scan, out, litho_model, mapping, announce=announce, progress=progress)
+    summary = embed_scan(
+        scan, out, litho_model, mapping, bin_width=bin_width, missing=policy, announce=announce, progress=progress
+    )
     conclude(summary, litho_model, out)
 
 

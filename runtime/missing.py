@@ -1,4 +1,4 @@
-"""What counts as a missing value, and how a row says which of its features are missing."""
+"""What counts as a missing or implausible value, and how a row says which of its features are."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .features import FEATURE_NAMES
+from .features import FEATURE_NAMES, FEATURES
 
 SENTINELS = (-999.0, -999.25, -999.99, -9999.0)
 """Numbers that stand for "no value" in core logs and well logs (LAS's -999.25 among them)."""
 FIRST_COLOUR = 3
+PLAUSIBLE = np.array([feature.plausible for feature in FEATURES], np.float32).T
 
 
 def without_sentinels(
@@ -70,6 +71,12 @@ def missing_bits(features: NDArray[np.float32]) -> NDArray[np.uint8]:
     missing = ~np.isfinite(features)
     missing[:, FIRST_COLOUR:] |= features[:, FIRST_COLOUR:] <= -1
     return np.packbits(missing, axis=1, bitorder="little")[:, 0]
+
+
+def implausible_bits(features: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Tell which features of each row are there, but beyond their plausible range; as `missing_bits`, shape (n,)."""
+    beyond = (features < PLAUSIBLE[0]) | (features > PLAUSIBLE[1])
+    return np.packbits(beyond, axis=1, bitorder="little")[:, 0] & ~missing_bits(features)
 
 
 def bit_counts(bits: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -61,18 +61,20 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def npz_stream(path: str | Path, n_rows: int, members: Mapping[str, tuple[Any, int | None]]) -> Iterator[NpzStream]:
-    """Open an ``.npz`` of known length, to be written block by block.
+def npz_stream(
+    path: str | Path, n_rows: int | None, members: Mapping[str, tuple[Any, int | None]]
+) -> Iterator[NpzStream]:
+    """Open an ``.npz`` to be written block by block.
 
     Parameters
     ----------
     path : path-like
         The file; it appears when the block ends well.
-    n_rows : int
-        Length of every member.
+    n_rows : int or None
+        Length of every member; None where it is not known yet, but it is the same for all.
     members : mapping of str to (dtype, width)
         Type of each member, and its number of columns; None for a 1-D one. The first is written straight into the
-        archive; the others, thought to be narrower, wait in nameless files beside it.
+        archive where its length is known; the others, thought to be narrower, wait in nameless files beside it.
     """
     with ExitStack() as stack:
         file = stack.enter_context(whole_file(path))
@@ -87,19 +89,25 @@ class NpzStream:
     """Blocks of rows in, an ``.npz`` that `numpy.load` reads out; see `npz_stream`."""
 
     def __init__(
-        self, archive: zipfile.ZipFile, path: Path, n_rows: int, members: Mapping[str, tuple[Any, int | None]]
+        self, archive: zipfile.ZipFile, path: Path, n_rows: int | None, members: Mapping[str, tuple[Any, int | None]]
     ) -> None:
         self._archive, self._n_rows, self._members = archive, n_rows, members
         self._written = dict.fromkeys(members, 0)
         self._whole: dict[str, NDArray[Any]] = {}
-        first, *others = members
-        self._files: dict[str, IO[bytes]] = {first: self._open(first)}
-        for name in others:
+        self._waiting = list(members)[0 if n_rows is None else 1 :]
+        self._files: dict[str, IO[bytes]] = {}
+        if n_rows is not None:
+            first = next(iter(members))
+            self._files[first] = self._open(first)
+            self._write_header(first, self._files[first], n_rows)
+        for name in self._waiting:
             self._files[name] = tempfile.TemporaryFile(dir=path.absolute().parent)  # noqa: SIM115 (closed by `close`)
-        for name, (dtype, width) in members.items():
-            shape = (n_rows,) if width is None else (n_rows, width)
-            header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(self._files[name], header)
+
+    def _write_header(self, name: str, file: IO[bytes], n_rows: int) -> None:
+        dtype, width = self._members[name]
+        shape = (n_rows,) if width is None else (n_rows, width)
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
 
     def _open(self, name: str) -> IO[bytes]:
         return self._archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True)
@@ -117,14 +125,17 @@ class NpzStream:
 
     def finish(self) -> None:
         """Complete the archive: every member written by blocks must have all its rows."""
-        short = {name: n for name, n in self._written.items() if n != self._n_rows}
+        n_rows = max(self._written.values()) if self._n_rows is None else self._n_rows
+        short = {name: n for name, n in self._written.items() if n != n_rows}
         if short:
-            raise RuntimeError(f"members of an npz of {self._n_rows} rows were given {short}")
-        first, *others = self._members
-        self._files[first].close()
-        for name in others:
+            raise RuntimeError(f"members of an npz of {n_rows} rows were given {short}")
+        for name, file in self._files.items():
+            if name not in self._waiting:
+                file.close()
+        for name in self._waiting:
             self._files[name].seek(0)
             with self._open(name) as member:
+                self._write_header(name, member, n_rows)
                 shutil.copyfileobj(self._files[name], member, 1 << 20)
         for name, array in self._whole.items():
             with self._open(name) as member:

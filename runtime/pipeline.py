@@ -14,7 +14,8 @@ from .errors import OutputError
 from .features import FEATURE_NAMES, FEATURES
 from .model import LithoModel
 from .output import npz_stream
-from .rows import Progress, Rows, rows_of
+from .policy import Missing, MissingPolicy
+from .rows import BinWidth, Progress, rows_of
 from .scan import Scan, open_scan
 from .summary import Summary
 
@@ -25,6 +26,8 @@ def embed_scan(
     model: LithoModel,
     mapping: dict[str, str] | None = None,
     *,
+    bin_width: BinWidth = "auto",
+    missing: Missing = "auto",
     announce: Callable[[Scan], None] = lambda scan: None,
     progress: Progress = lambda items, label, total, size: items,
 ) -> Summary:
@@ -40,6 +43,12 @@ def embed_scan(
         The model.
     mapping : dict of str to str, optional
         Columns to take, by feature; see `lithovae.runtime.scan.open_scan`.
+    bin_width : float, None or "auto"
+        Width of the depth bins in metres; None for the scan's own rows. By default bins of 0.2 m where features have
+        grids of their own, and the scan's own rows where a table holds all of them.
+    missing : {"auto", "nan", "impute", "drop", "error"}
+        What is done with a row that lacks a feature: as the model was trained, no embedding, an embedding from the
+        scaler's mean in its place, no row, or an end to the run.
     announce : callable, optional
         Called with what was understood of the file, before anything is computed.
     progress : callable, optional
@@ -47,8 +56,10 @@ def embed_scan(
 
     Raises
     ------
+    InputError
+        If there is no such bin width or policy.
     ScanError
-        If the file cannot be read or understood.
+        If the file cannot be read or understood, or a feature is missing and ``missing`` is "error".
     OutputError
         If the result cannot be written. Nothing is left under its name.
     """
@@ -56,26 +67,29 @@ def embed_scan(
     if out.exists() and path.exists() and out.samefile(path):
         raise OutputError(f"the result would replace the scan {path}: choose another name", out)
     with open_scan(path, mapping) as scan:
+        policy = MissingPolicy(model, missing, path)
         announce(scan)
-        rows = rows_of(scan, progress)
-        summary = Summary(scan, bin_width=rows.bin_width, n_left_out=rows.n_left_out)
-        _write(out, rows, model, summary)
+        summary = Summary(scan, rows_of(scan, progress, bin_width), policy)
+        _write(out, model, summary)
     return summary
 
 
-def _write(out: Path, rows: Rows, model: LithoModel, summary: Summary) -> None:
+def _write(out: Path, model: LithoModel, summary: Summary) -> None:
+    rows, policy = summary.rows, summary.policy
     members: dict[str, tuple[Any, int | None]] = {
         "embeddings": (np.float32, model.latent_dim),
         "missing": (np.uint8, None),
+        "implausible": (np.uint8, None),
     }
     members |= {"depth": (np.float64, None)} if rows.has_depth else {}
     members |= {"samples": (np.int64, len(FEATURES))} if rows.bin_width is not None else {}
     members |= {part: (dtype, None) for part, dtype in rows.address_types.items()}
-    with npz_stream(out, rows.n, members) as stream:
-        for block in rows.blocks:
-            embeddings, missing = model.embed(block.features), model.missing(block.features)
-            summary.take(block, embeddings, missing)
-            stream.write(embeddings=embeddings, missing=missing, **block.address)
+    with npz_stream(out, None if policy.name == "drop" else rows.n, members) as stream:
+        for done in map(policy.apply, rows.blocks):
+            summary.take(done)
+            block = done.block
+            stream.write(embeddings=done.embeddings, missing=done.missing, implausible=done.implausible)
+            stream.write(**block.address)
             if block.samples is not None:
                 stream.write(samples=block.samples)
             if block.depth is not None:
@@ -90,10 +104,10 @@ def _about(model: LithoModel, summary: Summary) -> dict[str, Any]:
     return {
         "scan": scan.path.name,
         "sources": {FEATURES[i].name: str(source) for i, source in scan.sources.items()},
-        "depth": sorted({str(track.depth) for track in scan.tracks if track.depth}),
+        "depth": sorted({track.depth_text for track in scan.tracks if track.depth}),
         "bin_width": summary.bin_width,
-        "missing": model.bundle.missing,
+        "missing": summary.policy.name,
         "bundle": model.bundle.name,
         "checkpoint_sha256": model.bundle.description.get("checkpoint_sha256"),
-        "notes": scan.notes,
+        "notes": [*scan.notes, *summary.notes],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ def announce(scan: Scan) -> None:
     say(f"read   {scan.path}{f'  ({address})' if address else ''}")
     for i, feature in enumerate(FEATURES):
         say(f"       {feature.name:38} {scan.sources.get(i, 'not in this scan')}")
-    depths = dict.fromkeys(str(track.depth) for track in scan.tracks if track.depth)
+    depths = dict.fromkeys(track.depth_text for track in scan.tracks if track.depth)
     say(f"       {'depth':38} {', '.join(depths) or 'not in this scan'}")
     for note in scan.notes:
         say(f"note   {note}")
@@ -38,11 +39,11 @@ def conclude(summary: Summary, model: LithoModel, out: Path) -> None:
     else:
         n_tracks = len(summary.scan.tracks)
         say(f"rows   {summary.n_rows:,} bins of {summary.bin_width:g} m, from {n_tracks} tracks{where}")
-    if summary.n_left_out:
-        say(f"note   {summary.n_left_out:,} samples without a depth were left out")
+    for line in _left_out(summary):
+        say(f"note   {line}")
+    effect = "imputed" if summary.policy.name == "impute" else "embedding is NaN"
     for name, n in zip(FEATURE_NAMES, summary.n_missing.tolist(), strict=True):
         if n:
-            effect = "imputed" if model.imputes else "embedding is NaN"
             say(f"note   {name} is missing in {n:,} of {summary.n_rows:,} rows: {effect}")
     for feature, n in zip(FEATURES, summary.n_implausible.tolist(), strict=True):
         if n:
@@ -53,7 +54,25 @@ def conclude(summary: Summary, model: LithoModel, out: Path) -> None:
         say("note   no colour is above 1: the models take R, G, B from 0 to 255, not from 0 to 1")
     if summary.n_missing.any():
         say("       which features are missing in a row: the bits of 'missing'")
+    for note in summary.notes:
+        say(f"note   {note}")
     if summary.n_nan:
-        advice = "" if model.imputes else "; the hybrid models impute what is missing"
+        advice = "" if model.imputes or summary.policy.name != "nan" else "; the hybrid models impute what is missing"
         say(f"note   {summary.n_nan:,} of {summary.n_rows:,} rows have no embedding (NaN){advice}")
     say(f"wrote  {out}: embeddings ({summary.n_rows}, {model.latent_dim}) float32, by {model.bundle.name}")
+
+
+def _left_out(summary: Summary) -> Iterator[str]:
+    """Say what of the scan is in no row, and why."""
+    if summary.n_left_out:
+        of = ", ".join(f"{FEATURE_NAMES[i]} {n:,}" for i, n in enumerate(summary.rows.left_out.tolist()) if n)
+        yield f"{summary.n_left_out:,} samples without a depth were left out ({of})"
+    for placement in (track.placement for track in summary.scan.tracks if track.placement):
+        if placement.n_unknown:
+            some = ", ".join(placement.unknown)
+            yield f"{placement.n_unknown:,} samples are of sections that {placement.table.top.column.path} lacks ({some})"
+        if placement.n_beyond:
+            yield f"{placement.n_beyond:,} samples lie beyond the ends of their sections: they have no depth"
+    if summary.n_dropped:
+        of = ", ".join(f"{FEATURE_NAMES[i]} {n:,}" for i, n in enumerate(summary.dropped.tolist()) if n)
+        yield f"{summary.n_dropped:,} rows that lack a feature were left out, as asked ({of})"

@@ -1,45 +1,30 @@
-"""Rows for the model: a scan's own where one table holds all, depth bins where instruments have grids of their own."""
+"""Rows for the model: a scan's own where its tables hold all features, depth bins where instruments have own grids."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .address import ADDRESS, HOLE_PARTS, Codes
-from .bins import DepthBins
-from .errors import ScanError
+from .address import run_starts
+from .binning import Binning
+from .binning import Block as Block  # its users look for it here
+from .bins import BIN_WIDTH, require_width
+from .errors import InputError, ScanError
 from .features import FEATURES
+from .restart import DepthRanges
 from .scan import Scan
-from .track import BLOCK_ROWS, Track
+from .track import BLOCK_ROWS
 
 Progress = Callable[[Iterable[Any], str, int, Callable[[Any], int]], Iterable[Any]]
 """Passes items on, with a label, the sum of their sizes and their size: `lithovae.runtime.command.progress` is one."""
 
-
-@dataclass(frozen=True)
-class Block:
-    """Some consecutive rows.
-
-    Attributes
-    ----------
-    features : ndarray of shape (n, 6), float32
-        Raw features; NaN where one is missing.
-    depth : ndarray of shape (n,), float64, or None
-        Depth in metres.
-    address : dict of str to ndarray of shape (n,), str
-        Where each row comes from.
-    samples : ndarray of shape (n, 6), int64, or None
-        Samples behind each feature; None where the rows are the scan's own.
-    """
-
-    features: NDArray[np.float32]
-    depth: NDArray[np.float64] | None
-    address: dict[str, NDArray[np.str_]]
-    samples: NDArray[np.int64] | None = None
+BinWidth = float | Literal["auto"] | None
+"""Width of the depth bins in metres; None for a scan's own rows; "auto": bins of 0.2 m where features have grids of
+their own, the scan's own rows where every table holds the same features."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +44,11 @@ class Rows:
     bin_width : float or None
         Width of the depth bins in metres; None where the rows are the scan's own.
     n_left_out : int
-        Samples left out because their depth is missing.
+        Samples, of all instruments, that are in no bin because their depth is missing.
+    left_out : ndarray of shape (6,), int64
+        Those of each feature's instrument.
+    notes : list of str
+        What was found on the way; complete when all blocks have been taken.
     """
 
     n: int
@@ -68,81 +57,95 @@ class Rows:
     has_depth: bool = True
     bin_width: float | None = None
     n_left_out: int = 0
+    left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURES), np.int64))
+    notes: list[str] = field(default_factory=list)
 
 
-def rows_of(scan: Scan, progress: Progress) -> Rows:
+def parse_bin(text: str) -> BinWidth:
+    """Read ``auto``, ``none`` or a width in metres.
+
+    Raises
+    ------
+    InputError
+        If it is none of them, or no width that makes sense.
+    """
+    if text in ("auto", "none"):
+        return "auto" if text == "auto" else None
+    try:
+        return require_width(float(text))
+    except ValueError as error:
+        raise InputError(f"--bin takes auto, none or a width in metres, as 0.2, not {text!r}") from error
+
+
+def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto") -> Rows:
     """Give the rows of a scan.
 
     Raises
     ------
+    InputError
+        If the width is none that makes sense.
     ScanError
-        If the file is damaged, or holes cannot be told apart. Bins are filled here; a scan's own rows are read as the
-        blocks are taken.
+        If the file is damaged, has no depth to bin by, holes cannot be told apart, depths start again with each
+        section, or its own rows are asked for and its tables hold different features. Bins are filled here; a scan's
+        own rows are read as the blocks are taken.
     """
-    return _own_rows(scan, scan.tracks[0], progress) if len(scan.tracks) == 1 else _binned_rows(scan, progress)
+    alike = len({frozenset(track.features) for track in scan.tracks}) == 1
+    if bin_width == "auto":
+        bin_width = None if alike else BIN_WIDTH
+    if bin_width is not None:
+        return _binned_rows(scan, progress, require_width(bin_width))
+    if not alike:
+        held = "; ".join(_features_of(track.features, track.length) for track in scan.tracks[:4])
+        raise ScanError(
+            f"{scan.path}: there are no rows to keep as they are, the features lie on grids of their own ({held}): "
+            "bring them together in bins, as with --bin 0.2",
+            scan.path,
+        )
+    return _own_rows(scan, progress)
 
 
-def _own_rows(scan: Scan, track: Track, progress: Progress) -> Rows:
-    constant = {part: np.array(text) for part, text in scan.address.items()}
-    types = {part: value.dtype for part, value in constant.items()} | track.address_types()
+def _features_of(features: Iterable[int], length: int) -> str:
+    return f"{', '.join(FEATURES[i].name for i in features)} in {length:,} rows"
+
+
+def _own_rows(scan: Scan, progress: Progress) -> Rows:
+    types = {part: np.array(text).dtype for part, text in scan.address.items()}
+    for track in scan.tracks:
+        for part, dtype in track.address_types().items():
+            types[part] = np.promote_types(types.get(part, dtype), dtype)
+    has_depth = any(track.depth is not None for track in scan.tracks)
+    total, notes, ranges = sum(track.length for track in scan.tracks), [], DepthRanges()
 
     def blocks() -> Iterator[Block]:
-        for stretch in progress(track.stretches(), "embedding", track.length, lambda stretch: stretch.length):
-            rows = np.full((stretch.length, len(FEATURES)), np.nan, np.float32)
+        stretches = (stretch for track in scan.tracks for stretch in track.stretches())
+        for stretch in progress(stretches, "embedding", total, lambda stretch: stretch.length):
+            n = stretch.length
+            rows = np.full((n, len(FEATURES)), np.nan, np.float32)
             with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
                 for i, values in stretch.features.items():
                     rows[:, i] = values
-            broadcast = {part: np.broadcast_to(value, stretch.length) for part, value in constant.items()}
-            yield Block(rows, stretch.depth, broadcast | stretch.address)
+            depth = stretch.depth
+            if depth is not None:
+                starts = run_starts(list(stretch.address.values()), n)
+                ranges.add({part: texts[starts] for part, texts in stretch.address.items()}, starts, depth)
+            elif has_depth:
+                depth = np.full(n, np.nan)
+            constant = {part: np.broadcast_to(np.array(scan.address.get(part, "")), n) for part in types}
+            yield Block(rows, depth, constant | stretch.address)
+        if restart := ranges.restart():
+            notes.append(f"{restart}: a row's depth holds within its {restart.level} alone")
 
-    return Rows(track.length, blocks(), types, has_depth=track.depth is not None)
+    return Rows(total, blocks(), types, has_depth=has_depth, notes=notes)
 
 
-def _binned_rows(scan: Scan, progress: Progress) -> Rows:
-    parts = [part for part in ADDRESS if any(part in track.address for track in scan.tracks)]
-    shared = [part for part in HOLE_PARTS if all(part in track.address for track in scan.tracks)]
-    bins = DepthBins(len(FEATURES), n_labels=len(parts))
-    holes, labels = Codes(), {part: Codes() for part in parts}
-    named = {part: {text} for part, text in scan.address.items() if part in HOLE_PARTS}
+def _binned_rows(scan: Scan, progress: Progress, width: float) -> Rows:
+    binning = Binning(scan, width)
     total = sum(track.length for track in scan.tracks)
     stretches = (stretch for track in scan.tracks for stretch in track.stretches())
     for stretch in progress(stretches, "binning", total, lambda stretch: stretch.length):
-        texts, n = stretch.address, stretch.length
-        for part in set(HOLE_PARTS) & set(texts) - set(shared):
-            named.setdefault(part, set()).update(np.unique(texts[part]).tolist())
-            if len(named[part]) > 1:
-                names = ", ".join(sorted(named[part])[:4])
-                raise ScanError(
-                    f"{scan.path}: several holes ({part} {names}), but not every instrument says which its samples are "
-                    f"from: add a {part} column to each, or keep one hole per file",
-                    scan.path,
-                )
-        codes = [labels[part].encode([texts[part]], n) if part in texts else np.full(n, -1) for part in parts]
-        bins.add(
-            stretch.depth,
-            stretch.features,
-            holes=holes.encode([texts[part] for part in shared], n),
-            labels=np.stack(codes, axis=1) if parts else None,
-        )
-    if not len(bins):
-        raise ScanError(f"{scan.path}: no sample has both a depth and a value", scan.path)
-    address = {part: np.full(len(bins), text) for part, text in scan.address.items()}
-    for i, part in enumerate(parts):
-        texts_of_codes = [*labels[part].texts(), scan.address.get(part, "")]  # the last is for code -1
-        address[part] = np.array(texts_of_codes, np.str_)[bins.label[:, i]]
-    with np.errstate(over="ignore"):
-        features_of_bins = bins.mean().astype(np.float32)
-    depth_of_bins, samples = bins.depth, bins.count
-
-    def blocks() -> Iterator[Block]:
-        for start in range(0, len(bins), BLOCK_ROWS):
-            some = slice(start, start + BLOCK_ROWS)
-            yield Block(
-                features_of_bins[some],
-                depth_of_bins[some],
-                {part: values[some] for part, values in address.items()},
-                samples[some],
-            )
-
-    dtypes = {part: values.dtype for part, values in address.items()}
-    return Rows(len(bins), blocks(), dtypes, bin_width=bins.width, n_left_out=bins.n_left_out)
+        binning.add(stretch)
+    binning.require_rows()
+    n = len(binning.bins)
+    blocks = (binning.block(slice(start, start + BLOCK_ROWS)) for start in range(0, n, BLOCK_ROWS))
+    types = {part: values.dtype for part, values in binning.block(slice(0)).address.items()}
+    return Rows(n, blocks, types, bin_width=width, n_left_out=binning.bins.n_left_out, left_out=binning.left_out)

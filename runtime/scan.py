@@ -14,7 +14,9 @@ from .address import address_attributes, address_columns
 from .column import Column
 from .contents import find_columns, require_sources
 from .errors import ScanError
-from .features import DEPTH, split_unit
+from .features import DEPTH
+from .placement import place_track
+from .sections import SectionTable, find_quantity
 from .source import Source, choose_sources
 from .track import Track
 
@@ -97,29 +99,37 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
         require_sources(source.column)
         if source.column.unwritten.any():
             notes.append(f"parts of {source.column.path} were never written: missing there")
+    address = address_attributes(path, file, [source.column for source in chosen.values()], notes)
+    sections = SectionTable.find(path, [column for column in columns if column.table not in tables], notes)
+    alike = len({frozenset(features) for features in tables.values()}) == 1
     tracks = []
     for key, features in tables.items():
         own, above = _members(columns, key)
-        depth = _depth(own, notes) or _depth(above, notes)
+        parts = address_columns(own + above)
+        depth = find_quantity(DEPTH, own, notes) or find_quantity(DEPTH, above, notes)
+        depth, placement = place_track(sections, depth, own + above, parts, address, notes)
         length = next(iter(features.values())).column.length
-        if depth is None and len(tables) > 1:
+        if depth is None and not alike:
             names = ", ".join(source.column.path for source in features.values())
             raise ScanError(
                 f"{path}: {names} ({length} samples) has no depth in m, cm, mm or ft beside it, "
-                "so it cannot be brought together with the other instruments; known names are depth, Depth CSF-A, mbsf",
+                "so it cannot be brought together with the other instruments; known names are depth, Depth CSF-A, "
+                "mbsf, or offset where there is a table of sections",
                 path,
             )
-        tracks.append(Track(features, depth, address_columns(own + above), length))
+        tracks.append(Track(features, depth, parts, length, placement))
     used = {source.column.path for source in chosen.values()}
     for track in tracks:
         used |= {column.path for column in track.address.values()}
         used |= {track.depth.column.path} if track.depth else set()
+    if sections and any(track.placement for track in tracks):
+        used |= {column.path for column in columns if column.table == sections.top.column.table}
     if not any(track.length for track in tracks):
         raise ScanError(f"{path}: the features are there, but have no rows", path)
     return Scan(
         path=path,
         tracks=tracks,
-        address=address_attributes(path, file, [source.column for source in chosen.values()], notes),
+        address=address,
         notes=notes,
         unused=[column.path for column in columns if column.name and column.path not in used],
     )
@@ -132,19 +142,3 @@ def _members(columns: list[Column], table: tuple[str, int]) -> tuple[list[Column
     own = [column for column in same_length if column.table == table]
     above = [column for column in same_length if column.field is None and column.group == place.rpartition("/")[0]]
     return own, above if place else []
-
-
-def _depth(members: list[Column], notes: list[str]) -> Source | None:
-    ranked = sorted(
-        ((rank, column) for column in members if (rank := DEPTH.rank(column.name)) is not None and column.is_number),
-        key=lambda candidate: candidate[0],
-    )
-    for _, column in ranked:
-        unit = column.unit if column.unit is not None else (split_unit(column.name)[1] or None)
-        factor = DEPTH.factor(unit or "")
-        if factor is not None:
-            if unit is None:
-                notes.append(f"{column.path} gives no unit: taken as metres")
-            return Source(column, unit, factor)
-        notes.append(f"{column.path} is a depth in {unit!r}, which is not a known unit of length: not used")
-    return None

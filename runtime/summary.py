@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .features import FEATURE_NAMES, FEATURES
+from .features import FEATURE_NAMES
 from .missing import bit_counts
-from .rows import Block
+from .policy import Embedded, MissingPolicy
+from .rows import Rows
 from .scan import Scan
 
-PLAUSIBLE = np.array([feature.plausible for feature in FEATURES], np.float32).T
+
+def _per_feature() -> NDArray[np.int64]:
+    return np.zeros(len(FEATURE_NAMES), np.int64)
 
 
 @dataclass
@@ -23,18 +26,22 @@ class Summary:
     ----------
     scan : Scan
         What was understood of the file.
+    rows : Rows
+        How its rows came about.
+    policy : MissingPolicy
+        What was done where a feature was missing.
     n_rows : int
         Rows written.
-    bin_width : float or None
-        Width of the depth bins in metres; None where the rows are the scan's own.
     n_missing : ndarray of shape (6,)
-        Rows in which each feature is missing.
+        Rows written in which each feature is missing.
+    n_dropped : int
+        Rows not written because a feature was missing.
+    dropped : ndarray of shape (6,)
+        Rows of these in which each feature was missing.
     n_nan : int
-        Rows without an embedding.
-    n_left_out : int
-        Samples left out because their depth is missing.
+        Rows written without an embedding.
     n_implausible : ndarray of shape (6,)
-        Rows in which each feature lies beyond its plausible range.
+        Rows written in which each feature lies beyond its plausible range.
     highest : ndarray of shape (6,)
         Largest value of each feature.
     depth_range : tuple of float, or None
@@ -42,23 +49,42 @@ class Summary:
     """
 
     scan: Scan
+    rows: Rows
+    policy: MissingPolicy
     n_rows: int = 0
-    bin_width: float | None = None
-    n_missing: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURE_NAMES), np.int64))
-    n_implausible: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURE_NAMES), np.int64))
-    highest: NDArray[np.float32] = field(default_factory=lambda: np.full(len(FEATURE_NAMES), -np.inf, np.float32))
+    n_missing: NDArray[np.int64] = field(default_factory=_per_feature)
+    n_dropped: int = 0
+    dropped: NDArray[np.int64] = field(default_factory=_per_feature)
     n_nan: int = 0
-    n_left_out: int = 0
+    n_implausible: NDArray[np.int64] = field(default_factory=_per_feature)
+    highest: NDArray[np.float32] = field(default_factory=lambda: np.full(len(FEATURE_NAMES), -np.inf, np.float32))
     depth_range: tuple[float, float] | None = None
 
-    def take(self, block: Block, embeddings: NDArray[np.float32], missing: NDArray[np.uint8]) -> None:
-        """Count the rows of a block, with their embeddings and their `missing_bits`."""
-        features, depth = block.features, block.depth
+    @property
+    def bin_width(self) -> float | None:
+        """Width of the depth bins in metres; None where the rows are the scan's own."""
+        return self.rows.bin_width
+
+    @property
+    def n_left_out(self) -> int:
+        """Samples that are in no bin because their depth is missing."""
+        return self.rows.n_left_out
+
+    @property
+    def notes(self) -> list[str]:
+        """What was found on the way, beyond the scan's notes; complete when all rows have been taken."""
+        return [*self.rows.notes, *([self.policy.note] if self.policy.note else [])]
+
+    def take(self, done: Embedded) -> None:
+        """Count some rows."""
+        features, depth = done.block.features, done.block.depth
         self.n_rows += len(features)
-        self.n_missing += bit_counts(missing)
-        self.n_implausible += ((features < PLAUSIBLE[0]) | (features > PLAUSIBLE[1])).sum(axis=0)
+        self.n_missing += bit_counts(done.missing)
+        self.n_dropped += len(done.dropped)
+        self.dropped += bit_counts(done.dropped)
+        self.n_implausible += bit_counts(done.implausible)
+        self.n_nan += int(np.isnan(done.embeddings[:, 0]).sum())
         self.highest = np.fmax(self.highest, np.fmax.reduce(features, axis=0, initial=-np.inf))
-        self.n_nan += int(np.isnan(embeddings[:, 0]).sum())
         if depth is not None and not np.isnan(depth).all():
             low, high = float(np.nanmin(depth)), float(np.nanmax(depth))
             known = self.depth_range or (low, high)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from .column import Column
 from .missing import measurable
 from .reading import read_numbers, read_texts
 from .source import Source
+
+if TYPE_CHECKING:
+    from .placement import Placement
 
 BLOCK_ROWS = 65_536
 MAX_BLOCK_ROWS = 1 << 20
@@ -29,17 +32,30 @@ class Track:
     features : dict of int to Source
         Features that are taken from here, by position in `FEATURES`.
     depth : Source or None
-        Depth of the samples.
+        Depth of the samples, or their offset in their section where there is a `placement`.
     address : dict of str to Column
         Columns that say where a sample comes from: hole, core, section, ...
     length : int
         Number of samples.
+    placement : Placement, optional
+        Gives samples their depth by their section and their offset in it.
     """
 
     features: dict[int, Source]
     depth: Source | None
     address: dict[str, Column]
     length: int
+    placement: Placement | None = None
+
+    @property
+    def depth_text(self) -> str:
+        """What its depths are, for people: the column, and the table of sections that places them."""
+        return f"{self.depth} {self.placement or ''}".rstrip() if self.depth else ""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of its samples' address: those of every stretch's."""
+        return tuple(self.address)
 
     def stretches(self) -> Iterator[Stretch]:
         """Read the track block by block; each block is whole storage chunks, so that none is decompressed twice.
@@ -58,14 +74,18 @@ class Track:
     def _read(self, start: int, stop: int) -> Stretch:
         sources = [*self.features.values(), *([self.depth] if self.depth else [])]
         blocks = read_numbers([source.column for source in sources], start, stop)
-        numbers = [_convert(block, source.factor) for source, block in zip(sources, blocks, strict=True)]
+        numbers = [scaled(block, source.factor) for source, block in zip(sources, blocks, strict=True)]
         texts = read_texts(list(self.address.values()), start, stop)
+        address = dict(zip(self.address, texts, strict=True))
+        depth = np.asarray(numbers[-1], np.float64) if self.depth else None
+        if self.placement and depth is not None:
+            depth = self.placement.place(address, depth)
         return Stretch(
             track=self,
             length=stop - start,
             features={i: measurable(values, i) for i, values in zip(self.features, numbers, strict=False)},
-            depth=np.asarray(numbers[-1], np.float64) if self.depth else None,
-            address=dict(zip(self.address, texts, strict=True)),
+            depth=depth,
+            address=address,
         )
 
     def address_types(self) -> dict[str, np.dtype[Any]]:
@@ -98,7 +118,8 @@ class Stretch:
     address: dict[str, NDArray[np.str_]]
 
 
-def _convert(values: NDArray[Any], factor: Fraction) -> NDArray[Any]:
+def scaled(values: NDArray[Any], factor: Fraction) -> NDArray[Any]:
+    """Bring values to another unit."""
     if factor == 1:
         return values
     # Dividing by 100 rounds as the file in metres would have been; multiplying by 0.01 does not.

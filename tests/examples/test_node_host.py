@@ -89,8 +89,7 @@ def test_the_example_is_the_shipped_scan_in_bins_with_gaps(root: Path) -> None:
         for track in scan.tracks:
             for stretch in track.stretches():
                 assert stretch.depth is not None
-                values = np.stack([np.asarray(column, np.float64) for column in stretch.features.values()], axis=1)
-                bins.add(stretch.depth, values, list(stretch.features))
+                bins.add(stretch.depth, stretch.features)
     with open(root / "examples" / "hosts" / "core.csv", newline="") as file:
         header, *body = csv.reader(file)
     assert header == ["Depth CSF-A (m)", *FEATURE_NAMES]

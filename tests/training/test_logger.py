@@ -37,8 +37,7 @@ def test_the_table_follows_from_the_scan_by_binning(
         for track in scan.tracks:
             for stretch in track.stretches():
                 assert stretch.depth is not None
-                values = np.stack([np.asarray(v, np.float64) for v in stretch.features.values()], axis=1)
-                bins.add(stretch.depth, values, list(stretch.features))
+                bins.add(stretch.depth, stretch.features)
     np.testing.assert_allclose(bins.depth, full_table.depth[rows])
     np.testing.assert_allclose(bins.mean(), full_table.features[rows], rtol=1e-5, atol=1e-5)
     assert 0.9 < bins.count.max() * colour_step / 0.2 <= 1

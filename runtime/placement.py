@@ -1,0 +1,151 @@
+"""Samples that are given by their section and their offset in it, placed by a table of sections."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .address import HOLE_PARTS, Codes, Texts, run_starts
+from .column import Column
+from .errors import ScanError
+from .reading import read_numbers, read_texts
+from .restart import DepthRanges, Restart
+from .sections import OFFSET, SectionTable, find_quantity, name_of, spelt
+from .source import Source
+from .track import BLOCK_ROWS, scaled
+
+END = 0.02
+"""Reach (m) of a reading beyond the ends of its section."""
+
+
+class Placement:
+    """Gives samples of one track, which say their section and their offset in it, their depth.
+
+    Parameters
+    ----------
+    table : SectionTable
+        Top depths.
+    parts : iterable of str
+        The parts of the samples' address that the track has.
+    constants : dict of str to str
+        Parts of the address that hold for the whole scan.
+
+    Attributes
+    ----------
+    n_unknown, n_beyond : int
+        Samples so far of sections that the table lacks, and beyond the ends of their section: they have no depth.
+    unknown : list of str
+        Some of these sections.
+
+    Raises
+    ------
+    ScanError
+        If the samples do not say enough of where they are from.
+    """
+
+    def __init__(self, table: SectionTable, parts: tuple[str, ...], constants: dict[str, str]) -> None:
+        self.table = table
+        self.n_unknown = self.n_beyond = 0
+        self.unknown: list[str] = []
+        self._constants = {part: text for part, text in constants.items() if part not in parts}
+        self._parts = tuple(part for part in table.parts if part in parts or part in self._constants)
+        lacking = [part for part in ("core", "section") if part in table.parts and part not in self._parts]
+        if lacking:
+            raise ScanError(
+                f"{table.path}: samples have an offset in their section, but no {' and '.join(lacking)} to look up in "
+                f"{table.top.column.path}: add that column beside them",
+                table.path,
+            )
+        self._rows = table.only(self._parts)
+        self._single = {part: set[str]() for part in (*HOLE_PARTS, "core") if part in parts and part not in table.parts}
+        self._codes = Codes()
+        self._places = np.empty((0, 2))
+
+    def place(self, address: Texts, offset: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the depth (m) of samples by their address and offset (m); NaN where it is not known; shape (n,).
+
+        Raises
+        ------
+        ScanError
+            If they are from several holes, or cores, which the table does not tell apart.
+        """
+        n = len(offset)
+        starts = run_starts(list(address.values()), n)
+        texts = {part: column[starts] for part, column in address.items()}
+        self._require_single(texts)
+        constant = {part: np.full(len(starts), text) for part, text in self._constants.items()}
+        codes = self._codes.encode([(constant | texts)[part] for part in self._parts], len(starts))
+        keys = self._codes.keys()
+        new = [self._rows.get(spelt(key), (np.nan, np.nan)) for key in keys[len(self._places) :]]
+        self._places = np.concatenate([self._places, np.reshape(new, (-1, 2))])
+        top, length = np.repeat(self._places[codes], np.diff(starts, append=n), axis=0).T
+        beyond = (offset < -END) | (offset > length + END)  # False where the length is not known
+        self.n_beyond += int(np.count_nonzero(beyond & ~np.isnan(top)))
+        unknown = np.isnan(top)
+        if unknown.any():
+            self.n_unknown += int(np.count_nonzero(unknown))
+            lost = np.unique(codes[np.isnan(self._places[codes, 0])])
+            names = (name_of(self._parts, keys[code]) for code in lost)
+            self.unknown = list(dict.fromkeys([*self.unknown, *names]))[:4]
+        return np.where(beyond, np.nan, top + offset)
+
+    def _require_single(self, texts: Texts) -> None:
+        for part, found in self._single.items():
+            found.update(np.unique(texts[part]).tolist())
+            if len(found) > 1:
+                names = ", ".join(sorted(found)[:4])
+                raise ScanError(
+                    f"{self.table.path}: samples are from several places ({part} {names}), but "
+                    f"{self.table.top.column.path} has no {part} beside it: add that column to the table of sections",
+                    self.table.path,
+                )
+
+    def __str__(self) -> str:
+        return f"from the top of its section, {self.table.top}"
+
+
+def place_track(
+    table: SectionTable | None,
+    depth: Source | None,
+    members: list[Column],
+    parts: dict[str, Column],
+    constants: dict[str, str],
+    notes: list[str],
+) -> tuple[Source | None, Placement | None]:
+    """Decide whether a track's samples are placed by a table of sections.
+
+    They are where they have an offset and no depth, or a depth that starts again with each section.
+
+    Returns
+    -------
+    tuple
+        The column of their depths or offsets, and what places them; None where there is none.
+
+    Raises
+    ------
+    ScanError
+        If the samples do not say enough of where they are from.
+    """
+    if not {"core", "section"} & set(parts):
+        return depth, None
+    if depth is None:
+        depth = find_quantity(OFFSET, members, notes) if table else None
+        if depth is None or table is None:
+            return None, None
+    elif table is None or not (restart := _restart(depth, parts)) or restart.level != "section":
+        return depth, None
+    else:
+        notes.append(f"{depth.column.path}: {restart}: taken as the offset in it")
+    return depth, Placement(table, tuple(parts), constants)
+
+
+def _restart(depth: Source, parts: dict[str, Column]) -> Restart | None:
+    ranges, n = DepthRanges(), depth.column.length
+    for start in range(0, n, BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, n)
+        (numbers,) = read_numbers([depth.column], start, stop)
+        texts = dict(zip(parts, read_texts(list(parts.values()), start, stop), strict=True))
+        starts = run_starts(list(texts.values()), stop - start)
+        few = {part: column[starts] for part, column in texts.items()}
+        ranges.add(few, starts, np.asarray(scaled(numbers, depth.factor), np.float64))
+    return ranges.restart()

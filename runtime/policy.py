@@ -1,0 +1,153 @@
+"""What is done with a row of which a feature is missing: `MissingPolicy` stands between the rows and the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .binning import Block
+from .errors import BundleError, InputError, ScanError
+from .features import FEATURE_NAMES
+from .missing import FIRST_COLOUR, implausible_bits, missing_bits
+from .model import LithoModel
+
+Missing = Literal["auto", "nan", "impute", "drop", "error"]
+"""``auto``: as the model was trained; ``nan``: such a row has no embedding; ``impute``: by the scaler's mean; ``drop``:
+such a row is not written; ``error``: the run stops at the first."""
+CHOICES: tuple[Missing, ...] = get_args(Missing)
+
+ALL_MISSING = (1 << len(FEATURE_NAMES)) - 1
+
+
+def as_policy(text: str) -> Missing:
+    """Read the name of a policy.
+
+    Raises
+    ------
+    InputError
+        If there is no such policy.
+    """
+    for choice in CHOICES:
+        if text == choice:
+            return choice
+    raise InputError(f"--missing takes {', '.join(CHOICES)}, not {text!r}")
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Some rows, embedded.
+
+    Attributes
+    ----------
+    block : Block
+        The rows that stay.
+    embeddings : ndarray of shape (n, latent_dim), float32
+        Their embeddings; NaN for a row that has none.
+    missing, implausible : ndarray of shape (n,), uint8
+        Bit ``i`` is set where feature ``i`` is missing, or there but beyond its plausible range.
+    dropped : ndarray of shape (m,), uint8
+        What was missing of the rows that do not stay.
+    """
+
+    block: Block
+    embeddings: NDArray[np.float32]
+    missing: NDArray[np.uint8]
+    implausible: NDArray[np.uint8]
+    dropped: NDArray[np.uint8]
+
+
+class MissingPolicy:
+    """Embeds blocks of rows by a model, and does with rows that lack a feature as it is told.
+
+    Parameters
+    ----------
+    model : LithoModel
+        The model.
+    choice : str
+        One of `Missing`.
+    path : Path, optional
+        Where the rows come from, for the message of ``error``.
+
+    Attributes
+    ----------
+    name : str
+        What is done: ``nan``, ``impute``, ``drop`` or ``error``.
+    note : str
+        What a user should know of it; empty where it is what the model was trained for.
+
+    Raises
+    ------
+    InputError
+        If there is no such policy.
+    BundleError
+        If the model's own scaler is needed and cannot be read.
+    """
+
+    def __init__(self, model: LithoModel, choice: Missing = "auto", path: Path | None = None) -> None:
+        choice = as_policy(choice)
+        self.name = model.bundle.missing if choice == "auto" else choice
+        self.note = ""
+        self._model, self._path = model, path
+        self._fill: NDArray[np.float32] | None = None
+        self._n = 0
+        if self.name == "impute" and not model.imputes:
+            self._fill = _centre(model)
+            self.note = f"{model.bundle.name} was not trained with missing features: imputed all the same, as asked"
+
+    def apply(self, block: Block) -> Embedded:
+        """Embed a block.
+
+        Raises
+        ------
+        ScanError
+            If a row lacks a feature and the policy is ``error``.
+        """
+        missing, implausible = missing_bits(block.features), implausible_bits(block.features)
+        dropped = np.empty(0, np.uint8)
+        lacks = missing != 0
+        if lacks.any():
+            if self.name == "error":
+                self._refuse(block, missing)
+            if self.name == "drop":
+                dropped = missing[lacks]
+                block, missing, implausible = block.take(~lacks), missing[~lacks], implausible[~lacks]
+        self._n += len(lacks)
+        return Embedded(block, self._embed(block.features, missing), missing, implausible, dropped)
+
+    def _embed(self, features: NDArray[np.float32], missing: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if self._fill is not None and missing.any():
+            bits = np.unpackbits(missing[:, None], axis=1, count=len(self._fill), bitorder="little").astype(np.bool_)
+            some = (missing != ALL_MISSING)[:, None]  # of a row of which nothing was measured nothing is made
+            features = np.where(bits & some, self._fill, features)
+        embeddings = self._model.embed(features)
+        if self.name == "nan":
+            embeddings[missing != 0] = np.nan
+        return embeddings
+
+    def _refuse(self, block: Block, missing: NDArray[np.uint8]) -> None:
+        first = int(np.flatnonzero(missing)[0])
+        lacking = [name for i, name in enumerate(FEATURE_NAMES) if missing[first] & (1 << i)]
+        depth = f" ({block.depth[first]:.2f} m)" if block.depth is not None else ""
+        raise ScanError(
+            f"{self._path or 'the scan'}: row {self._n + first:,}{depth} lacks {', '.join(lacking)}: nothing was "
+            "written, as --missing error asks; nan, impute and drop go on",
+            self._path,
+        )
+
+
+def _centre(model: LithoModel) -> NDArray[np.float32]:
+    """Give the raw features that are 0 in scaled space, shape (6,): the inverse of the transform of DESIGN's scaler."""
+    try:
+        centre = np.array(model.bundle.description["scaler"]["mean"], np.float64)
+        if centre.shape != (len(FEATURE_NAMES),) or not np.isfinite(centre).all():
+            raise ValueError(centre.shape)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{model.bundle.path} does not say its scaler's six means", model.bundle.path) from error
+    signed = slice(1, FIRST_COLOUR)
+    centre[signed] = np.sign(centre[signed]) * np.expm1(np.abs(centre[signed]))
+    centre[FIRST_COLOUR:] = np.expm1(centre[FIRST_COLOUR:])
+    return centre.astype(np.float32)
