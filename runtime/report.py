@@ -69,8 +69,8 @@ def _left_out(summary: Summary) -> Iterator[str]:
         yield f"{summary.n_left_out:,} samples without a depth were left out ({of})"
     for placement in (track.placement for track in summary.scan.tracks if track.placement):
         if placement.n_unknown:
-            some = ", ".join(placement.unknown)
-            yield f"{placement.n_unknown:,} samples are of sections that {placement.table.top.column.path} lacks ({some})"
+            top, some = placement.table.top.column.path, ", ".join(placement.unknown)
+            yield f"{placement.n_unknown:,} samples are of sections that {top} lacks ({some})"
         if placement.n_beyond:
             yield f"{placement.n_beyond:,} samples lie beyond the ends of their sections: they have no depth"
     if summary.n_dropped:
