@@ -79,7 +79,7 @@ def address_attributes(path: Path, file: Any, columns: list[Column], notes: list
     return {part: found[part].pop() for part in ADDRESS if len(found.get(part, ())) == 1}
 
 
-def run_starts(columns: Sequence[NDArray[np.str_]], n: int) -> NDArray[np.intp]:
+def run_starts(columns: Sequence[NDArray[Any]], n: int) -> NDArray[np.intp]:
     """Give where, in ``n`` rows of some columns, a run of equal rows starts."""
     change = np.zeros(max(n - 1, 0), np.bool_)
     for column in columns:

@@ -53,7 +53,7 @@ class Placement:
         if lacking:
             raise ScanError(
                 f"{table.path}: samples have an offset in their section, but no {' and '.join(lacking)} to look up in "
-                f"{table.top.column.path}: add that column beside them",
+                f"{table.name}: add that column beside them",
                 table.path,
             )
         self._rows = table.only(self._parts)
@@ -96,12 +96,12 @@ class Placement:
                 names = ", ".join(sorted(found)[:4])
                 raise ScanError(
                     f"{self.table.path}: samples are from several places ({part} {names}), but "
-                    f"{self.table.top.column.path} has no {part} beside it: add that column to the table of sections",
+                    f"{self.table.name} has no {part} beside it: add that column to the table of sections",
                     self.table.path,
                 )
 
     def __str__(self) -> str:
-        return f"from the top of its section, {self.table.top}"
+        return f"placed by {self.table.name}"
 
 
 def place_track(

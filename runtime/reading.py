@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .address import run_starts
 from .attributes import decode, number_text
 from .column import Column
 from .errors import ScanError
@@ -82,6 +83,11 @@ def _read_fields(dataset: Any, fields: list[Any], start: int, stop: int) -> tupl
 
 
 def _as_text(values: NDArray[Any]) -> NDArray[np.str_]:
+    starts = run_starts([values], len(values))  # a section's name stands there a thousand times
+    return np.repeat(_texts(values[starts]), np.diff(starts, append=len(values)))
+
+
+def _texts(values: NDArray[Any]) -> NDArray[np.str_]:
     if values.dtype.kind == "f":
         texts = [number_text(float(value)) for value in values]
     elif values.dtype.kind in "iu":

@@ -123,7 +123,7 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
         used |= {column.path for column in track.address.values()}
         used |= {track.depth.column.path} if track.depth else set()
     if sections and any(track.placement for track in tracks):
-        used |= {column.path for column in columns if column.table == sections.top.column.table}
+        used |= sections.columns
     if not any(track.length for track in tracks):
         raise ScanError(f"{path}: the features are there, but have no rows", path)
     return Scan(

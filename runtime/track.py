@@ -50,7 +50,7 @@ class Track:
     @property
     def depth_text(self) -> str:
         """What its depths are, for people: the column, and the table of sections that places them."""
-        return f"{self.depth} {self.placement or ''}".rstrip() if self.depth else ""
+        return ", ".join(str(part) for part in (self.depth, self.placement) if part)
 
     @property
     def parts(self) -> tuple[str, ...]:
