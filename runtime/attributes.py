@@ -7,19 +7,21 @@ from typing import Any
 import h5py
 import numpy as np
 
+from .errors import DAMAGE
 from .features import letters
+from .limits import attribute_fits, attribute_names
 
 
 def find_attributes(node: Any, *names: str) -> list[Any]:
     """List the values of a node's attributes whose names are equal by their letters; unreadable ones are left out."""
     found: list[Any] = []
-    for name in node.attrs:
+    for name in attribute_names(node):
         if letters(name) in names:
             try:
-                value = node.attrs[name]
-            except (OSError, RuntimeError, TypeError, ValueError, KeyError):
+                value = node.attrs[name] if attribute_fits(node, name) else None
+            except DAMAGE:
                 continue
-            if not isinstance(value, (h5py.Empty, h5py.Reference)):
+            if value is not None and not isinstance(value, (h5py.Empty, h5py.Reference)):
                 found.append(value)
     return found
 

@@ -24,7 +24,7 @@ CPU_SECONDS = 60
 """Processor time that a run may take between two steps forward. The slowest honest one, inflating a storage chunk of
 128 MiB several times over on a slow core, takes a few seconds."""
 MEMORY = 1 << 30
-"""Bytes that a run may take beyond what the program holds when it starts to read: ten times what an honest scan does."""
+"""Bytes that a run may take beyond what the program holds when it starts to read; an honest scan takes a tenth."""
 MEMORY_PER_PROCESSOR = 16 << 20
 """What is added for each processor: the stacks of its threads count as memory taken."""
 GRACE_SECONDS = 10
