@@ -10,7 +10,7 @@ import h5py
 from .attributes import as_texts, find_attributes
 from .column import Column
 from .errors import DAMAGE
-from .limits import Walk, kept_elsewhere, short
+from .limits import Walk, kept_elsewhere, place
 from .links import leads_astray
 
 MAX_NAMELESS_COLUMNS = 64
@@ -42,20 +42,20 @@ def find_columns(file: Any, notes: list[str]) -> list[Column]:
 
 
 def _open(walk: Walk, group: Any, name: str) -> Any:
-    place = f"{short(group.name).rstrip('/')}/{short(name)}".lstrip("/")
+    where = place(f"{group.name}/{name}")
     try:
         if astray := leads_astray(group, name):
-            walk.leave_out(f"{place} {astray}")
+            walk.leave_out(f"{where} {astray}")
             return None
         node = group[name]
         if isinstance(node, h5py.Dataset):
             if elsewhere := kept_elsewhere(node):
-                walk.leave_out(f"{place} {elsewhere}")
+                walk.leave_out(f"{where} {elsewhere}")
                 return None
             _ = node.shape, node.dtype  # so that a dataset of a type that h5py does not know is found out here
         return node
     except DAMAGE as error:
-        walk.leave_out(f"{place} cannot be read: {error}")
+        walk.leave_out(f"{where} cannot be read: {error}")
         return None
 
 

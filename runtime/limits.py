@@ -92,7 +92,7 @@ class Walk:
         """
         advanced()
         if str(group.name).count("/") > MAX_NESTING:
-            self.leave_out(f"{short(group.name)} is nested more than {MAX_NESTING} groups deep: not read")
+            self.leave_out(f"{place(group.name)} is nested more than {MAX_NESTING} groups deep: not read")
             return False
         self._n_links += len(group)
         if self._n_links > MAX_OBJECTS:
@@ -112,7 +112,7 @@ class Walk:
         self._n_columns += n
         if self._n_columns > MAX_WIDTH:
             raise ScanError(
-                f"{self._path} has more than {MAX_WIDTH:,} columns, the last in {short(dataset.name)}: "
+                f"{self._path} has more than {MAX_WIDTH:,} columns, the last in {place(dataset.name)}: "
                 f"not a core scan, or damaged",
                 self._path,
             )
@@ -150,7 +150,7 @@ def require_bounded(dataset: Any) -> None:
     ScanError
         If it cannot.
     """
-    path, name = Path(dataset.file.filename), short(dataset.name)
+    path, name = Path(dataset.file.filename), place(dataset.name)
     n_rows, row_bytes = dataset.shape[0], dataset.dtype.itemsize * math.prod(dataset.shape[1:])
     stored = min(dataset.id.get_storage_size(), path.stat().st_size)
     if row_bytes > MAX_ROW_BYTES:
@@ -177,7 +177,7 @@ def require_bounded(dataset: Any) -> None:
 
 
 def attribute_names(node: Any) -> list[str]:
-    """List the names of an object's attributes.
+    """List the names of an object's attributes; one that is not UTF-8 is none that we know.
 
     Raises
     ------
@@ -188,21 +188,32 @@ def attribute_names(node: Any) -> list[str]:
     if len(attributes) > MAX_ATTRIBUTES:
         path = Path(node.file.filename)
         raise ScanError(
-            f"{path}: {short(node.name)} has {len(attributes):,} attributes, more than {MAX_ATTRIBUTES:,}: "
+            f"{path}: {place(node.name)} has {len(attributes):,} attributes, more than {MAX_ATTRIBUTES:,}: "
             "not a core scan, or damaged",
             path,
         )
-    return list(attributes)
+    return [name for name in attributes if isinstance(name, str)]
 
 
-def attribute_fits(node: Any, name: str) -> bool:
-    """Tell whether an attribute is small enough to be read."""
+def require_small(node: Any, name: str) -> None:
+    """Make sure that an attribute is small enough to be read.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
     attribute = node.attrs.get_id(name)
     n_values, value_bytes = attribute.get_space().get_simple_extent_npoints(), attribute.get_type().get_size()
-    return bool(n_values * value_bytes <= MAX_ATTRIBUTE_BYTES)
+    if n_values * value_bytes > MAX_ATTRIBUTE_BYTES:
+        raise ValueError(f"it has {n_values * value_bytes:,} bytes, more than {MAX_ATTRIBUTE_BYTES:,}")
 
 
-def short(name: Any) -> str:
-    """Shorten a name from a file for a message."""
-    text = str(name).lstrip("/") or "/"
+def place(name: Any) -> str:
+    """Give the path of an object for a message."""
+    return short(str(name).lstrip("/") or "/")
+
+
+def short(text: str) -> str:
+    """Shorten what a file calls something, for a message."""
     return text if len(text) <= 120 else f"{text[:80]} … {text[-30:]}"

@@ -10,16 +10,18 @@ MAX_HOPS = 16
 """Soft links on the way to one object, as libhdf5 has it."""
 
 
-def leads_astray(group: Any, name: str) -> str | None:
+def leads_astray(group: Any, name: str | bytes) -> str | None:
     """Tell why a link of a group is not followed: it leads out of the file, in a circle or nowhere. None: it may be.
 
     Parameters
     ----------
     group : h5py.Group
         Where the link is. Every group on the way there is known to be in the file.
-    name : str
-        Its name.
+    name : str or bytes
+        Its name; h5py gives bytes where it is not UTF-8.
     """
+    if isinstance(name, bytes):
+        return "has a name that is not UTF-8: not read"
     raw = name.encode("utf-8", "surrogateescape")
     if b"/" in raw or raw in (b"", b"."):  # as a path it would lead to something else
         return "has a name that is none"
