@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from .errors import LithoError, ScanError
 
-CPU_SECONDS = 60
+CPU_SECONDS = 30
 """Processor time that a run may take between two steps forward. The slowest honest one, inflating a storage chunk of
 128 MiB several times over on a slow core, takes a few seconds."""
 MEMORY = 1 << 30

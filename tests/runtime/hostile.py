@@ -600,7 +600,7 @@ def name_that_is_a_path(path: Path) -> None:
     patch(path, (b"\x05out_R", b"\x05out/R"), mend=True)
 
 
-@fault("cannot be read")
+@fault("has a name that is none")
 def name_that_is_empty(path: Path) -> None:
     write(path, "latest", R=RED)
     patch(path, (b"\x01\x00\x01R", b"\x01\x00\x01\x00"), mend=True)
@@ -648,7 +648,7 @@ def chunk_beyond_the_end(path: Path) -> None:
     patch(path, (address.to_bytes(8, "little"), (1 << 40).to_bytes(8, "little")))
 
 
-@fault("cannot be read, the file is damaged there")
+@fault("R cannot be read")
 def contiguous_values_beyond_the_end(path: Path) -> None:
     write(path, R=RED)
     with h5py.File(path) as file:
