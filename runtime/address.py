@@ -14,6 +14,7 @@ from .attributes import as_text, find_attributes
 from .column import Column
 from .errors import ScanError
 from .features import letters
+from .limits import MAX_TEXT_BYTES
 
 ADDRESS: Mapping[str, tuple[str, ...]] = {
     "expedition": ("expedition", "exp", "leg", "cruise"),
@@ -43,7 +44,7 @@ def address_columns(members: list[Column]) -> dict[str, Column]:
     found: dict[str, Column] = {}
     for column in members:
         part = address_part(column.name)
-        if part and (column.is_text or column.is_number):
+        if part and (column.is_text or column.is_number) and column.dtype.itemsize <= MAX_TEXT_BYTES:
             found.setdefault(part, column)
     return {part: found[part] for part in ADDRESS if part in found}
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .command import clear_errors, new_app, progress, say
+from .command import clear_errors, new_app, progress, run_guarded, say
 
 app = new_app("Embed core scans, without torch.")
 
@@ -98,4 +98,4 @@ def _verify(name: str) -> None:
 
 def main() -> None:
     """Run ``lithovae-run``."""
-    app()
+    run_guarded(app)

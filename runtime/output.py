@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import guard
 from .errors import OutputError
 
 
@@ -49,6 +50,7 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
         handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.absolute().parent)
     except OSError as error:
         raise OutputError(f"cannot write in {path.absolute().parent}: {error.strerror}", path) from error
+    guard.writing(partial)
     try:
         with os.fdopen(handle, "w+b") as file:
             yield file

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .address import run_starts
 from .attributes import decode, number_text
 from .column import Column
-from .errors import ScanError
+from .errors import DAMAGE, ScanError
 from .missing import without_sentinels
 
 
@@ -62,7 +62,7 @@ def _read(columns: Sequence[Column], start: int, stop: int) -> Iterator[tuple[Co
             fields = [other.field for other in columns if other.dataset.name == name]
             try:
                 blocks[name] = _read_fields(dataset, fields, start, stop)
-            except (OSError, RuntimeError, ValueError) as error:
+            except DAMAGE as error:
                 file = dataset.file.filename
                 raise ScanError(
                     f"{file}: rows {start} to {stop} of {name} cannot be read, the file is damaged there: {error}", file
