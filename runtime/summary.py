@@ -77,7 +77,7 @@ class Summary:
     def notes(self) -> list[str]:
         """What was found on the way, beyond the scan's notes; complete when all rows have been taken."""
         restart = self._ranges.restart()
-        said = f"{restart}: a row's depth holds within its {restart.level} alone" if restart else ""
+        said = f"{restart}: rows of equal depth are from different places" if restart else ""
         return [note for note in (said, self.policy.note) if note]
 
     def take(self, done: Embedded) -> None:
