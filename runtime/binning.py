@@ -30,12 +30,15 @@ class Block:
         Where each row comes from.
     samples : ndarray of shape (n, 6), int64, or None
         Samples behind each feature; None where the rows are the scan's own.
+    first : int
+        Number of the first of them among all rows.
     """
 
     features: NDArray[np.float32]
     depth: NDArray[np.float64] | None
     address: dict[str, NDArray[np.str_]]
     samples: NDArray[np.int64] | None = None
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.features)
@@ -105,7 +108,7 @@ class Binning:
         holes = self._holes.encode([texts[part] for part in self._shared], n_runs)
         none = np.full(n_runs, -1)
         codes = [self._labels[part].encode([texts[part]], n_runs) if part in texts else none for part in self._parts]
-        self._ranges.add(texts, starts, stretch.depth)
+        self._ranges.add(texts, starts, stretch.depth, stretch.track.depth_text)
         before = self.bins.n_left_out
         keys = self.bins.add(
             stretch.depth,
@@ -140,9 +143,9 @@ class Binning:
             raise ScanError(f"{self._scan.path}: no sample has both a depth and a value", self._scan.path)
         if restart := self._ranges.restart():
             raise ScanError(
-                f"{self._scan.path}: {restart}: samples from different places would be averaged. Give a table of the "
-                "sections' top depths (docs/scan-format.md), a hole column where these are different holes, or keep "
-                "the rows as they are with --bin none",
+                f"{self._scan.path}: {restart}: samples from different places would be averaged. Add a column of holes "
+                "or, for depths in sections, columns of core and section and a table of their top depths "
+                "(docs/scan-format.md); --bin none keeps the rows of one table as they are",
                 self._scan.path,
             )
 
@@ -155,4 +158,5 @@ class Binning:
             address[part] = np.array(texts_of_codes, np.str_)[labels[:, i]]
         with np.errstate(over="ignore"):  # a mean beyond float32 becomes infinite, and so missing
             features = bins.mean(rows).astype(np.float32)
-        return Block(features, bins.depth[rows], address, bins.count[rows])
+        first = rows.indices(len(bins))[0] if isinstance(rows, slice) else 0
+        return Block(features, bins.depth[rows], address, bins.count[rows], first)

@@ -40,7 +40,7 @@ def test_every_command_and_its_main_options_are_documented(docs: str) -> None:
         command = typer.main.get_command(app)
         for subcommand in getattr(command, "commands", {}):
             assert f"{name} {subcommand}" in docs, subcommand
-    for option in ("--out", "--model", "--map"):
+    for option in ("--out", "--model", "--map", "--bin", "--missing"):
         assert option in docs
 
 

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lithovae.runtime import InputError, LithoModel, ScanError
+from lithovae.runtime import track as track_module
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.pipeline import embed_scan
 from lithovae.runtime.rows import BinWidth, Rows, parse_bin, rows_of
@@ -141,8 +142,8 @@ def test_depths_that_start_again_are_not_averaged(write_scan: WriteScan, level: 
 def test_rows_as_they_are_may_start_again_and_it_is_said(write_scan: WriteScan, tmp_path: Path) -> None:
     data = {"R": np.ones(30), "depth": np.tile(np.arange(15) * 0.1, 2), "section": np.repeat([1, 2], 15)}
     summary = embed_scan(write_scan(data), tmp_path / "out.npz", LithoModel.load("unsup_hybrid"))
-    assert summary.notes == ["depths start again near 0 with each section (2 of 2): a row's depth holds within its "
-                             "section alone"]  # fmt: skip
+    said = "depths start again near 0 with each section (2 of 2): rows of equal depth are from different places"
+    assert summary.notes == [said]
     with np.load(tmp_path / "out.npz") as arrays:
         assert json.loads(str(arrays["about"]))["notes"][-1] == summary.notes[0]
 
@@ -173,3 +174,34 @@ def test_depths_below_sea_floor_are_taken_in_any_order(write_scan: WriteScan, to
         shuffled = {name: values[some] for name, values in data.items()} | {"R": np.ones(len(order))}
         with open_scan(write_scan(shuffled)) as scan:
             assert rows(scan, 0.2).n == len(np.unique(np.rint(data["depth"] / 0.2)))
+
+
+@pytest.mark.parametrize("block_rows", [7, 65_536])
+def test_depths_that_fall_back_are_noticed_without_labels_too(
+    write_scan: WriteScan, monkeypatch: pytest.MonkeyPatch, block_rows: int
+) -> None:
+    monkeypatch.setattr(track_module, "BLOCK_ROWS", block_rows)
+    two_holes = np.concatenate([np.arange(0.1, 30, 0.1), [np.nan], np.arange(0, 25, 0.1)])
+    n = len(two_holes)
+    with open_scan(write_scan({"R": np.ones(n), "depth": two_holes})) as scan:
+        with pytest.raises(ScanError, match=r"depths of depth .* fall back to near 0 and rise again 2 times"):
+            rows(scan, 0.2)
+    hole = np.where(np.arange(n) < 300, "A", "B").astype("S1")
+    with open_scan(write_scan({"R": np.ones(n), "depth": two_holes, "hole": hole})) as scan:
+        assert rows(scan, 0.2).n > 250
+
+
+@pytest.mark.parametrize(
+    "depth",
+    [
+        np.random.default_rng(0).permutation(np.arange(0, 9, 0.01)),
+        np.arange(9, 0, -0.01),
+        np.concatenate([np.arange(0, 0.4, 0.01), np.arange(0, 9, 0.01)]),  # a false start
+        np.arange(0, 9, 0.01) + np.random.default_rng(0).normal(0, 0.01, 900),  # an encoder's jitter
+        np.concatenate([np.arange(0, 9, 0.02), np.arange(8, 17, 0.02), np.arange(16, 25, 0.02)]),  # cores that overlap
+        np.concatenate([np.arange(20, 30, 0.02), np.arange(0, 20, 0.02)]),
+    ],
+)
+def test_depths_that_are_out_of_order_are_taken(write_scan: WriteScan, depth: Floats) -> None:
+    with open_scan(write_scan({"R": np.ones(len(depth)), "depth": depth})) as scan:
+        assert rows(scan, 0.2).n == len(np.unique(np.rint(depth / 0.2)))
