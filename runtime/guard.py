@@ -9,6 +9,7 @@ and a slow disk does not. Outside a guarded child, `reading`, `writing` and `adv
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -220,6 +221,7 @@ def _die_with(parent: int) -> None:
 
 def _keep_to_one_line() -> None:
     """Leave standard error to Python: what C libraries print there as they die is not for users."""
+    faulthandler.disable()
     ours = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

@@ -718,3 +718,16 @@ def texts_that_are_all_one_megabyte(path: Path) -> None:
         rows = file["hole"].chunks[0]
         for start in range(0, 20_000, rows):
             reference.write_direct_chunk((start,), chunk * rows)
+
+
+def as_table() -> str:
+    """Give the faults as ``docs/hostile-files.md`` lists them."""
+    rows = [
+        f"| {name.replace('_', ' ')} | {'reads R; ' * fault.reads}{fault.words.replace('|', '')} |"
+        for name, fault in FAULTS.items()
+    ]
+    return "\n".join(["| fault | what is said |", "|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    print(as_table())
