@@ -59,7 +59,7 @@ def fault(words: str, *, reads: bool = False) -> Callable[[Callable[[Path], None
     return register
 
 
-def write(path: Path, libver: str = "earliest", **datasets: Any) -> None:
+def write(path: Path, libver: str = "earliest", /, **datasets: Any) -> None:
     """Write datasets; a dict gives the arguments of create_dataset."""
     with h5py.File(path, "w", libver=(LIBVERS[libver], "v110")) as file:
         for name, values in datasets.items():
@@ -563,7 +563,7 @@ def nothing_but_infinity(path: Path) -> None:
 
 @fault(r"R is a link to another file")
 def name_of_control_characters(path: Path) -> None:
-    write(path, **{"\x1b[2J\x07\n\r\tR": RED[:0], "R": h5py.ExternalLink("\x1b[31m", "\n")})
+    write(path, "earliest", **{"\x1b[2J\x07\n\r\tR": RED[:0], "R": h5py.ExternalLink("\x1b[31m", "\n")})
 
 
 @fault(r"looks like R, but its unit '\x1b]0;owned\x07\nerror:' is not")
@@ -575,7 +575,7 @@ def unit_that_a_terminal_would_obey(path: Path) -> None:
 
 @fault(r"none of the six features found among R\x1b[31m error: all is well")
 def name_that_forges_a_message(path: Path) -> None:
-    write(path, **{"R\x1b[31m\nerror: all is well": RED})
+    write(path, "earliest", **{"R\x1b[31m\nerror: all is well": RED})
 
 
 @fault("…")
@@ -591,7 +591,7 @@ def name_that_is_not_utf_8(path: Path) -> None:
 
 @fault("none of the six features found among ..")
 def name_of_dots(path: Path) -> None:
-    write(path, **{"..": RED})
+    write(path, "earliest", **{"..": RED})
 
 
 @fault("has a name that is none")
