@@ -720,6 +720,27 @@ def texts_that_are_all_one_megabyte(path: Path) -> None:
             reference.write_direct_chunk((start,), chunk * rows)
 
 
+# What libhdf5 itself does not survive
+
+
+@fault("of computing without getting any further (SIGXCPU) on this file")
+def heap_that_goes_in_circles(path: Path) -> None:
+    write(path, R=RED)
+    with h5py.File(path, "a") as file:
+        file["R"].attrs["units"] = "0-255"
+    first = path.read_bytes().index(b"GCOL") + 16
+    patch_at(path, first, bytes(16))  # an object without number and length: the next one is where it is
+
+
+@fault("crashed (SIG")
+def chunk_smaller_than_its_checksum(path: Path) -> None:
+    write(path, R={"data": RED, "chunks": (1000,), "fletcher32": True})
+    with h5py.File(path) as file:
+        address = file["R"].id.get_chunk_info(0).byte_offset
+    entry = path.read_bytes().index(address.to_bytes(8, "little")) - 24  # length, filter mask, two offsets
+    patch_at(path, entry, (2).to_bytes(4, "little"))
+
+
 def as_table() -> str:
     """Give the faults as ``docs/hostile-files.md`` lists them."""
     rows = [
