@@ -12,6 +12,7 @@ from .address import run_starts
 from .attributes import decode, number_text
 from .column import Column
 from .errors import DAMAGE, ScanError
+from .guard import advanced
 from .missing import without_sentinels
 
 
@@ -60,6 +61,7 @@ def _read(columns: Sequence[Column], start: int, stop: int) -> Iterator[tuple[Co
         dataset, name = column.dataset, column.dataset.name
         if name not in blocks:
             fields = [other.field for other in columns if other.dataset.name == name]
+            advanced()
             try:
                 blocks[name] = _read_fields(dataset, fields, start, stop)
             except DAMAGE as error:

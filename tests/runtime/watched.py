@@ -1,4 +1,4 @@
-"""`lithovae-run` in a process that is forked from this one: the whole of it, its guard too, without the imports' time."""
+"""`lithovae-run` in a process forked from this one: the whole of it, its guard too, without the imports' time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 import h5py  # noqa: F401 (so that a forked process need not import it)
 
@@ -60,12 +60,13 @@ def run(*arguments: str | Path, model: LithoModel, timeout: float = 90) -> Done:
         seconds = time.monotonic() - start
         if os.WIFEXITED(code):
             status = os.WEXITSTATUS(code)
-        texts = []
-        for file in (out, err):
-            file.seek(0)
-            texts.append(file.read().decode(errors="backslashreplace"))
         began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return Done(status, *texts, seconds, (used.ru_maxrss - began) * 1024)
+        return Done(status, _text(out), _text(err), seconds, (used.ru_maxrss - began) * 1024)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="backslashreplace")
 
 
 def _be_child(arguments: list[str], model: LithoModel, out: int, err: int) -> NoReturn:
