@@ -99,8 +99,8 @@ def _own_rows(scan: Scan, track: Track, progress: Progress) -> Rows:
 
 
 def _binned_rows(scan: Scan, progress: Progress) -> Rows:
-    parts = [part for part in ADDRESS if any(part in track.address for track in scan.tracks)]
-    shared = [part for part in HOLE_PARTS if all(part in track.address for track in scan.tracks)]
+    parts = [part for part in ADDRESS if any(part in track.parts for track in scan.tracks)]
+    shared = [part for part in HOLE_PARTS if all(part in track.parts for track in scan.tracks)]
     bins = DepthBins(len(FEATURES), n_labels=len(parts))
     holes, labels = Codes(), {part: Codes() for part in parts}
     named = {part: {text} for part, text in scan.address.items() if part in HOLE_PARTS}
