@@ -27,6 +27,10 @@ def run(
             help="Take this column for a feature, as in 'MS=point_MS/hiresMS', 'R=image:0' or 'NGR=table:counts'.",
         ),
     ] = None,
+    inspect: Annotated[
+        bool, typer.Option("--inspect", help="Show what a run would do with SCAN, without running the model.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --inspect: for machines.")] = False,
     verify: Annotated[
         str | None,
         typer.Option(
@@ -44,8 +48,10 @@ def run(
         return
     if scan is None:
         raise typer.BadParameter("which scan is to be embedded?", param_hint="SCAN")
-    if out is None:
-        raise typer.BadParameter("where do the embeddings go?", param_hint="--out")
+    if inspect and out is not None:
+        raise typer.BadParameter("writes nothing: leave out --out", param_hint="--inspect")
+    if json and not inspect:
+        raise typer.BadParameter("goes with --inspect", param_hint="--json")
     mapping = {}
     for entry in map or []:
         feature, equals, place = entry.partition("=")
@@ -53,6 +59,11 @@ def run(
             raise typer.BadParameter(f"{entry!r} is not FEATURE=PATH", param_hint="--map")
         mapping[feature] = place
 
+    if inspect:
+        _inspect(scan, model, mapping, as_json=json)
+        return
+    if out is None:
+        raise typer.BadParameter("where do the embeddings go?", param_hint="--out")
     from .model import LithoModel
     from .pipeline import embed_scan
     from .report import announce, conclude
@@ -60,6 +71,19 @@ def run(
     litho_model = LithoModel.load(model)
     summary = embed_scan(scan, out, litho_model, mapping, announce=announce, progress=progress)
     conclude(summary, litho_model, out)
+
+
+def _inspect(scan: Path, model: str, mapping: dict[str, str], *, as_json: bool) -> None:
+    import json
+
+    from .bundle import Bundle
+    from .plan import plan_of
+    from .plan_text import plan_lines
+
+    bundle = Bundle.read(model)
+    plan = plan_of(scan, mapping, bundle=bundle.name, missing=bundle.missing, progress=progress)
+    for line in [json.dumps(plan, ensure_ascii=True)] if as_json else plan_lines(plan):
+        say(line)
 
 
 def _verify(name: str) -> None:

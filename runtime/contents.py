@@ -16,7 +16,7 @@ from .column import PLAIN, Column
 from .errors import ScanError
 from .features import letters
 from .image import IMAGE, colour_order, image_columns
-from .links import children, identity
+from .nodes import children, identity
 from .pandas_store import is_pandas_store, pandas_columns
 from .selection import ROWS, Axis, Selection
 from .texts import read_names, read_text

@@ -10,7 +10,7 @@ import h5py
 
 from .attributes import first_text
 from .column import Column
-from .links import children
+from .nodes import children
 
 XTGEO = "xtgeo well"
 MAX_METADATA = 1 << 20

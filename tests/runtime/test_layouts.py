@@ -51,16 +51,13 @@ def binned(depth: Floats, values: Floats) -> dict[float, float]:
 
 
 def of_block(block: Block, feature: int, **address: str) -> dict[float, float]:
-    """A feature's values by their depth, of the rows of one address."""
+    """Means of a feature in bins by their depth, of one address's rows (rows that are bins are their own means)."""
     assert block.depth is not None
     here = np.ones(len(block.features), np.bool_)
     for part, text in address.items():
         here &= block.address[part] == text
     here &= ~np.isnan(block.features[:, feature])
-    return {
-        round(float(at), 6): float(value)
-        for at, value in zip(block.depth[here], block.features[here, feature], strict=True)
-    }
+    return binned(block.depth[here], block.features[here, feature].astype(np.float64))
 
 
 @pytest.fixture
