@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,23 +11,31 @@ from numpy.typing import NDArray
 
 from .attributes import as_text, find_attributes
 from .column import Column
-from .errors import ScanError
 from .features import letters
 from .limits import MAX_TEXT_BYTES
 
 ADDRESS: Mapping[str, tuple[str, ...]] = {
     "expedition": ("expedition", "exp", "leg", "cruise"),
     "site": ("site",),
-    "hole": ("hole", "well", "boreholeid"),
+    "hole": ("hole", "well", "boreholeid", "borehole", "wellname"),
     "core": ("core",),
     "type": ("type", "coretype"),
-    "section": ("section", "sect"),
+    "section": ("section", "sect", "sectnum"),
 }
 """The parts of a sample's address, from the widest to the narrowest, and the names they go by."""
 HOLE_PARTS = ("expedition", "site", "hole")
 """The parts of an address that tell one hole from another."""
-HOLE_NAME = re.compile(r"(?<![0-9A-Z])(?:\d{3}-)?[UCM]?\d{3,4}-?[A-Z](?![0-9A-Za-z])")
-"""A group named like a hole: U1482A, 926B, 162-984-A, 346-U1422-A."""
+HOLE_NAME = r"(?:\d{3}-)?(?:[UCM]\d{4}|\d{3,4})-?[A-Z]"
+"""A hole's name: U1482A, 926B, 162-984-A, 346-U1422-A."""
+_HOLE = re.compile(HOLE_NAME)
+_SECTION = re.compile(
+    rf"(?P<hole>{HOLE_NAME})[-_](?P<core>\d{{1,3}})(?P<type>[A-Z])(?:[-_](?P<section>\d{{1,2}}|CC)(?:[-_][AW])?)?"
+)
+"""A core's or a section's name as IODP writes it: U1482A-3H, 363-U1482A-3H-2-A."""
+_CORE = re.compile(r"(?P<core>\d{1,2})(?P<type>[FGHMNPRSWX])")
+"""A core's name: its number and how it was cut, with the letters of IODP's coring tools (1D to 3D are none)."""
+_WORDED = re.compile(r"(?P<word>[A-Za-z]+)[\s_.:#-]*(?P<value>[A-Za-z]?\d[\w.-]*|[A-Z]|CC)")
+
 
 Texts = Mapping[str, NDArray[np.str_]]
 """Parts of an address, an array of shape (n,) for each."""
@@ -49,35 +56,127 @@ def address_columns(members: list[Column]) -> dict[str, Column]:
     return {part: found[part] for part in ADDRESS if part in found}
 
 
-def address_attributes(path: Path, file: Any, columns: list[Column], notes: list[str]) -> dict[str, str]:
-    """Collect address attributes from the root and from the groups above the columns.
+def address_of_name(name: str, above: str = "") -> dict[str, str]:
+    """Read the address in a group's name.
 
-    Contradictions are left out, and noted; but columns of different holes are never brought together.
+    Parameters
+    ----------
+    name : str
+        As ``U1482A``, ``363-U1482A-3H-2``, ``3H``, ``core_3``, ``Section 2``, ``Hole A``.
+    above : str, optional
+        Name of the group above: below one called ``cores``, a bare ``3`` is a core.
 
-    Raises
-    ------
-    ScanError
-        If the attributes name different holes.
+    Returns
+    -------
+    dict of str to str
+        Parts of the address; empty where the name is none.
     """
-    places = {"/"}
-    for column in columns:
-        parts = str(column.dataset.name).split("/")[1:]
-        places |= {"/" + "/".join(parts[:n]) for n in range(1, len(parts) + 1)}
-    found: dict[str, set[str]] = {}
-    for place in places:
-        for part, aliases in ADDRESS.items():
-            texts = [as_text(value) for value in find_attributes(file[place], *aliases)]
-            found.setdefault(part, set()).update(text for text in texts if text)
-    named = {match[0] for place in places for match in HOLE_NAME.finditer(place)}
-    if len(named) > 1:
-        found["hole"] = named
-    for part, values in found.items():
-        if len(values) > 1 and part in HOLE_PARTS:
-            names = ", ".join(sorted(values))
-            raise ScanError(f"{path}: the features are spread over several holes ({part} {names}): --map one's", path)
-        if len(values) > 1:
-            notes.append(f"the file's attributes disagree on the {part} ({', '.join(sorted(values))}): left out")
-    return {part: found[part].pop() for part in ADDRESS if len(found.get(part, ())) == 1}
+    if match := _SECTION.fullmatch(name):
+        return {part: text for part, text in match.groupdict().items() if text}
+    if _HOLE.fullmatch(name):
+        return {"hole": name}
+    if match := _CORE.fullmatch(name):
+        return match.groupdict()
+    if match := _WORDED.fullmatch(name):
+        part, value = address_part(match["word"]), match["value"]
+        if part == "expedition" and not re.fullmatch(r"\d{3}[A-Z]?", value):
+            part = None  # exp1 and exp2 are experiments
+        if part and part != "type":
+            inner = _CORE.fullmatch(value) if part == "core" else None
+            return inner.groupdict() if inner else {part: value}
+    part = address_part(above.rstrip("s"))
+    return {part: name} if part and part != "type" and re.fullmatch(r"\d+|[A-Z]|CC", name) else {}
+
+
+class Addresses:
+    """What a file says of the address of its groups: by attributes, by scalar datasets, by names.
+
+    Parameters
+    ----------
+    file : h5py.File
+        The open file.
+    stated : mapping of str to mapping
+        What scalar datasets and metadata state, by the group's path.
+    """
+
+    def __init__(self, file: Any, stated: Mapping[str, Mapping[str, str]]) -> None:
+        self._file, self._stated = file, stated
+        self._attributes: dict[str, dict[str, str]] = {}
+
+    def attributed(self, place: str) -> dict[str, str]:
+        """Collect what attributes say of a group or dataset; the nearest has the last word."""
+        found: dict[str, str] = {}
+        for path in _ancestors(place):
+            found |= self._at(path)
+        return found
+
+    def named(self, place: str) -> dict[str, str]:
+        """Collect what the names of a group or dataset and of those above it say."""
+        found: dict[str, str] = {}
+        names = place.split("/")[1:]
+        for above, name in zip(["", *names], names, strict=False):
+            found |= address_of_name(name, above)
+        return found
+
+    def key(self, place: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+        """Tell siblings apart: which parts of an address a place has, and what they are."""
+        parts = set(self.named(place).items()) | set(self.attributed(place).items())
+        return frozenset(part for part, _ in parts), frozenset(parts)
+
+    def _at(self, path: str) -> dict[str, str]:
+        if path not in self._attributes:
+            found = dict(self._stated.get(path, {}))
+            for part, aliases in ADDRESS.items():
+                for value in find_attributes(self._file[path], *aliases):
+                    if text := as_text(value):
+                        found[part] = text
+            self._attributes[path] = found
+        return self._attributes[path]
+
+
+def _ancestors(place: str) -> list[str]:
+    names = place.split("/")[1:]
+    return ["/", *("/" + "/".join(names[:n]) for n in range(1, len(names) + 1) if names[n - 1])]
+
+
+def constant_addresses(
+    addresses: Addresses, places: list[tuple[str, list[str]]], notes: list[str]
+) -> list[dict[str, str]]:
+    """Find the constant parts of the address of each of several tables.
+
+    Parameters
+    ----------
+    addresses : Addresses
+        What the file says.
+    places : list of (str, list of str)
+        Path of each table, and of the datasets that features are taken from.
+    notes : list of str
+        Takes what is contradictory, which is left out.
+    """
+    attributed, named = [], [addresses.named(home) for home, _ in places]
+    for home, datasets in places:
+        found = addresses.attributed(home)
+        of_datasets: dict[str, set[str]] = {}
+        for dataset in datasets:
+            for part, text in addresses.attributed(dataset).items():
+                of_datasets.setdefault(part, set()).add(text)
+        for part, texts in of_datasets.items():
+            if len(texts) > 1:
+                notes.append(f"attributes in {home} disagree on the {part} ({', '.join(sorted(texts))}): left out")
+                found.pop(part, None)
+            else:
+                found[part] = next(iter(texts))
+        attributed.append(found)
+    constants = []
+    for i in range(len(places)):
+        found = dict(named[i])
+        for part, text in attributed[i].items():
+            tells = len({names.get(part, "") for names in named}) > 1
+            is_shared = len({other.get(part) for other in attributed}) == 1
+            if part not in found or not (tells and is_shared):
+                found[part] = text  # an attribute is meant; but one above all, where names tell groups apart, is not
+        constants.append({part: found[part] for part in ADDRESS if part in found})
+    return constants
 
 
 def run_starts(columns: Sequence[NDArray[Any]], n: int) -> NDArray[np.intp]:

@@ -77,3 +77,20 @@ def decode(value: bytes) -> str:
 def number_text(value: float) -> str:
     """Write a number as a person would: a core number that a notebook has left as 1.0 is 1."""
     return str(int(value)) if value.is_integer() else repr(value)
+
+
+def first_text(node: Any, *names: str) -> str:
+    """Give the first text among a node's attributes of some names; empty where there is none."""
+    return next((text for value in find_attributes(node, *names) if (text := as_text(value)) is not None), "")
+
+
+def raw_attribute(node: Any, name: str) -> bytes:
+    """Give the bytes of a node's attribute of this very name; empty where there is none, or it is not text."""
+    if name not in attribute_names(node):
+        return b""
+    try:
+        require_small(node, name)
+        value = node.attrs[name]
+    except DAMAGE:
+        return b""
+    return bytes(value) if isinstance(value, bytes) else b""

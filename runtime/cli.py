@@ -43,6 +43,10 @@ def run(
             "feature by its mean; leave the row out; stop.",
         ),
     ] = "auto",
+    inspect: Annotated[
+        bool, typer.Option("--inspect", help="Show what a run would do with SCAN, without running the model.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --inspect: for machines.")] = False,
     verify: Annotated[
         str | None,
         typer.Option(
@@ -60,8 +64,10 @@ def run(
         return
     if scan is None:
         raise typer.BadParameter("which scan is to be embedded?", param_hint="SCAN")
-    if out is None:
-        raise typer.BadParameter("where do the embeddings go?", param_hint="--out")
+    if inspect and out is not None:
+        raise typer.BadParameter("writes nothing: leave out --out", param_hint="--inspect")
+    if json and not inspect:
+        raise typer.BadParameter("goes with --inspect", param_hint="--json")
     mapping = {}
     for entry in map or []:
         feature, equals, place = entry.partition("=")
@@ -69,6 +75,11 @@ def run(
             raise typer.BadParameter(f"{entry!r} is not FEATURE=PATH", param_hint="--map")
         mapping[feature] = place
 
+    if inspect:
+        _inspect(scan, model, mapping, as_json=json)
+        return
+    if out is None:
+        raise typer.BadParameter("where do the embeddings go?", param_hint="--out")
     from .model import LithoModel
     from .pipeline import embed_scan
     from .policy import as_policy
@@ -81,6 +92,19 @@ def run(
         scan, out, litho_model, mapping, bin_width=bin_width, missing=policy, announce=announce, progress=progress
     )
     conclude(summary, litho_model, out)
+
+
+def _inspect(scan: Path, model: str, mapping: dict[str, str], *, as_json: bool) -> None:
+    import json
+
+    from .bundle import Bundle
+    from .plan import plan_of
+    from .plan_text import plan_lines
+
+    bundle = Bundle.read(model)
+    plan = plan_of(scan, mapping, bundle=bundle.name, missing=bundle.missing, progress=progress)
+    for line in [json.dumps(plan, ensure_ascii=True)] if as_json else plan_lines(plan):
+        say(line)
 
 
 def _verify(name: str) -> None:

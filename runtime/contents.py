@@ -1,85 +1,213 @@
-"""The columns of an open HDF5 file, by whatever links they are reached."""
+"""The columns of an open HDF5 file, in whatever layout they are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import h5py
 
-from .attributes import as_texts, find_attributes
-from .column import Column
-from .errors import DAMAGE
-from .limits import Walk, kept_elsewhere, place
-from .links import leads_astray
+from . import matlab, netcdf
+from .address import address_part
+from .attributes import as_texts, find_attributes, first_text
+from .column import PLAIN, Column
+from .features import letters
+from .image import IMAGE, colour_order, image_columns
+from .limits import Walk
+from .nodes import children, identity
+from .pandas_store import is_pandas_store, pandas_columns
+from .selection import ROWS, Axis, Selection
+from .texts import read_names, read_text
+from .wells import is_well, well_columns
 
 MAX_NAMELESS_COLUMNS = 64
 NAME_ATTRIBUTES = ("columns", "columnnames", "featurenames", "features", "names", "fields", "channels", "labels")
+COMPOUND, MATRIX, LYING = "compound tables", "a matrix with named columns", "a matrix with named rows"
 
 
-def find_columns(file: Any, notes: list[str]) -> list[Column]:
-    """List every column of an open file. Links within it are followed; what is not is said in ``notes``."""
-    found: list[Column] = []
+@dataclass
+class Contents:
+    """What a file holds.
+
+    Attributes
+    ----------
+    columns : list of Column
+        All columns.
+    addresses : dict of str to dict
+        By the path of a group: parts of the address that its scalar datasets or its metadata state.
+    """
+
+    columns: list[Column] = field(default_factory=list)
+    addresses: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def find_contents(file: Any, notes: list[str]) -> Contents:
+    """List what an open file holds; what is left out is said in ``notes``.
+
+    Raises
+    ------
+    ScanError
+        If a ragged array is not whole, or names are compressed by a filter that is not to be had.
+    """
+    found = Contents()
+    dimensions: dict[str, int] = {}
     seen: set[Any] = set()
     groups = [file["/"]]
     walk = Walk(file, notes)
     while groups:
         group = groups.pop()
-        identity = (h5py.h5o.get_info(group.id).fileno, h5py.h5o.get_info(group.id).addr)
-        if identity in seen or not walk.enter(group):
+        if identity(group) in seen or not walk.enter(group):
             continue
-        seen.add(identity)
+        seen.add(identity(group))
+        nodes = children(group, walk)
+        if is_pandas_store(group):
+            found.columns += pandas_columns(group, nodes, notes)
+            continue
+        if is_well(group, nodes):
+            columns, address = well_columns(group, nodes, walk, notes)
+            found.columns += columns
+            found.addresses[str(group.name)] = address
+            continue
         inner = []
-        for name in group:
-            node = _open(walk, group, name)
+        for name, node in nodes.items():
             if isinstance(node, h5py.Group):
-                inner.append(node)
-            elif isinstance(node, h5py.Dataset):
-                found.extend(_columns_of(walk, node))
+                if not (first_text(node, "class") == "TINDEX" or matlab.is_internal(node)):  # a PyTables index
+                    inner.append(node)
+                continue
+            if first_text(node, "class") == "DIMENSION_SCALE" and (number := netcdf.dimension_of(node, 0)) is not None:
+                dimensions[name] = number
+            found.columns += _columns_of(node, nodes, walk, notes)
+            part = address_part(name)
+            if part and node.shape is not None and (text := read_text(node)):
+                found.addresses.setdefault(str(group.name), {})[part] = text
         groups += reversed(inner)
     walk.conclude()
+    found.columns += netcdf.spread_ragged(found.columns, dimensions, notes)
     return found
 
 
-def _open(walk: Walk, group: Any, name: str) -> Any:
-    where = place(f"{group.name}/{name}")
-    try:
-        if astray := leads_astray(group, name):
-            walk.leave_out(f"{where} {astray}")
-            return None
-        node = group[name]
-        if isinstance(node, h5py.Dataset):
-            if elsewhere := kept_elsewhere(node):
-                walk.leave_out(f"{where} {elsewhere}")
-                return None
-            _ = node.shape, node.dtype  # so that a dataset of a type that h5py does not know is found out here
-        return node
-    except DAMAGE as error:
-        walk.leave_out(f"{where} cannot be read: {error}")
-        return None
-
-
-def _columns_of(walk: Walk, dataset: Any) -> Iterator[Column]:
-    if dataset.shape is None:
+def _columns_of(dataset: Any, beside: Mapping[str, Any], walk: Walk, notes: list[str]) -> Iterator[Column]:
+    if dataset.shape is None or netcdf.is_bare_dimension(dataset) or not matlab.is_readable(dataset, notes):
         return
-    if dataset.dtype.names and dataset.ndim == 1:
-        walk.take_columns(dataset, len(dataset.dtype.names))
-        for field in dataset.dtype.names:
-            yield Column(dataset, field, field, field)
-    elif dataset.ndim == 1:
-        yield Column(dataset, None, str(dataset.name).rpartition("/")[2])
-    elif dataset.ndim == 2:
-        names = _column_names(dataset)
-        if names or dataset.shape[1] <= MAX_NAMELESS_COLUMNS:
-            walk.take_columns(dataset, dataset.shape[1])
-            for i in range(dataset.shape[1]):
-                name = names[i] if names else ""
-                yield Column(dataset, i, name, name if names.count(name) == 1 else str(i))
+    is_matlab = matlab.is_matlab(dataset)
+    for column in _by_shape(dataset, beside, notes, is_matlab=is_matlab):
+        walk.take_column(dataset)
+        if is_matlab:
+            yield replace(column, layout=matlab.MATLAB)
+        elif netcdf.is_netcdf(dataset):
+            dimension = netcdf.dimension_of(dataset, column.selection.axis)
+            layout = netcdf.NETCDF if column.layout == PLAIN else f"{netcdf.NETCDF}, {column.layout}"
+            yield replace(column, layout=layout, dimension=dimension)
+        else:
+            yield column
 
 
-def _column_names(dataset: Any) -> list[str]:
-    for value in find_attributes(dataset, *NAME_ATTRIBUTES):
-        names = as_texts(value)
-        if len(names) == dataset.shape[1]:
-            return names
-    return []
+def _by_shape(dataset: Any, beside: Mapping[str, Any], notes: list[str], *, is_matlab: bool) -> Iterator[Column]:
+    """List the columns of a dataset; ``shape`` and all indices are in the order in which its writer thinks."""
+    shape = dataset.shape[::-1] if is_matlab else dataset.shape
+
+    def select(*index: int | Axis, field: tuple[str, ...] = ()) -> Selection:
+        n = len(shape)
+        return Selection((index[:n][::-1] if is_matlab else index[:n]) + index[n:], field)
+
+    own_name = netcdf.name_of(str(dataset.name).rpartition("/")[2])
+    line: tuple[int | Axis, ...] = (ROWS,) if len(shape) == 1 else ()
+    if len(shape) == 2 and 1 in shape:
+        line = (ROWS, 0) if shape[1] == 1 else (0, ROWS)
+    if dataset.dtype.names:
+        if line:
+            yield from _fields(dataset, select(*line))
+    elif len(shape) == 3:
+        names = _names_for(dataset, beside)
+        channels = image_columns(dataset, shape, names, notes)
+        for i, (name, index) in enumerate(channels):
+            yield Column(dataset, name, select(*index), name, (i, len(channels)), IMAGE, _group_of(dataset))
+    elif len(shape) == 1:
+        yield Column(dataset, own_name, select(ROWS))
+    elif len(shape) == 2 and _is_characters(dataset):
+        yield Column(dataset, own_name, select(ROWS, Axis.ACROSS))
+    elif len(shape) == 2:
+        yield from _matrix(dataset, shape, select, beside, notes, own_name, line)
+
+
+def _is_characters(dataset: Any) -> bool:
+    return (dataset.dtype.kind == "S" and dataset.dtype.itemsize == 1) or first_text(dataset, "matlabclass") == "char"
+
+
+def _group_of(dataset: Any) -> str:
+    return str(dataset.name).rpartition("/")[0]
+
+
+def _fields(dataset: Any, base: Selection) -> Iterator[Column]:
+    """List the fields of a compound dataset, those within fields and those of arrays, too."""
+    home, names = str(dataset.name), dataset.dtype.names
+
+    def walk(dtype: Any, field: tuple[str, ...], number: int) -> Iterator[Column]:
+        label = ".".join(field)
+        if dtype.names and not dtype.shape:
+            for name in dtype.names:
+                yield from walk(dtype[name], (*field, name), number)
+        elif not dtype.shape:
+            selection = Selection(base.index, field)
+            yield Column(dataset, field[-1], selection, label, (number, len(names)), COMPOUND, home)
+        elif len(dtype.shape) == 1 and dtype.shape[0] <= MAX_NAMELESS_COLUMNS:
+            elements = colour_order(field[-1], dtype.shape[0]) or [field[-1]] * (dtype.shape[0] == 1)
+            for i in range(dtype.shape[0]):
+                selection = Selection((*base.index, i), field)
+                name = elements[i] if elements else ""
+                yield Column(dataset, name, selection, f"{label}.{i}", (number, len(names)), COMPOUND, home)
+
+    for number, name in enumerate(names):
+        yield from walk(dataset.dtype[name], (name,), number)
+
+
+def _matrix(
+    dataset: Any,
+    shape: Sequence[int],
+    select: Any,
+    beside: Mapping[str, Any],
+    notes: list[str],
+    own_name: str,
+    line: tuple[int | Axis, ...],
+) -> Iterator[Column]:
+    place = str(dataset.name).lstrip("/")
+    given = next((names for names in _names_for(dataset, beside) if len(names) in shape), None)
+    if given and shape[0] == shape[1] == len(given) > 1:
+        notes.append(
+            f"{place} {tuple(shape)} has as many rows as columns, so that its names may be those of either: not used "
+            f"(--map {place}:0 takes a column)"
+        )
+        given = None
+    elif given is None and line:
+        yield Column(dataset, own_name, select(*line))
+        return
+    lies = bool(given) and len(given or ()) != shape[1]
+    names = given or colour_order(own_name, shape[1])
+    n = shape[0] if lies else shape[1]
+    if not names and n > MAX_NAMELESS_COLUMNS:
+        return
+    units = next((units for units in _texts_beside(beside, ("units",)) if len(units) == n), [])
+    for i in range(n):
+        name = names[i] if names else ""
+        label = name if names and names.count(name) == 1 else str(i)
+        selection = select(i, ROWS) if lies else select(ROWS, i)
+        unit = units[i] if units else None
+        yield Column(
+            dataset, name, selection, label, (i, n), LYING if lies else MATRIX, str(dataset.name), stated_unit=unit
+        )
+
+
+def _names_for(dataset: Any, beside: Mapping[str, Any]) -> list[list[str]]:
+    """List what might name the columns of a dataset: its attributes, and texts in its group."""
+    stated = [as_texts(value) for value in find_attributes(dataset, *NAME_ATTRIBUTES)]
+    own = letters(str(dataset.name).rpartition("/")[2])
+    return stated + _texts_beside(beside, (*NAME_ATTRIBUTES, *(f"{own}{name}" for name in NAME_ATTRIBUTES)))
+
+
+def _texts_beside(beside: Mapping[str, Any], names: Sequence[str]) -> list[list[str]]:
+    return [
+        read_names(node)
+        for name, node in beside.items()
+        if letters(name) in names and isinstance(node, h5py.Dataset) and node.shape is not None
+    ]

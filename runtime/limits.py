@@ -101,15 +101,15 @@ class Walk:
             )
         return True
 
-    def take_columns(self, dataset: Any, n: int) -> None:
-        """Count the columns of a dataset.
+    def take_column(self, dataset: Any) -> None:
+        """Count a column of a dataset.
 
         Raises
         ------
         ScanError
             If the file then has more than `MAX_WIDTH`.
         """
-        self._n_columns += n
+        self._n_columns += 1
         if self._n_columns > MAX_WIDTH:
             raise ScanError(
                 f"{self._path} has more than {MAX_WIDTH:,} columns, the last in {place(dataset.name)}: "
@@ -142,8 +142,15 @@ def kept_elsewhere(dataset: Any) -> str | None:
     return None
 
 
-def require_bounded(dataset: Any) -> None:
+def require_bounded(dataset: Any, axis: int = 0) -> None:
     """Make sure that a dataset can be read in bounded memory and time, by what it declares and what is stored of it.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        The dataset.
+    axis : int
+        The dimension along which its rows lie.
 
     Raises
     ------
@@ -151,7 +158,8 @@ def require_bounded(dataset: Any) -> None:
         If it cannot.
     """
     path, name = Path(dataset.file.filename), place(dataset.name)
-    n_rows, row_bytes = dataset.shape[0], dataset.dtype.itemsize * math.prod(dataset.shape[1:])
+    n_rows = dataset.shape[axis]
+    row_bytes = dataset.dtype.itemsize * math.prod(dataset.shape[:axis] + dataset.shape[axis + 1 :])
     stored = min(dataset.id.get_storage_size(), path.stat().st_size)
     if row_bytes > MAX_ROW_BYTES:
         raise ScanError(f"{path}: a row of {name} has {row_bytes:,} bytes, more than {MAX_ROW_BYTES:,}", path)

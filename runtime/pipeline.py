@@ -103,7 +103,7 @@ def _about(model: LithoModel, summary: Summary) -> dict[str, Any]:
     scan = summary.scan
     return {
         "scan": scan.path.name,
-        "sources": {FEATURES[i].name: str(source) for i, source in scan.sources.items()},
+        "sources": {FEATURES[i].name: ", ".join(map(str, sources)) for i, sources in scan.sources.items()},
         "depth": sorted({track.depth_text for track in scan.tracks if track.depth}),
         "bin_width": summary.bin_width,
         "missing": summary.policy.name,

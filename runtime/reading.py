@@ -13,7 +13,36 @@ from .attributes import decode, number_text
 from .column import Column
 from .errors import DAMAGE, ScanError
 from .guard import advanced
-from .missing import without_sentinels
+from .missing import FIRST_COLOUR, measurable
+from .selection import window_of
+
+
+def load(dataset: Any, window: tuple[slice, ...], fields: list[str]) -> NDArray[Any]:
+    """Read a window of a dataset: the one place where a scan's values leave the file.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        The dataset.
+    window : tuple of slice
+        What of it is read, a slice for each dimension.
+    fields : list of str
+        Fields of a compound dataset; empty for any other.
+
+    Raises
+    ------
+    ScanError
+        If the file is damaged there.
+    """
+    advanced()
+    try:
+        return np.asarray(dataset.fields(fields)[window] if fields else dataset[window])
+    except DAMAGE as error:
+        file, name, rows = dataset.file.filename, dataset.name, max(window, key=lambda part: part.stop or 0)
+        raise ScanError(
+            f"{file}: rows {rows.start} to {rows.stop} of {name} cannot be read, the file is damaged there: {error}",
+            file,
+        ) from error
 
 
 def read_numbers(columns: Sequence[Column], start: int, stop: int) -> list[NDArray[Any]]:
@@ -24,24 +53,25 @@ def read_numbers(columns: Sequence[Column], start: int, stop: int) -> list[NDArr
     ScanError
         If the file is damaged there.
     """
-    return [_numbers(column, values, start) for column, values in _read(columns, start, stop)]
+    return [_numbers(column, stored, start) for column, stored in _read(columns, start, stop)]
 
 
-def _numbers(column: Column, values: NDArray[Any], start: int) -> NDArray[Any]:
-    if values.dtype.kind != "f":
-        values = values.astype(np.float64)
-    elif not values.dtype.isnative or values.dtype.itemsize == 2:
-        values = values.astype(np.float32 if values.dtype.itemsize < 8 else np.float64)
-    factor, offset = column.packing
-    if (factor, offset) == (1.0, 0.0):
-        values = without_sentinels(values, column.fills)
-    else:  # a declared fill is a stored number, a sentinel an unpacked one
-        values = without_sentinels(values.astype(np.float64), column.fills, sentinels=())
-        values = without_sentinels(values * factor + offset)
-    if column.unwritten.any():
+def _numbers(column: Column, stored: NDArray[Any], start: int) -> NDArray[Any]:
+    values = column.coding.values(stored)
+    if column.selection.is_line:
+        values = _line_means(values)
+    if column.unwritten.any() and column.ends is None:
         chunk = np.arange(start, start + len(values)) // column.chunk_rows if column.dataset.chunks else 0
         values = np.where(column.unwritten[chunk], values.dtype.type(np.nan), values)
     return values
+
+
+def _line_means(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Average the pixels of each row that hold a colour, in float64; NaN where none does."""
+    pixels = measurable(values, FIRST_COLOUR)
+    present = ~np.isnan(pixels)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.sum(pixels, axis=1, where=present, dtype=np.float64) / present.sum(axis=1))
 
 
 def read_texts(columns: Sequence[Column], start: int, stop: int) -> list[NDArray[np.str_]]:
@@ -52,48 +82,50 @@ def read_texts(columns: Sequence[Column], start: int, stop: int) -> list[NDArray
     ScanError
         If the file is damaged there.
     """
-    return [_as_text(values) for _, values in _read(columns, start, stop)]
+    return [_as_text(column, stored) for column, stored in _read(columns, start, stop)]
 
 
 def _read(columns: Sequence[Column], start: int, stop: int) -> Iterator[tuple[Column, NDArray[Any]]]:
-    blocks: dict[str, tuple[Any, int]] = {}
+    blocks: dict[str, tuple[NDArray[Any], tuple[slice, ...]]] = {}
     for column in columns:
-        dataset, name = column.dataset, column.dataset.name
-        if name not in blocks:
-            fields = [other.field for other in columns if other.dataset.name == name]
-            advanced()
-            try:
-                blocks[name] = _read_fields(dataset, fields, start, stop)
-            except DAMAGE as error:
-                file = dataset.file.filename
-                raise ScanError(
-                    f"{file}: rows {start} to {stop} of {name} cannot be read, the file is damaged there: {error}", file
-                ) from error
-        block, first = blocks[name]
-        if isinstance(column.field, int):
-            block = block[:, column.field - first]
-        yield column, np.asarray(block if not isinstance(column.field, str) else block[column.field])
+        dataset, selection = column.dataset, column.selection
+        if column.ends is not None:
+            which = np.searchsorted(column.ends, np.arange(start, stop), side="right")
+            first, last = (int(which[0]), int(which[-1]) + 1) if len(which) else (0, 0)
+            window = window_of([selection], dataset.ndim, first, last)
+            yield column, selection.of(load(dataset, window, list(selection.field[:1])), window)[which - first]
+            continue
+        if dataset.name not in blocks:
+            beside = [other.selection for other in columns if other.dataset.name == dataset.name and other.ends is None]
+            window = window_of(beside, dataset.ndim, start, stop)
+            fields = list(dict.fromkeys(other.field[0] for other in beside if other.field))
+            blocks[dataset.name] = load(dataset, window, fields), window
+        yield column, selection.of(*blocks[dataset.name])
 
 
-def _read_fields(dataset: Any, fields: list[Any], start: int, stop: int) -> tuple[Any, int]:
-    """Read what lies between the outermost of some fields; with it, the number of the first column read."""
-    if isinstance(fields[0], str):
-        return dataset.fields(fields)[start:stop], 0
-    if isinstance(fields[0], int):
-        return dataset[start:stop, min(fields) : max(fields) + 1], min(fields)
-    return dataset[start:stop], 0
+def _as_text(column: Column, stored: NDArray[Any]) -> NDArray[np.str_]:
+    if stored.ndim == 2:
+        stored = _joined(stored)
+    elif stored.dtype.kind in "iu" and column.is_text:
+        stored = _joined(stored[:, None])
+    starts = run_starts([stored], len(stored))  # a section's name stands there a thousand times
+    return np.repeat(_texts(stored[starts]), np.diff(starts, append=len(stored)))
 
 
-def _as_text(values: NDArray[Any]) -> NDArray[np.str_]:
-    starts = run_starts([values], len(values))  # a section's name stands there a thousand times
-    return np.repeat(_texts(values[starts]), np.diff(starts, append=len(values)))
-
-
-def _texts(values: NDArray[Any]) -> NDArray[np.str_]:
-    if values.dtype.kind == "f":
-        texts = [number_text(float(value)) for value in values]
-    elif values.dtype.kind in "iu":
-        return values.astype(np.str_)
+def _texts(stored: NDArray[Any]) -> NDArray[np.str_]:
+    if stored.dtype.kind == "f":
+        texts = [number_text(float(value)) for value in stored]
+    elif stored.dtype.kind in "iu":
+        return stored.astype(np.str_)
     else:
-        texts = [(decode(value) if isinstance(value, bytes) else str(value)).strip() for value in values.tolist()]
+        texts = [(decode(value) if isinstance(value, bytes) else str(value)).strip() for value in stored.tolist()]
     return np.array(texts, np.str_)
+
+
+def _joined(characters: NDArray[Any]) -> NDArray[Any]:
+    """Join the characters of each row: bytes, or MATLAB's UTF-16."""
+    if characters.dtype.kind == "S":
+        lines = np.ascontiguousarray(characters)
+        return lines.view(f"S{lines.shape[1]}")[:, 0] if lines.size else np.zeros(len(lines), "S1")
+    codes = np.ascontiguousarray(characters, "<u2")
+    return np.array([row.tobytes().decode("utf-16-le", "replace").rstrip("\0") for row in codes], object)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from .command import say
 from .features import FEATURE_NAMES, FEATURES
 from .model import LithoModel
 from .scan import Scan
+from .source import Source
 from .summary import Summary
 
 
@@ -19,14 +20,19 @@ def announce(scan: Scan) -> None:
     address = ", ".join(f"{part} {text}" for part, text in scan.address.items())
     say(f"read   {scan.path}{f'  ({address})' if address else ''}")
     for i, feature in enumerate(FEATURES):
-        say(f"       {feature.name:38} {scan.sources.get(i, 'not in this scan')}")
-    depths = dict.fromkeys(track.depth_text for track in scan.tracks if track.depth)
-    say(f"       {'depth':38} {', '.join(depths) or 'not in this scan'}")
+        say(f"       {feature.name:38} {_several(scan.sources.get(i, []))}")
+    say(f"       {'depth':38} {_several([track.depth_text for track in scan.tracks if track.depth])}")
     for note in scan.notes:
         say(f"note   {note}")
     if scan.unused:
         more = f" and {len(scan.unused) - 12} more" if len(scan.unused) > 12 else ""
         say(f"       not used: {', '.join(scan.unused[:12])}{more}")
+
+
+def _several(sources: Sequence[Source | str]) -> str:
+    texts = list(dict.fromkeys(map(str, sources)))
+    more = f" and {len(texts) - 3} more" if len(texts) > 3 else ""
+    return f"{', '.join(texts[:3])}{more}" if texts else "not in this scan"
 
 
 def conclude(summary: Summary, model: LithoModel, out: Path) -> None:

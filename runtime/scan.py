@@ -10,15 +10,18 @@ from typing import Any
 
 import h5py
 
-from .address import address_attributes, address_columns
+from .address import ADDRESS, Addresses, address_columns, constant_addresses
 from .column import Column
-from .contents import find_columns
+from .contents import find_contents
+from .depth import choose_depth
 from .errors import DAMAGE, ScanError
-from .features import DEPTH
+from .filters import require_filters
+from .foreign import foreign_file, foreign_layout
 from .guard import reading
 from .limits import require_bounded, require_file
+from .mapped import MAPPED_DEPTH, mapped_columns
 from .placement import place_track
-from .sections import SectionTable, find_quantity
+from .sections import SectionTable
 from .source import Source, choose_sources
 from .track import Track
 
@@ -34,7 +37,7 @@ class Scan:
     tracks : list of Track
         One where all features share their rows; several that are brought together in depth bins otherwise.
     address : dict of str to str
-        Parts of the address that hold for the whole scan (from attributes).
+        Parts of the address that hold for the whole scan.
     notes : list of str
         What was left out, or assumed, and why.
     unused : list of str
@@ -48,9 +51,13 @@ class Scan:
     unused: list[str] = field(default_factory=list)
 
     @property
-    def sources(self) -> dict[int, Source]:
-        """Source of each feature that the scan has, by position in `FEATURES`."""
-        return {i: source for track in self.tracks for i, source in sorted(track.features.items())}
+    def sources(self) -> dict[int, list[Source]]:
+        """Sources of each feature that the scan has, by position in `FEATURES`: one for each track that has it."""
+        found: dict[int, list[Source]] = {}
+        for track in self.tracks:
+            for i, source in track.features.items():
+                found.setdefault(i, []).append(source)
+        return dict(sorted(found.items()))
 
 
 @contextmanager
@@ -62,8 +69,10 @@ def open_scan(path: str | Path, mapping: Mapping[str, str] | None = None) -> Ite
     path : path-like
         An HDF5 file.
     mapping : mapping of str to str, optional
-        Columns to take, by feature (its name or an alias): a path in the file, with ``:field`` or ``:column`` for a
-        column of a compound or 2-D dataset. The column is taken as it stands where its unit is not known.
+        Columns to take, by feature (its name or an alias) or for the depth: a path in the file, with ``:field`` or
+        ``:column`` for a column of a compound or 2-D dataset; ``*`` stands for any part of a group's name, so that
+        ``*/GRA/den`` is one column in each of several groups. A column is taken as it stands where its unit is not
+        known.
 
     Raises
     ------
@@ -76,7 +85,7 @@ def open_scan(path: str | Path, mapping: Mapping[str, str] | None = None) -> Ite
         file = h5py.File(path, "r")
     except OSError as error:
         if not h5py.is_hdf5(path):
-            raise ScanError(f"{path} is not an HDF5 file", path) from error
+            raise ScanError(f"{path} is not an HDF5 file{foreign_file(path)}", path) from error
         raise ScanError(
             f"{path} cannot be opened, it is cut off, damaged or still being written: {error}", path
         ) from error
@@ -89,58 +98,107 @@ def open_scan(path: str | Path, mapping: Mapping[str, str] | None = None) -> Ite
 
 
 def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
+    if not mapping and (foreign := foreign_layout(file)):
+        raise ScanError(f"{path} {foreign}", path)
     notes: list[str] = []
-    columns = find_columns(file, notes)
-    chosen = choose_sources(path, columns, mapping, notes)
-    tables: dict[tuple[str, int], dict[int, Source]] = {}
-    for i, source in chosen.items():
-        tables.setdefault(source.column.table, {})[i] = source
-        require_bounded(source.column.dataset)
-        if source.column.unwritten.any():
-            notes.append(f"parts of {source.column.path} were never written: missing there")
-    address = address_attributes(path, file, [source.column for source in chosen.values()], notes)
-    sections = SectionTable.find(path, [column for column in columns if column.table not in tables], notes)
-    alike = len({frozenset(features) for features in tables.values()}) == 1
+    contents = find_contents(file, notes)
+    columns, addresses = contents.columns, Addresses(file, contents.addresses)
+    chosen = choose_sources(path, columns, mapping, addresses, notes)
+    mapped_depths = mapped_columns(path, columns, mapping).get(MAPPED_DEPTH, [])
+    tables = _tables(path, chosen)
+    constants = constant_addresses(addresses, [(key[0], _datasets(features)) for key, features in tables], notes)
+    homes = {key for key, _ in tables}
+    sections = SectionTable.find(path, [column for column in columns if column.table not in homes], notes)
+    alike = len({frozenset(features) for _, features in tables}) == 1
     tracks = []
-    for key, features in tables.items():
+    for (key, features), constant in zip(tables, constants, strict=True):
         own, above = _members(columns, key)
         parts = address_columns(own + above)
-        depth = find_quantity(DEPTH, own, notes) or find_quantity(DEPTH, above, notes)
-        depth, placement = place_track(sections, depth, own + above, parts, address, notes)
+        depth = choose_depth(path, key, own, above, mapped_depths, notes)
+        depth, placement = place_track(sections, depth, own + above, parts, constant, notes)
         length = next(iter(features.values())).column.length
         if depth is None and not alike:
             names = ", ".join(source.column.path for source in features.values())
             raise ScanError(
                 f"{path}: {names} ({length} samples) has no depth in m, cm, mm or ft beside it, "
                 "so it cannot be brought together with the other instruments; known names are depth, Depth CSF-A, "
-                "mbsf, or offset where there is a table of sections",
+                "mbsf, or offset where there is a table of sections (--map depth=PATH names another)",
                 path,
             )
-        tracks.append(Track(features, depth, parts, length, placement))
-    for track in tracks:
-        for column in [*([track.depth.column] if track.depth else []), *track.address.values()]:
-            require_bounded(column.dataset)
-    used = {source.column.path for source in chosen.values()}
-    for track in tracks:
-        used |= {column.path for column in track.address.values()}
-        used |= {track.depth.column.path} if track.depth else set()
-    if sections and any(track.placement for track in tracks):
-        used |= sections.columns
+        track = Track(features, depth, parts, length, constant, placement)
+        _require_readable(track, notes)
+        tracks.append(track)
     if not any(track.length for track in tracks):
         raise ScanError(f"{path}: the features are there, but have no rows", path)
+    address = _shared_address(tracks)
+    used = {column.path for track in tracks for column in track.columns}
+    if sections and any(track.placement for track in tracks):
+        used |= sections.columns
     return Scan(
         path=path,
         tracks=tracks,
         address=address,
-        notes=notes,
+        notes=list(dict.fromkeys(notes)),
         unused=[column.path for column in columns if column.name and column.path not in used],
     )
 
 
-def _members(columns: list[Column], table: tuple[str, int]) -> tuple[list[Column], list[Column]]:
-    """List the columns of a table, and those of the same length in the group above it."""
-    place, length = table
-    same_length = [column for column in columns if column.length == length]
-    own = [column for column in same_length if column.table == table]
-    above = [column for column in same_length if column.field is None and column.group == place.rpartition("/")[0]]
-    return own, above if place else []
+def _tables(path: Path, chosen: dict[int, list[Source]]) -> list[tuple[tuple[str, int, int | None], dict[int, Source]]]:
+    """Put the sources that share their rows together."""
+    tables: dict[tuple[str, int, int | None], dict[int, Source]] = {}
+    for i, sources in chosen.items():
+        for source in sources:
+            features = tables.setdefault(source.column.table, {})
+            if i in features:
+                raise ScanError(
+                    f"{path}: --map: {features[i].column.path} and {source.column.path} cannot both be the same "
+                    f"feature of one table: name one",
+                    path,
+                )
+            features[i] = source
+    return list(tables.items())
+
+
+def _datasets(features: dict[int, Source]) -> list[str]:
+    return list(dict.fromkeys(str(source.column.dataset.name) for source in features.values()))
+
+
+def _members(columns: list[Column], table: tuple[str, int, int | None]) -> tuple[list[Column], list[Column]]:
+    """List the columns of a table, and those that may stand for it from above.
+
+    Those are the columns of the same length in the group above, and the variables along the same netCDF dimension.
+    """
+    place, length, dimension = table
+    own = [column for column in columns if column.table == table]
+    above = [
+        column
+        for column in columns
+        if column.length == length
+        and column.table != table
+        and (
+            column.dimension == dimension
+            if dimension is not None
+            else column.number is None and place and column.group == place.rpartition("/")[0]
+        )
+    ]
+    return own, above
+
+
+def _require_readable(track: Track, notes: list[str]) -> None:
+    for column in track.columns:
+        require_bounded(column.dataset, column.selection.axis)
+        require_filters(column.dataset)
+    for source in track.features.values():
+        if source.column.unwritten.any():
+            notes.append(f"parts of {source.column.path} were never written: missing there")
+
+
+def _shared_address(tracks: list[Track]) -> dict[str, str]:
+    """Find the constant parts of the address that all tracks share, and that no column of any gives."""
+    first = tracks[0].constants
+    return {
+        part: first[part]
+        for part in ADDRESS
+        if part in first
+        and all(track.constants.get(part) == first[part] and part not in track.address for track in tracks)
+    }

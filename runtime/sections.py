@@ -90,7 +90,7 @@ class SectionTable:
         ScanError
             If there are several, or one that contradicts itself.
         """
-        tables: dict[tuple[str, int], list[Column]] = {}
+        tables: dict[tuple[str, int, int | None], list[Column]] = {}
         for column in columns:
             tables.setdefault(column.table, []).append(column)
         found = []

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from .address import Addresses
 from .column import Column
 from .errors import ScanError
-from .features import FEATURES, Quantity, letters, split_unit
+from .features import FEATURES, Quantity, letters
+from .image import is_wide_integer
+from .mapped import mapped_columns
+from .peek import has_fractions_only
 
 
 @dataclass(frozen=True)
@@ -24,20 +28,23 @@ class Source:
         Unit in which the file states its values; None where it states none.
     factor : Fraction
         What brings a value to the quantity's unit.
+    is_mapped : bool
+        Whether the user has chosen it.
     """
 
     column: Column
     unit: str | None
     factor: Fraction
+    is_mapped: bool = False
 
     def __str__(self) -> str:
         return f"{self.column.path} ({self.unit or 'no unit given'})"
 
 
 def choose_sources(
-    path: Path, columns: list[Column], mapping: Mapping[str, str], notes: list[str]
-) -> dict[int, Source]:
-    """Choose a column for each feature.
+    path: Path, columns: list[Column], mapping: Mapping[str, str], addresses: Addresses, notes: list[str]
+) -> dict[int, list[Source]]:
+    """Choose the columns of each feature: one, or one for each hole, core or section that has a group of its own.
 
     Parameters
     ----------
@@ -47,12 +54,14 @@ def choose_sources(
         All columns of the file.
     mapping : mapping of str to str
         Columns that the user has chosen, by feature.
+    addresses : Addresses
+        What the file says of the address of its groups.
     notes : list of str
         Takes what was left out, or assumed, and why.
 
     Returns
     -------
-    dict of int to Source
+    dict of int to list of Source
         By position in `FEATURES`; a feature that the file lacks is absent.
 
     Raises
@@ -60,12 +69,12 @@ def choose_sources(
     ScanError
         If no feature is found, one holds text, or several columns are equally well named for one.
     """
-    chosen: dict[int, Source] = {}
-    texts: dict[int, Column] = {}
-    mapped = _mapped(path, columns, mapping)
+    chosen: dict[int, list[Source]] = {}
+    unfit: dict[int, Column] = {}
+    mapped = mapped_columns(path, columns, mapping)
     for i, feature in enumerate(FEATURES):
         if i in mapped:
-            chosen[i] = _mapped_source(feature, mapped[i], notes)
+            chosen[i] = [_mapped_source(feature, column, notes) for column in mapped[i]]
             continue
         candidates: list[tuple[int, Source]] = []
         for column in columns:
@@ -79,42 +88,71 @@ def choose_sources(
             elif _is_lab_colour(column, columns):
                 notes.append(f"{column.path} stands beside L and a: taken for L*a*b* colour, not for {feature.name}")
             elif not column.is_number:
-                if column.is_text:
-                    texts[i] = column
-            elif (source := _source(feature, column)) is None:
-                notes.append(
-                    f"{column.path} looks like {feature.name}, but its unit {_unit(column)!r} is not {feature.unit}: "
-                    f"left out (--map takes it as it stands)"
-                )
-            else:
+                unfit[i] = column
+            elif why_not := _why_not(feature, column):
+                notes.append(f"{column.path} looks like {feature.name}, but {why_not} (--map takes it as it stands)")
+            elif (source := _source(feature, column)) is not None:
                 candidates.append((rank, source))
         if candidates:
-            chosen[i] = _best(path, feature, candidates, notes)
-    for i, column in texts.items():
-        if i not in chosen:
-            raise ScanError(f"{path}: {column.path}, by its name {FEATURES[i].name}, holds text, not numbers", path)
+            chosen[i] = _best(path, feature, candidates, addresses, notes)
+    for i, column in unfit.items():
+        kind = "text" if column.is_text else str(column.dtype)
+        if i in chosen:
+            notes.append(f"{column.path} holds {kind}, not numbers: not used for {FEATURES[i].name}")
+        else:
+            raise ScanError(f"{path}: {column.path}, by its name {FEATURES[i].name}, holds {kind}, not numbers", path)
     if not chosen:
         raise ScanError(f"{path}: {_nothing_found(columns, notes)}", path)
     return chosen
 
 
-def _best(path: Path, feature: Quantity, candidates: list[tuple[int, Source]], notes: list[str]) -> Source:
+def _why_not(feature: Quantity, column: Column) -> str:
+    """Say why a well-named column is not taken unasked; empty where it is."""
+    source = _source(feature, column)
+    if source is None:
+        return f"its unit {_unit(feature, column)!r} is not {feature.unit}: left out"
+    if source.unit is None and feature.needs_unit(column.name):
+        return f"what is called so is rarely in {feature.unit}, and no unit is given: left out"
+    if feature.unit == "0-255" and source.unit is None:
+        if is_wide_integer(column):
+            return f"its pixels are {column.dtype}, which need not be 0 to 255: left out"
+        if has_fractions_only(column):
+            return "its values lie between 0 and 1, not 0 and 255: left out"
+    return ""
+
+
+def _best(
+    path: Path, feature: Quantity, candidates: list[tuple[int, Source]], addresses: Addresses, notes: list[str]
+) -> list[Source]:
+    """Take the best-named candidate of each hole, core or section; refuse where two are equally good for one."""
     candidates.sort(key=lambda candidate: candidate[0])
     same_data: set[object] = set()
     for candidate in list(candidates):
         if candidate[1].column.identity in same_data:  # a link to what a better name leads to
             candidates.remove(candidate)
         same_data.add(candidate[1].column.identity)
-    best = [source for rank, source in candidates if rank == candidates[0][0]]
-    if len(best) > 1:
-        names = ", ".join(source.column.path for source in best[:4])
-        example = f"--map '{feature.name}={best[0].column.path}'"
-        raise ScanError(f"{path}: {feature.name} could be any of {names}: choose one, as with {example}", path)
-    for _, other in candidates[1:]:
+    best_rank, best_parts = candidates[0][0], addresses.key(candidates[0][1].column.table[0])[0]
+    taken: dict[object, tuple[int, Source]] = {}
+    passed_over: list[tuple[Source, Source]] = []
+    for rank, source in candidates:
+        parts, key = addresses.key(source.column.table[0])
+        if parts != best_parts:  # no sibling of the best one: one of another kind
+            rival = (best_rank, candidates[0][1])
+        elif key in taken:
+            rival = taken[key]
+        else:
+            taken[key] = rank, source
+            continue
+        if rank == rival[0]:
+            names = ", ".join([other.column.path for r, other in candidates if r == rank][:4])
+            example = f"--map '{feature.name}={rival[1].column.path}'"
+            raise ScanError(f"{path}: {feature.name} could be any of {names}: choose one, as with {example}", path)
+        passed_over.append((source, rival[1]))
+    for other, winner in passed_over:
         notes.append(
-            f"{other.column.path} could be {feature.name} too: {best[0].column.path} is taken (--map overrides)"
+            f"{other.column.path} could be {feature.name} too: {winner.column.path} is taken (--map overrides)"
         )
-    return best[0]
+    return [source for _, source in taken.values()]
 
 
 def _nothing_found(columns: list[Column], notes: list[str]) -> str:
@@ -122,10 +160,10 @@ def _nothing_found(columns: list[Column], notes: list[str]) -> str:
         return f"no feature can be taken; {'; '.join(notes[:3])}"
     nameless = [column for column in columns if not column.name and column.is_number]
     if nameless:
-        place = str(nameless[0].dataset.name).lstrip("/")
+        place = nameless[0].place
         return (
             f"{place} {nameless[0].dataset.shape} does not say what its columns are: name them in an attribute "
-            f"'columns', or map each, as in --map 'density={place}:0'"
+            f"'columns', or map each, as in --map 'density={nameless[0].path}'"
         )
     names = ", ".join(column.path for column in columns[:8]) or "nothing"
     return (
@@ -134,34 +172,13 @@ def _nothing_found(columns: list[Column], notes: list[str]) -> str:
     )
 
 
-def _mapped(path: Path, columns: list[Column], mapping: Mapping[str, str]) -> dict[int, Column]:
-    found: dict[int, Column] = {}
-    for name, place in mapping.items():
-        position = next((i for i, feature in enumerate(FEATURES) if feature.rank(name) is not None), None)
-        if position in found:
-            raise ScanError(f"--map: {FEATURES[position].name} is mapped twice", path)
-        if position is None:
-            known = ", ".join(feature.name for feature in FEATURES)
-            raise ScanError(f"--map: {name!r} is none of the features {known}", path)
-        wanted = place.strip().lstrip("/")
-        column = next((c for c in columns if wanted in (c.path, f"{str(c.dataset.name).lstrip('/')}:{c.field}")), None)
-        if column is None:
-            near = ", ".join(c.path for c in columns[:8])
-            raise ScanError(f"{path}: --map: no column {place!r}; the file has {near}{' …' * (len(columns) > 8)}", path)
-        if not column.is_number:
-            raise ScanError(f"{path}: --map: {column.path} ({column.dtype}) does not hold numbers", path)
-        found[position] = column
-    return found
-
-
 def _mapped_source(feature: Quantity, column: Column, notes: list[str]) -> Source:
     source = _source(feature, column)
     if source is None:
-        notes.append(
-            f"{column.path} is taken as {feature.name} in {feature.unit}, as mapped, though it says {_unit(column)!r}"
-        )
-        source = Source(column, _unit(column), Fraction(1))
-    return source
+        unit = _unit(feature, column)
+        notes.append(f"{column.path} is taken as {feature.name} in {feature.unit}, as mapped, though it says {unit!r}")
+        return Source(column, unit, Fraction(1), is_mapped=True)
+    return Source(column, source.unit, source.factor, is_mapped=True)
 
 
 def _is_lab_colour(column: Column, columns: list[Column]) -> bool:
@@ -171,8 +188,8 @@ def _is_lab_colour(column: Column, columns: list[Column]) -> bool:
     return "a" in beside and "r" not in beside
 
 
-def _unit(column: Column) -> str | None:
-    stated = (column.unit, split_unit(column.name)[1] or None, column.table_unit)
+def _unit(feature: Quantity, column: Column) -> str | None:
+    stated = (column.unit, feature.unit_in(column.name), column.table_unit)
     return next((unit for unit in stated if unit is not None), None)
 
 
@@ -180,9 +197,7 @@ def _source(feature: Quantity, column: Column) -> Source | None:
     """Take a column for a feature; None where its unit cannot be converted exactly."""
     unit = column.unit
     if unit is None:
-        in_name = split_unit(column.name)[1]  # "(GRA)" is part of a known name, "(gAPI)" is a unit
-        if in_name and (feature.factor(in_name) is not None or letters(column.name) not in feature.names):
-            unit = in_name
+        unit = feature.unit_in(column.name)  # "(GRA)" is part of a known name, "(gAPI)" is a unit
     if unit is None and column.table_unit is not None:
         others = [other for other in FEATURES if other.factor(column.table_unit) is not None]
         if feature in others or not others:  # otherwise it speaks of another of the table's measurements

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .address import ADDRESS
 from .column import Column
 from .missing import measurable
 from .reading import read_numbers, read_texts
@@ -37,6 +38,8 @@ class Track:
         Columns that say where a sample comes from: hole, core, section, ...
     length : int
         Number of samples.
+    constants : dict of str to str
+        Parts of the address that hold for the whole track: from attributes, or from the names of groups.
     placement : Placement, optional
         Gives samples their depth by their section and their offset in it.
     """
@@ -45,7 +48,14 @@ class Track:
     depth: Source | None
     address: dict[str, Column]
     length: int
+    constants: dict[str, str] = field(default_factory=dict)
     placement: Placement | None = None
+
+    @property
+    def columns(self) -> list[Column]:
+        """All columns that are read."""
+        sources = [*self.features.values(), *([self.depth] if self.depth else [])]
+        return [source.column for source in sources] + list(self.address.values())
 
     @property
     def depth_text(self) -> str:
@@ -54,8 +64,8 @@ class Track:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts of its samples' address: those of every stretch's."""
-        return tuple(self.address)
+        """Parts of the address that its samples have, constant or not, from the widest to the narrowest."""
+        return tuple(part for part in ADDRESS if part in self.address or part in self.constants)
 
     def stretches(self) -> Iterator[Stretch]:
         """Read the track block by block; each block is whole storage chunks, so that none is decompressed twice.
@@ -68,6 +78,7 @@ class Track:
         chunk = max(source.column.chunk_rows for source in self.features.values())
         rows = min(-(-BLOCK_ROWS // chunk) * chunk, MAX_BLOCK_ROWS)
         rows = max(1, min(rows, MAX_BLOCK_BYTES // max(source.column.row_bytes for source in self.features.values())))
+        rows = rows // chunk * chunk or rows
         for start in range(0, self.length, rows):
             yield self._read(start, min(start + rows, self.length))
 
@@ -76,7 +87,10 @@ class Track:
         blocks = read_numbers([source.column for source in sources], start, stop)
         numbers = [scaled(block, source.factor) for source, block in zip(sources, blocks, strict=True)]
         texts = read_texts(list(self.address.values()), start, stop)
-        address = dict(zip(self.address, texts, strict=True))
+        address: dict[str, NDArray[np.str_]] = {
+            part: np.broadcast_to(np.array(text), stop - start) for part, text in self.constants.items()
+        }
+        address |= dict(zip(self.address, texts, strict=True))
         depth = np.asarray(numbers[-1], np.float64) if self.depth else None
         if self.placement and depth is not None:
             depth = self.placement.place(address, depth)
@@ -90,7 +104,8 @@ class Track:
 
     def address_types(self) -> dict[str, np.dtype[Any]]:
         """Find the width of each part of the address, reading a column once where its type does not tell."""
-        return {part: _text_type(column) for part, column in self.address.items()}
+        constant = {part: np.array(text).dtype for part, text in self.constants.items()}
+        return constant | {part: _text_type(column) for part, column in self.address.items()}
 
 
 @dataclass(frozen=True)
@@ -127,9 +142,9 @@ def scaled(values: NDArray[Any], factor: Fraction) -> NDArray[Any]:
 
 
 def _text_type(column: Column) -> np.dtype[Any]:
-    if column.dtype.kind == "S":
+    if column.dtype.kind == "S" and not column.selection.is_line:
         return np.dtype(f"<U{max(1, column.dtype.itemsize)}")
-    if column.dtype.kind in "iu":
+    if column.is_number and column.dtype.kind in "iu":
         info = np.iinfo(column.dtype)
         return np.dtype(f"<U{max(len(str(info.min)), len(str(info.max)))}")
     width = 1

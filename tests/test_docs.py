@@ -11,7 +11,8 @@ from lithovae.export.cli import app as export_app
 from lithovae.runtime import features
 from lithovae.runtime.address import ADDRESS
 from lithovae.runtime.cli import app as run_app
-from lithovae.runtime.column import FILL_ATTRIBUTES, UNIT_ATTRIBUTES
+from lithovae.runtime.coding import FILL_ATTRIBUTES
+from lithovae.runtime.column import UNIT_ATTRIBUTES
 from lithovae.runtime.contents import NAME_ATTRIBUTES
 from lithovae.training.cli import app as train_app
 

@@ -1,0 +1,111 @@
+"""Which column holds the depth of a table's samples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from .attributes import first_text
+from .column import Column
+from .errors import ScanError
+from .features import DEPTH
+from .source import Source
+
+TRUE_VERTICAL = ("tvd", "tvdss", "ztvdss", "trueverticaldepth")
+
+
+def choose_depth(
+    path: Path,
+    table: tuple[str, int, int | None],
+    own: list[Column],
+    above: list[Column],
+    mapped: list[Column],
+    notes: list[str],
+) -> Source | None:
+    """Choose the depth of a table.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    table : tuple
+        The table, as `Column.table` gives it.
+    own, above : list of Column
+        Its columns, and those that may stand for it.
+    mapped : list of Column
+        Columns that the user has chosen as depths; each serves the tables of its length that are nearest to it.
+    notes : list of str
+        Takes what was assumed, or left out, and why.
+
+    Returns
+    -------
+    Source or None
+        None where no column is a depth in a known unit.
+
+    Raises
+    ------
+    ScanError
+        If two mapped columns are equally near.
+    """
+    if (column := _nearest(path, table, mapped)) is not None:
+        source = _source(column, notes)
+        if source is None:
+            notes.append(f"{column.path} is taken as a depth in m, as mapped, though it says {_unit(column)!r}")
+            return Source(column, _unit(column), Fraction(1), is_mapped=True)
+        return replace(source, is_mapped=True)
+    return _best(own, notes) or _best(above, notes)
+
+
+def _nearest(path: Path, table: tuple[str, int, int | None], mapped: list[Column]) -> Column | None:
+    home, length, _ = table
+    fits = [(_shared(home, column.table[0]), column) for column in mapped if column.length == length]
+    nearest = [column for shared, column in fits if shared == max(shared for shared, _ in fits)]
+    if len(nearest) > 1:
+        names = " and ".join(column.path for column in nearest[:2])
+        raise ScanError(f"{path}: --map: {names} could both be the depth of {home or '/'}: name one", path)
+    return nearest[0] if nearest else None
+
+
+def _shared(one: str, other: str) -> int:
+    names = list(zip(one.split("/"), other.split("/"), strict=False))
+    return next((i for i, (a, b) in enumerate(names) if a != b), len(names))
+
+
+def _best(members: list[Column], notes: list[str]) -> Source | None:
+    ranked = sorted(
+        ((rank, column) for column in members if (rank := DEPTH.rank(column.name)) is not None and column.is_number),
+        key=lambda candidate: candidate[0],
+    )
+    best: Source | None = None
+    for rank, column in ranked:
+        if best is None:
+            best = _source(column, notes)
+            if best is None:
+                notes.append(
+                    f"{column.path} is a depth in {_unit(column)!r}, which is not a known unit of length: not used"
+                )
+            elif DEPTH.names[rank] in TRUE_VERTICAL:
+                notes.append(f"{column.path} is a vertical depth: samples at the same height share a bin")
+        else:
+            notes.append(
+                f"{column.path} could be the depth too: {best.column.path} is taken (--map depth=PATH overrides)"
+            )
+    return best
+
+
+def _unit(column: Column) -> str | None:
+    return column.unit if column.unit is not None else DEPTH.unit_in(column.name)
+
+
+def _source(column: Column, notes: list[str]) -> Source | None:
+    unit = _unit(column) or None
+    factor = DEPTH.factor(unit or "")
+    if factor is None:
+        return None
+    if unit is None:
+        notes.append(f"{column.path} gives no unit: taken as metres")
+    if first_text(column.dataset, "positive") == "up":  # CF: a height, of which the depth is the opposite
+        notes.append(f"{column.path} counts upwards (positive = up): its sign is turned")
+        factor = -factor
+    return Source(column, unit, factor)

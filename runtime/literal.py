@@ -1,0 +1,101 @@
+"""Plain values out of a pickle, without unpickling: nothing in it is ever called or imported.
+
+pandas keeps the names of a *table* store's columns as pickled lists in HDF5 attributes. `pickletools.genops` takes such
+a text apart; lists, tuples, dictionaries, texts and numbers are built of it, and nothing else.
+"""
+
+from __future__ import annotations
+
+import pickletools
+from typing import Any
+
+MAX_BYTES = 1 << 20
+_MARK = object()
+_VALUES = frozenset(  # opcodes that carry a number or a text
+    ("INT", "LONG", "BININT", "BININT1", "BININT2", "LONG1", "FLOAT", "BINFLOAT", "STRING", "BINSTRING",
+     "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
+)  # fmt: skip
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+
+
+def literal(data: bytes) -> Any:
+    """Give the plain value that a pickle holds.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything that is not plain, is no pickle, or is beyond 1 MiB.
+    """
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"{len(data)} bytes are too many for a list of names")
+    stack: list[Any] = []
+    memo: dict[int, Any] = {}
+    try:
+        for opcode, argument, _ in pickletools.genops(data):
+            if opcode.name == "STOP":
+                return stack.pop()
+            _take(opcode.name, argument, stack, memo)
+    except (IndexError, KeyError, TypeError, ValueError, AttributeError, UnicodeError) as error:
+        raise ValueError(f"it is not a plain pickle: {error}") from error
+    raise ValueError("it is not a whole pickle")
+
+
+def _take(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> None:
+    if name in _VALUES:
+        stack.append(argument)
+    elif name in _CONSTANTS:
+        stack.append(_CONSTANTS[name])
+    elif name in ("PROTO", "FRAME"):
+        pass
+    elif name == "MARK":
+        stack.append(_MARK)
+    elif name in ("EMPTY_LIST", "EMPTY_DICT", "EMPTY_TUPLE"):
+        stack.append({"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_TUPLE": tuple}[name]())
+    elif name == "LIST":
+        stack.append(_since_mark(stack))
+    elif name == "TUPLE":
+        stack.append(tuple(_since_mark(stack)))
+    elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
+        n = int(name[-1])
+        stack[-n:] = [tuple(stack[-n:])]
+    elif name == "DICT":
+        stack.append(_pairs(_since_mark(stack)))
+    elif name == "APPEND":
+        stack[-2].append(stack.pop())
+    elif name == "APPENDS":
+        items = _since_mark(stack)
+        stack[-1].extend(items)
+    elif name == "SETITEM":
+        value, key = stack.pop(), stack.pop()
+        stack[-1][key] = value
+    elif name == "SETITEMS":
+        items = _since_mark(stack)
+        stack[-1].update(_pairs(items))
+    elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
+        memo[argument] = stack[-1]
+    elif name == "MEMOIZE":
+        memo[len(memo)] = stack[-1]
+    elif name in ("GET", "BINGET", "LONG_BINGET"):
+        stack.append(memo[argument])
+    else:
+        raise ValueError(f"{name} is more than a plain value")
+
+
+def _since_mark(stack: list[Any]) -> list[Any]:
+    at = len(stack) - 1 - next(i for i, value in enumerate(reversed(stack)) if value is _MARK)
+    items = stack[at + 1 :]
+    del stack[at:]
+    return items
+
+
+def _pairs(items: list[Any]) -> dict[Any, Any]:
+    return dict(zip(items[::2], items[1::2], strict=True))
+
+
+def literal_texts(data: bytes) -> list[str]:
+    """Give the list of texts that a pickle holds; empty where it is anything else."""
+    try:
+        value = literal(data)
+    except ValueError:
+        return []
+    return list(value) if isinstance(value, list) and all(isinstance(text, str) for text in value) else []
