@@ -25,7 +25,7 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield from _table(["feature", "from", "unit", "rows with a value"], list(_features(plan)))
     yield ""
-    tracks = [_track(track, plan["address"]) for track in plan["tracks"][:MAX_TRACKS]]
+    tracks = [_track(track) for track in plan["tracks"][:MAX_TRACKS]]
     yield from _table(["samples", "with values", "depth", "range", "step", ""], tracks)
     if len(plan["tracks"]) > MAX_TRACKS:
         yield f"and {len(plan['tracks']) - MAX_TRACKS} tables more"
@@ -88,12 +88,12 @@ def _share(n: int, total: int) -> str:
     return f"{min(99, max(1, round(100 * n / total)))}%"
 
 
-def _track(track: dict[str, Any], shared: dict[str, str]) -> list[str]:
+def _track(track: dict[str, Any]) -> list[str]:
     shares: dict[str, list[str]] = {}
     for name, n in track["values"].items():
         shares.setdefault(_share(n, track["samples"]), []).append(_short(name))
     values = ", ".join(f"{' '.join(names)} {share}" for share, names in shares.items())
-    where = " ".join(text for part, text in track["address"].items() if part not in shared)
+    where = " ".join(track["address"].values())
     depth = track["depth"]
     if depth is None:
         return [f"{track['samples']:,}", values, "no depth", "", "", where]

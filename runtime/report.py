@@ -30,8 +30,8 @@ def announce(scan: Scan) -> None:
 
 def _several(sources: list[Source]) -> str:
     texts = list(dict.fromkeys(map(str, sources)))
-    more = f" and {len(texts) - 3} more" if len(texts) > 3 else ""
-    return f"{', '.join(texts[:3])}{more}" if texts else "not in this scan"
+    more = f" and {len(texts) - 4} more" if len(texts) > 4 else ""
+    return f"{', '.join(texts[:4])}{more}" if texts else "not in this scan"
 
 
 def conclude(summary: Summary, model: LithoModel, out: Path) -> None:
