@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 MAX_TRACKS = 12
+MAX_NOTES = 20
 SHORT_NAMES = ("density", "MS", "NGR", "R", "G", "B")
 """The features as ``--map`` takes them, in their order."""
 
@@ -31,7 +32,9 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
         yield f"and {len(plan['tracks']) - MAX_TRACKS} tables more"
     if plan["notes"] or plan["unused"]:
         yield ""
-    yield from (f"note     {note}" for note in plan["notes"])
+    yield from (f"note     {note}" for note in plan["notes"][:MAX_NOTES])
+    if len(plan["notes"]) > MAX_NOTES:
+        yield f"note     and {len(plan['notes']) - MAX_NOTES:,} more of this kind (--json lists all)"
     if plan["unused"]:
         more = f" and {len(plan['unused']) - 12} more" if len(plan["unused"]) > 12 else ""
         yield f"unused   {', '.join(plan['unused'][:12])}{more}"

@@ -14,6 +14,9 @@ from .source import Source
 from .summary import Summary
 
 
+MAX_NOTES = 20
+
+
 def announce(scan: Scan) -> None:
     """Say what was understood of a file."""
     address = ", ".join(f"{part} {text}" for part, text in scan.address.items())
@@ -21,8 +24,10 @@ def announce(scan: Scan) -> None:
     for i, feature in enumerate(FEATURES):
         say(f"       {feature.name:38} {_several(scan.sources.get(i, []))}")
     say(f"       {'depth':38} {_several([track.depth for track in scan.tracks if track.depth])}")
-    for note in scan.notes:
+    for note in scan.notes[:MAX_NOTES]:
         say(f"note   {note}")
+    if len(scan.notes) > MAX_NOTES:
+        say(f"note   and {len(scan.notes) - MAX_NOTES:,} more (lithovae-run --inspect --json lists all)")
     if scan.unused:
         more = f" and {len(scan.unused) - 12} more" if len(scan.unused) > 12 else ""
         say(f"       not used: {', '.join(scan.unused[:12])}{more}")
