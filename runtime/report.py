@@ -13,7 +13,6 @@ from .scan import Scan
 from .source import Source
 from .summary import Summary
 
-
 MAX_NOTES = 20
 
 
