@@ -28,6 +28,7 @@ HOLE_PARTS = ("expedition", "site", "hole")
 HOLE_NAME = r"(?:\d{3}-)?(?:[UCM]\d{4}|\d{3,4})-?[A-Z]"
 """A hole's name: U1482A, 926B, 162-984-A, 346-U1422-A."""
 _HOLE = re.compile(HOLE_NAME)
+_HOLE_WITHIN = re.compile(rf"(?<![0-9A-Z]){HOLE_NAME}(?![0-9A-Za-z])")
 _SECTION = re.compile(
     rf"(?P<hole>{HOLE_NAME})[-_](?P<core>\d{{1,3}})(?P<type>[A-Z])(?:[-_](?P<section>\d{{1,2}}|CC)(?:[-_][AW])?)?"
 )
@@ -84,6 +85,8 @@ def address_of_name(name: str, above: str = "") -> dict[str, str]:
         if part and part != "type":
             inner = _CORE.fullmatch(value) if part == "core" else None
             return inner.groupdict() if inner else {part: value}
+    if match := _HOLE_WITHIN.search(name):  # GRA_U1482A
+        return {"hole": match[0]}
     part = address_part(above.rstrip("s"))
     return {part: name} if part and part != "type" and re.fullmatch(r"\d+|[A-Z]|CC", name) else {}
 

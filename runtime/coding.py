@@ -91,7 +91,7 @@ def coding_of(dataset: Any, field: tuple[str, ...], path: str) -> Coding:
         dtype = dtype[name]
     fills = [number for value in find_attributes(dataset, *FILL_ATTRIBUTES) for number in as_numbers(value)]
     declared = bool(find_attributes(dataset, "fillvalue"))
-    is_netcdf = bool(find_attributes(dataset, "netcdf4coordinates", "netcdf4dimid", "dimensionlist"))
+    is_netcdf = bool(find_attributes(dataset, "netcdf4coordinates", "netcdf4dimid"))
     # netCDF sets its default fill in every dataset; of single bytes, all of which are in use, it means none by it.
     if not (is_netcdf and dtype.base.itemsize == 1 and not declared):
         fills += _property_fill(dataset, field)

@@ -157,7 +157,8 @@ class Column:
     def row_bytes(self) -> int:
         """Bytes of a row of the dataset; of a row of several values, once they are numbers."""
         others = [n for i, n in enumerate(self.dataset.shape) if i != self.selection.axis]
-        return int(math.prod(others)) * max(int(self.dataset.dtype.itemsize), 8 * self.selection.is_line)
+        size = max(int(self.dataset.dtype.itemsize), 8 * self.selection.is_line)
+        return max(1, int(math.prod(others)) * size)
 
     @cached_property
     def unwritten(self) -> NDArray[np.bool_]:

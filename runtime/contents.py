@@ -12,7 +12,7 @@ from . import matlab, netcdf
 from .address import address_part
 from .attributes import as_texts, find_attributes, first_text
 from .column import PLAIN, Column
-from .features import letters
+from .features import DEPTH, letters
 from .image import IMAGE, colour_order, image_columns
 from .limits import Walk
 from .nodes import children, identity
@@ -23,6 +23,7 @@ from .wells import is_well, well_columns
 
 MAX_NAMELESS_COLUMNS = 64
 NAME_ATTRIBUTES = ("columns", "columnnames", "featurenames", "features", "names", "fields", "channels", "labels")
+NAMES_BESIDE = ("columns", "columnnames", "featurenames", "features", "fields", "channels")
 COMPOUND, MATRIX, LYING = "compound tables", "a matrix with named columns", "a matrix with named rows"
 
 
@@ -83,6 +84,7 @@ def find_contents(file: Any, notes: list[str]) -> Contents:
                 found.addresses.setdefault(str(group.name), {})[part] = text
         groups += reversed(inner)
     walk.conclude()
+    found.columns = netcdf.numbered(found.columns)
     found.columns += netcdf.spread_ragged(found.columns, dimensions, notes)
     return found
 
@@ -120,7 +122,8 @@ def _by_shape(dataset: Any, beside: Mapping[str, Any], notes: list[str], *, is_m
             yield from _fields(dataset, select(*line))
     elif len(shape) == 3:
         names = _names_for(dataset, beside)
-        channels = image_columns(dataset, shape, names, notes)
+        depths = {node.shape[0] for name, node in beside.items() if _is_depth(name, node)}
+        channels = image_columns(dataset, shape, names, depths, notes)
         for i, (name, index) in enumerate(channels):
             yield Column(dataset, name, select(*index), name, (i, len(channels)), IMAGE, _group_of(dataset))
     elif len(shape) == 1:
@@ -133,6 +136,10 @@ def _by_shape(dataset: Any, beside: Mapping[str, Any], notes: list[str], *, is_m
 
 def _is_characters(dataset: Any) -> bool:
     return (dataset.dtype.kind == "S" and dataset.dtype.itemsize == 1) or first_text(dataset, "matlabclass") == "char"
+
+
+def _is_depth(name: str, node: Any) -> bool:
+    return isinstance(node, h5py.Dataset) and DEPTH.rank(name) is not None and bool(node.shape)
 
 
 def _group_of(dataset: Any) -> str:
@@ -202,7 +209,8 @@ def _names_for(dataset: Any, beside: Mapping[str, Any]) -> list[list[str]]:
     """List what might name the columns of a dataset: its attributes, and texts in its group."""
     stated = [as_texts(value) for value in find_attributes(dataset, *NAME_ATTRIBUTES)]
     own = letters(str(dataset.name).rpartition("/")[2])
-    return stated + _texts_beside(beside, (*NAME_ATTRIBUTES, *(f"{own}{name}" for name in NAME_ATTRIBUTES)))
+    names = [*NAMES_BESIDE, *(f"{own}{name}" for name in NAME_ATTRIBUTES)]
+    return stated + _texts_beside(beside, names)
 
 
 def _texts_beside(beside: Mapping[str, Any], names: Sequence[str]) -> list[list[str]]:

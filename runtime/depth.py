@@ -46,7 +46,7 @@ def choose_depth(
     Raises
     ------
     ScanError
-        If two mapped columns are equally near.
+        If two mapped columns are equally near, or a netCDF file does not tell which of two is the coordinate.
     """
     if (column := _nearest(path, table, mapped)) is not None:
         source = _source(column, notes)
@@ -54,7 +54,7 @@ def choose_depth(
             notes.append(f"{column.path} is taken as a depth in m, as mapped, though it says {_unit(column)!r}")
             return Source(column, _unit(column), Fraction(1), is_mapped=True)
         return replace(source, is_mapped=True)
-    return _best(own, notes) or _best(above, notes)
+    return _best(path, own, notes) or _best(path, above, notes)
 
 
 def _nearest(path: Path, table: tuple[str, int, int | None], mapped: list[Column]) -> Column | None:
@@ -72,11 +72,18 @@ def _shared(one: str, other: str) -> int:
     return next((i for i, (a, b) in enumerate(names) if a != b), len(names))
 
 
-def _best(members: list[Column], notes: list[str]) -> Source | None:
+def _best(path: Path, members: list[Column], notes: list[str]) -> Source | None:
     ranked = sorted(
         ((rank, column) for column in members if (rank := DEPTH.rank(column.name)) is not None and column.is_number),
         key=lambda candidate: candidate[0],
     )
+    scales = [column for _, column in ranked if first_text(column.dataset, "class") == "DIMENSION_SCALE"]
+    if len(scales) > 1 and scales[0].dimension is None:
+        raise ScanError(
+            f"{path}: {scales[0].path} and {scales[1].path} are coordinates of dimensions of the same length, and "
+            f"which is whose cannot be told: --map depth=PATH names one",
+            path,
+        )
     best: Source | None = None
     for rank, column in ranked:
         if best is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from .attributes import first_text
 from .column import Column
 from .features import letters
-from .selection import ACROSS, ROWS
+from .selection import ACROSS, ROWS, Axis
 
 IMAGE = "line-scan image, averaged across its width"
 ORDERS = ("rgba", "bgra", "rgb", "bgr")
@@ -17,7 +17,7 @@ MAX_ROW_BYTES = 1 << 25
 
 
 def image_columns(
-    dataset: Any, shape: Sequence[int], names: list[list[str]], notes: list[str]
+    dataset: Any, shape: Sequence[int], names: list[list[str]], depths: Container[int], notes: list[str]
 ) -> list[tuple[str, tuple[Any, ...]]]:
     """Find the colours of a 3-D dataset.
 
@@ -29,6 +29,8 @@ def image_columns(
         Its shape in the order in which its writer thinks.
     names : list of list of str
         What might name its channels.
+    depths : container of int
+        Lengths of the depths beside it, which tell the rows from the width.
     notes : list of str
         Takes why it is not used.
 
@@ -48,12 +50,15 @@ def image_columns(
     if last and first:
         notes.append(f"{place} {tuple(shape)} may have its colours along either end: not used")
         return []
-    if shape[1 if last else 2] * shape[2 if last else 0] * 8 > MAX_ROW_BYTES:
+    rows, width, n = shape if last else (shape[1], shape[2], shape[0])
+    axes: tuple[Axis, Axis] = (ROWS, ACROSS)
+    if width in depths and rows not in depths:  # it lies on its side
+        axes, width = (ACROSS, ROWS), rows
+    if width * n * 8 > MAX_ROW_BYTES:
         notes.append(f"{place} {tuple(shape)} has rows too wide for a line scan: not used")
         return []
-    n = shape[2] if last else shape[0]
     channels = next((given for given in names if len(given) == n), None) or _order(dataset, n)
-    return [(name, (ROWS, ACROSS, i) if last else (i, ROWS, ACROSS)) for i, name in enumerate(channels)]
+    return [(name, (*axes, i) if last else (i, *axes)) for i, name in enumerate(channels)]
 
 
 def _order(dataset: Any, n: int) -> list[str]:

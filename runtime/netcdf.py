@@ -46,8 +46,15 @@ def dimension_of(dataset: Any, axis: int) -> int | None:
 
 
 def is_netcdf(dataset: Any) -> bool:
-    """Tell whether the netCDF library wrote a dataset."""
-    return bool(find_attributes(dataset, "netcdf4coordinates", "netcdf4dimid"))
+    """Tell whether the netCDF library wrote a dataset: with dimensions, numbered or not."""
+    return bool(find_attributes(dataset, "netcdf4coordinates", "netcdf4dimid", "dimensionlist"))
+
+
+def numbered(columns: list[Column]) -> list[Column]:
+    """Let go of the dimensions where some variables lack their numbers, as older libraries left them."""
+    if all(column.dimension is not None or not is_netcdf(column.dataset) for column in columns):
+        return columns
+    return [replace(column, dimension=None) for column in columns]
 
 
 def spread_ragged(columns: Sequence[Column], dimensions: dict[str, int], notes: list[str]) -> list[Column]:
@@ -87,8 +94,12 @@ def spread_ragged(columns: Sequence[Column], dimensions: dict[str, int], notes: 
             if column.table == counts.table and (column.dimension is None or column.dimension == counts.dimension)
         ]
         if not along:
-            notes.append(f"{counts.path} counts the samples along {samples!r}, which no variable has: not used")
-            continue
+            file = counts.dataset.file.filename
+            raise ScanError(
+                f"{file}: {counts.path} parts the samples along {samples!r}, but which variables lie along it cannot "
+                f"be told: rewrite the file with a current netCDF library, or give each sample its hole in a column",
+                file,
+            )
         ends = _ends(counts, along[0].length)
         notes.append(f"{counts.path} says how many samples along {samples!r} belong to each of {len(ends)}")
         for home in dict.fromkeys(column.table[0] for column in along):

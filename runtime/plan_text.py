@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 MAX_TRACKS = 12
+MAX_NOTES = 20
 SHORT_NAMES = ("density", "MS", "NGR", "R", "G", "B")
 """The features as ``--map`` takes them, in their order."""
 
@@ -25,13 +26,15 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield from _table(["feature", "from", "unit", "rows with a value"], list(_features(plan)))
     yield ""
-    tracks = [_track(track, plan["address"]) for track in plan["tracks"][:MAX_TRACKS]]
+    tracks = [_track(track) for track in plan["tracks"][:MAX_TRACKS]]
     yield from _table(["samples", "with values", "depth", "range", "step", ""], tracks)
     if len(plan["tracks"]) > MAX_TRACKS:
         yield f"and {len(plan['tracks']) - MAX_TRACKS} tables more"
     if plan["notes"] or plan["unused"]:
         yield ""
-    yield from (f"note     {note}" for note in plan["notes"])
+    yield from (f"note     {note}" for note in plan["notes"][:MAX_NOTES])
+    if len(plan["notes"]) > MAX_NOTES:
+        yield f"note     and {len(plan['notes']) - MAX_NOTES:,} more of this kind (--json lists all)"
     if plan["unused"]:
         more = f" and {len(plan['unused']) - 12} more" if len(plan["unused"]) > 12 else ""
         yield f"unused   {', '.join(plan['unused'][:12])}{more}"
@@ -88,12 +91,12 @@ def _share(n: int, total: int) -> str:
     return f"{min(99, max(1, round(100 * n / total)))}%"
 
 
-def _track(track: dict[str, Any], shared: dict[str, str]) -> list[str]:
+def _track(track: dict[str, Any]) -> list[str]:
     shares: dict[str, list[str]] = {}
     for name, n in track["values"].items():
         shares.setdefault(_share(n, track["samples"]), []).append(_short(name))
     values = ", ".join(f"{' '.join(names)} {share}" for share, names in shares.items())
-    where = " ".join(text for part, text in track["address"].items() if part not in shared)
+    where = " ".join(track["address"].values())
     depth = track["depth"]
     if depth is None:
         return [f"{track['samples']:,}", values, "no depth", "", "", where]

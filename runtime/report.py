@@ -14,6 +14,8 @@ from .scan import Scan
 from .source import Source
 from .summary import Summary
 
+MAX_NOTES = 20
+
 
 def announce(scan: Scan) -> None:
     """Say what was understood of a file."""
@@ -22,8 +24,10 @@ def announce(scan: Scan) -> None:
     for i, feature in enumerate(FEATURES):
         say(f"       {feature.name:38} {_several(scan.sources.get(i, []))}")
     say(f"       {'depth':38} {_several([track.depth_text for track in scan.tracks if track.depth])}")
-    for note in scan.notes:
+    for note in scan.notes[:MAX_NOTES]:
         say(f"note   {note}")
+    if len(scan.notes) > MAX_NOTES:
+        say(f"note   and {len(scan.notes) - MAX_NOTES:,} more (lithovae-run --inspect --json lists all)")
     if scan.unused:
         more = f" and {len(scan.unused) - 12} more" if len(scan.unused) > 12 else ""
         say(f"       not used: {', '.join(scan.unused[:12])}{more}")
@@ -31,8 +35,8 @@ def announce(scan: Scan) -> None:
 
 def _several(sources: Sequence[Source | str]) -> str:
     texts = list(dict.fromkeys(map(str, sources)))
-    more = f" and {len(texts) - 3} more" if len(texts) > 3 else ""
-    return f"{', '.join(texts[:3])}{more}" if texts else "not in this scan"
+    more = f" and {len(texts) - 4} more" if len(texts) > 4 else ""
+    return f"{', '.join(texts[:4])}{more}" if texts else "not in this scan"
 
 
 def conclude(summary: Summary, model: LithoModel, out: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 
-from .address import ADDRESS, Addresses, address_columns, constant_addresses
+from .address import ADDRESS, HOLE_PARTS, Addresses, address_columns, constant_addresses
 from .column import Column
 from .contents import find_contents
 from .depth import choose_depth
@@ -130,7 +130,7 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
         tracks.append(track)
     if not any(track.length for track in tracks):
         raise ScanError(f"{path}: the features are there, but have no rows", path)
-    address = _shared_address(tracks)
+    tracks, address = _share_address(tracks)
     used = {column.path for track in tracks for column in track.columns}
     if sections and any(track.placement for track in tracks):
         used |= sections.columns
@@ -193,12 +193,21 @@ def _require_readable(track: Track, notes: list[str]) -> None:
             notes.append(f"parts of {source.column.path} were never written: missing there")
 
 
-def _shared_address(tracks: list[Track]) -> dict[str, str]:
-    """Find the constant parts of the address that all tracks share, and that no column of any gives."""
-    first = tracks[0].constants
-    return {
-        part: first[part]
-        for part in ADDRESS
-        if part in first
-        and all(track.constants.get(part) == first[part] and part not in track.address for track in tracks)
-    }
+def _share_address(tracks: list[Track]) -> tuple[list[Track], dict[str, str]]:
+    """Take out of the tracks the constant parts of the address that hold for the whole scan.
+
+    A hole that a column names in one track and one attribute or group in the others is such a part, too: whether it is
+    the same hole is seen when the columns are read.
+    """
+    shared: dict[str, str] = {}
+    for part in ADDRESS:
+        texts = {track.constants.get(part) for track in tracks if part not in track.address}
+        known = texts - {None}
+        is_column = any(part in track.address for track in tracks)
+        if len(known) == 1 and (texts == known or part in HOLE_PARTS) and (part in HOLE_PARTS or not is_column):
+            shared[part] = str(known.pop())
+    kept = [
+        replace(track, constants={part: text for part, text in track.constants.items() if part not in shared})
+        for track in tracks
+    ]
+    return kept, shared

@@ -86,6 +86,7 @@ def test_flat_datasets(path: Path) -> None:
         (("cores/3/MST", "cores/12/MST"), [{"core": "3"}, {"core": "12"}]),
         (("3H", "12X"), [{"core": "3", "type": "H"}, {"core": "12", "type": "X"}]),
         (("hole_A/GRA", "hole_B/GRA"), [{"hole": "A"}, {"hole": "B"}]),
+        (("GRA_926A", "GRA_926B"), [{"hole": "926A"}, {"hole": "926B"}]),
     ],
 )
 def test_a_group_per_hole_core_or_section(path: Path, groups: tuple[str, str], address: list[dict[str, str]]) -> None:
@@ -340,6 +341,21 @@ def test_a_ragged_netcdf_has_its_holes(path: Path) -> None:
         read(path)
 
 
+def test_older_netcdf_files_do_not_number_their_dimensions(path: Path) -> None:
+    with netCDF4.Dataset(path, "w") as file:
+        for name in ("depth", "mbsf"):
+            file.createDimension(name, N)
+            file.createVariable(name, "f8", (name,))[:] = DEPTH
+        file.createVariable("MS", "f8", ("depth",))[:] = MS
+    with h5py.File(path, "a") as changed:
+        del changed["MS"].attrs["_Netcdf4Coordinates"]
+    with pytest.raises(ScanError, match="mbsf and depth are coordinates of dimensions of the same length"):
+        read(path)
+    block, scan = read(path, {"depth": "depth"})
+    np.testing.assert_allclose(block.features[:, 1], MS, rtol=1e-6)
+    assert layouts(scan) == {"netCDF-4 (CF)"}
+
+
 def test_a_height_is_turned_into_a_depth(path: Path) -> None:
     with netCDF4.Dataset(path, "w") as file:
         file.createDimension("n", N)
@@ -385,6 +401,9 @@ def save_v73(path: Path, variables: dict[str, Any]) -> None:
                 codes = np.array([[ord(letter)] for letter in value], "u2")
                 file.create_dataset(name, data=codes).attrs["MATLAB_class"] = np.bytes_("char")
                 file[name].attrs["MATLAB_int_decode"] = np.int32(2)
+            elif isinstance(value, list):  # a char matrix, a text in each row
+                codes = np.array([[ord(letter) for letter in text] for text in value], "u2").T
+                file.create_dataset(name, data=codes).attrs["MATLAB_class"] = np.bytes_("char")
             elif value is None:  # []
                 file.create_dataset(name, data=np.zeros(2, "u8")).attrs["MATLAB_class"] = np.bytes_("double")
                 file[name].attrs["MATLAB_empty"] = np.uint8(1)
@@ -405,6 +424,7 @@ def test_matlab_structs_vectors_and_texts(path: Path) -> None:
         {
             "core/hole": "U1482A",
             "core/core": 12.0,
+            "core/section": ["1 "] * 20 + ["CC"] * (N - 20),
             "core/MS": MS,  # 1 x n
             "core/Den": DENSITY[:, None].astype("f4"),  # n x 1
             "core/depth_cm": DEPTH[:, None] * 100,
@@ -414,7 +434,9 @@ def test_matlab_structs_vectors_and_texts(path: Path) -> None:
     block, scan = read(path)
     np.testing.assert_allclose(block.features[:, :2], np.column_stack([DENSITY, MS]), rtol=1e-6)
     np.testing.assert_allclose(np.asarray(block.depth), DEPTH)
-    assert {part: set(texts.tolist()) for part, texts in block.address.items()} == {"hole": {"U1482A"}, "core": {"12"}}
+    assert set(block.address["hole"]) == {"U1482A"}
+    assert set(block.address["core"]) == {"12"}
+    assert block.address["section"].tolist() == ["1"] * 20 + ["CC"] * (N - 20)
     assert list(scan.sources) == [0, 1]
     assert layouts(scan) == {"MATLAB v7.3"}
 
@@ -443,7 +465,7 @@ PIXELS = RNG.integers(0, 256, (N, 7, 3), np.uint8)
 MEANS = PIXELS.mean(axis=1)
 
 
-@pytest.mark.parametrize("layout", ["pixels", "alpha", "planes", "bgr", "matlab", "float"])
+@pytest.mark.parametrize("layout", ["pixels", "alpha", "planes", "bgr", "matlab", "float", "side"])
 def test_a_line_scan_image(path: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> None:
     monkeypatch.setattr("lithovae.runtime.track.MAX_BLOCK_BYTES", 7 * 3 * 8 * 20)  # a few rows at a time
     image: NDArray[Any] = PIXELS
@@ -452,6 +474,8 @@ def test_a_line_scan_image(path: Path, monkeypatch: pytest.MonkeyPatch, layout: 
         image = np.concatenate([PIXELS, np.full((N, 7, 1), 255, "u1")], axis=2)
     elif layout == "planes":
         image = np.moveaxis(PIXELS, 2, 0)
+    elif layout == "side":  # the depth tells
+        image = np.swapaxes(PIXELS, 0, 1)
     elif layout == "bgr":
         image = PIXELS[..., ::-1]
     elif layout == "float":
