@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -57,17 +58,32 @@ def write_scan(path: Path, n_rows: int, storage: dict[str, Any]) -> None:
         camera["depth"].attrs["units"] = logger["depth"].attrs["units"] = "m"
 
 
-def measure(command: list[str]) -> tuple[float, int]:
-    """Run a command; give its wall time (s), and the sum of the peak memory of each of its processes (bytes)."""
-    start, peaks = time.perf_counter(), dict[int, int]()
+class Cost(NamedTuple):
+    """What a command took: wall and processor time (s), and the peak memory of all its processes (bytes)."""
+
+    seconds: float
+    cpu: float
+    peak: int
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s, {self.cpu:.1f} s of processor time"
+
+
+def measure(command: list[str]) -> Cost:
+    """Run a command to its end."""
+    start, before, peak = time.perf_counter(), _cpu(), 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            for pid in _tree(process.pid):
-                peaks[pid] = _peak(pid) or peaks.get(pid, 0)  # grows, but for the moment before a fork's exec
+            peak = max(peak, sum(_peak(pid) for pid in _tree(process.pid)))
             time.sleep(0.02)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return time.perf_counter() - start, sum(peaks.values())
+    return Cost(time.perf_counter() - start, _cpu() - before, peak)
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _tree(pid: int) -> list[int]:
@@ -99,15 +115,16 @@ def main(
         write_scan(scan, rows, storage)
         kind = "contiguous" if contiguous else "gzip with shuffle, chunks of 64k"
         typer.echo(f"{rows:,} samples of R, G, B and depth; {kind}; {scan.stat().st_size / 1e6:,.0f} MB")
-        floor, _ = measure([sys.executable, "-c", _FLOOR, str(scan)])
-        seconds, peak = measure([RUN, str(scan), "--out", str(out)])
+        floor = measure([sys.executable, "-c", _FLOOR, str(scan)])
+        run = measure([RUN, str(scan), "--out", str(out)])
         with np.load(out) as arrays:
             n_bins, n_samples = len(arrays["embeddings"]), int(arrays["samples"][:, 3].sum())
         if n_samples != rows:
             raise SystemExit(f"{n_samples:,} of {rows:,} samples came into a bin")
-    typer.echo(f"h5py alone, every dataset once: {floor:.1f} s")
-    typer.echo(f"lithovae-run: {seconds:.1f} s, {n_bins:,} bins; {rows / seconds / 1e6:.1f} M samples/s")
-    typer.echo(f"peak memory of all its processes: {peak / 1e6:.0f} MB ({'below' if peak < LIMIT else 'ABOVE'} 250 MB)")
+    typer.echo(f"h5py alone, every dataset once: {floor}")
+    typer.echo(f"lithovae-run: {run}; {n_bins:,} bins, {rows / run.seconds / 1e6:.1f} M samples/s")
+    verdict = "below" if run.peak < LIMIT else "ABOVE"
+    typer.echo(f"peak memory of all its processes: {run.peak / 1e6:.0f} MB ({verdict} 250 MB)")
 
 
 if __name__ == "__main__":

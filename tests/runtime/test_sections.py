@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +138,24 @@ def test_instruments_are_brought_together_by_their_sections(write_scan: WriteSca
     with np.load(out) as arrays:
         np.testing.assert_allclose(arrays["depth"], [0.0, 1.6, 11.0, 11.2, 11.4])
         assert arrays["samples"][:, [1, 3]].tolist() == [[1, 0], [1, 0], [1, 1], [1, 1], [0, 1]]
+
+
+def test_threads_may_place_together(write_scan: WriteScan) -> None:
+    rng, n = np.random.default_rng(0), 20_000
+    core, offset = rng.integers(1, 60, n), rng.uniform(0, 1.4, n)
+    table = {"s/core": np.arange(1, 50), "s/section": np.ones(49, int), "s/top": np.arange(1, 50) * 10.0}
+    data = {"MS": np.ones(1), "core": [1], "section": [1], "offset": [0.0]}
+    with open_scan(write_scan(table | data, {"offset": "m", "s/top": "m"})) as scan:
+        placement = scan.tracks[0].placement
+    assert placement is not None
+    parts = {"core": core.astype(np.str_), "section": np.full(n, "1")}
+
+    def place(start: int) -> Floats:
+        some = slice(start, start + 50)
+        return placement.place({part: texts[some] for part, texts in parts.items()}, offset[some])
+
+    with ThreadPoolExecutor(4) as pool:
+        depth = np.concatenate(list(pool.map(place, range(0, n, 50))))
+    np.testing.assert_allclose(depth, np.where(core < 50, core * 10 + offset, np.nan))
+    assert placement.n_unknown == np.count_nonzero(core >= 50)
+    assert len(placement.unknown) == 10
