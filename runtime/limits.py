@@ -142,16 +142,16 @@ def kept_elsewhere(dataset: Any) -> str | None:
     return None
 
 
-def require_bounded(dataset: Any) -> None:
-    """Make sure that a dataset can be read in bounded memory and time, by what it declares and what is stored of it.
+def require_bounded(column: Any) -> None:
+    """Make sure that a column can be read in bounded memory and time, by what it declares and what is stored of it.
 
     Raises
     ------
     ScanError
         If it cannot.
     """
+    dataset, n_rows, row_bytes = column.dataset, column.length, column.row_bytes
     path, name = Path(dataset.file.filename), place(dataset.name)
-    n_rows, row_bytes = dataset.shape[0], dataset.dtype.itemsize * math.prod(dataset.shape[1:])
     stored = min(dataset.id.get_storage_size(), path.stat().st_size)
     if row_bytes > MAX_ROW_BYTES:
         raise ScanError(f"{path}: a row of {name} has {row_bytes:,} bytes, more than {MAX_ROW_BYTES:,}", path)
