@@ -186,7 +186,7 @@ def _members(columns: list[Column], table: tuple[str, int, int | None]) -> tuple
 
 def _require_readable(track: Track, notes: list[str]) -> None:
     for column in track.columns:
-        require_bounded(column.dataset, column.selection.axis)
+        require_bounded(column)
         require_filters(column.dataset)
     for source in track.features.values():
         if source.column.unwritten.any():

@@ -354,7 +354,7 @@ def groups_nested_2000_deep(path: Path) -> None:
             group = h5py.h5g.create(group, b"g")
 
 
-@fault("has more than 100,000 objects")
+@fault("has more than 50,000 objects")
 def hundred_thousand_links(path: Path) -> None:
     with h5py.File(path, "w", libver="latest") as file:
         target = file.create_group("g").id
