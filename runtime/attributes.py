@@ -79,6 +79,11 @@ def number_text(value: float) -> str:
     return str(int(value)) if value.is_integer() else repr(value)
 
 
+def has_attribute(node: Any, *names: str) -> bool:
+    """Tell whether a node has an attribute of one of some names, without reading it."""
+    return any(letters(name) in names for name in node.attrs)
+
+
 def first_text(node: Any, *names: str) -> str:
     """Give the first text among a node's attributes of some names; empty where there is none."""
     return next((text for value in find_attributes(node, *names) if (text := as_text(value)) is not None), "")

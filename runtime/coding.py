@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from .attributes import as_numbers, as_text, find_attributes
+from .attributes import as_numbers, as_text, find_attributes, has_attribute
 from .errors import ScanError
 from .missing import without_sentinels
 
@@ -90,8 +90,8 @@ def coding_of(dataset: Any, field: tuple[str, ...], path: str) -> Coding:
     for name in field:
         dtype = dtype[name]
     fills = [number for value in find_attributes(dataset, *FILL_ATTRIBUTES) for number in as_numbers(value)]
-    declared = bool(find_attributes(dataset, "fillvalue"))
-    is_netcdf = bool(find_attributes(dataset, "netcdf4coordinates", "netcdf4dimid"))
+    declared = has_attribute(dataset, "fillvalue")
+    is_netcdf = has_attribute(dataset, "netcdf4coordinates", "netcdf4dimid")
     # netCDF sets its default fill in every dataset; of single bytes, all of which are in use, it means none by it.
     if not (is_netcdf and dtype.base.itemsize == 1 and not declared):
         fills += _property_fill(dataset, field)

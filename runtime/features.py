@@ -125,7 +125,7 @@ DENSITY = Quantity(
     (
         "bulkdensity", "grabulkdensity", "bulkdensitygrape", "gradensity", "gammadensity", "gammaraydensity",
         "wetbulkdensity", "wetdensity", "saturatedbulkdensity", "gra", "grape", "den", "density", "dens",
-        "density1", "den1", "rhob", "rho",
+        "density1", "den1", "rhob",
     ),
     _STATED_NOTHING
     | _units(1, "g/cm3, g/cc, gm/cc, gm/cm3, g cm-3, gm cm-3, gcc, gmcc, gcm3, gmcm3, g/c3, g/ml, kg/l, t/m3")
@@ -171,8 +171,8 @@ DEPTH = Quantity(
     "m",
     (
         "depthcsfa", "csfa", "topdepthcsfa", "depthmbsf", "mbsf", "depthcsfb", "csfb", "subbottomdepth", "sbdepth",
-        "depthccsfa", "depthccsfd", "depthccsf", "depthmcd", "mcd", "depth", "depthm", "depthbin", "coredepth", "dept",
-        "topdepth", "measureddepth", "md", "mdepth", "trueverticaldepth", "tvd", "tvdss", "ztvdss",
+        "depth", "depthm", "depthbin", "coredepth", "dept", "topdepth", "depthccsfa", "depthccsfd", "depthccsf",
+        "depthmcd", "mcd", "measureddepth", "md", "mdepth", "trueverticaldepth", "tvd", "tvdss", "ztvdss",
     ),
     _STATED_NOTHING
     | _units(1, "m, metre, metres, meter, meters, mbsf, m mbsf, mcd, m mcd")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .attributes import as_numbers, find_attributes, first_text
+from .attributes import as_numbers, find_attributes, first_text, has_attribute
 from .column import Column
 from .errors import ScanError
 from .filters import require_filters
@@ -47,7 +47,7 @@ def dimension_of(dataset: Any, axis: int) -> int | None:
 
 def is_netcdf(dataset: Any) -> bool:
     """Tell whether the netCDF library wrote a dataset: with dimensions, numbered or not."""
-    return bool(find_attributes(dataset, "netcdf4coordinates", "netcdf4dimid", "dimensionlist"))
+    return has_attribute(dataset, "netcdf4coordinates", "netcdf4dimid", "dimensionlist")
 
 
 def numbered(columns: list[Column]) -> list[Column]:
@@ -76,7 +76,7 @@ def spread_ragged(columns: Sequence[Column], dimensions: dict[str, int], notes: 
     """
     spread: list[Column] = []
     for counts in columns:
-        if find_attributes(counts.dataset, "instancedimension") and not counts.selection.field:
+        if has_attribute(counts.dataset, "instancedimension") and not counts.selection.field:
             file = counts.dataset.file.filename
             raise ScanError(
                 f"{file}: {counts.path} is the index of an indexed ragged array, which is not read: write a contiguous "

@@ -7,7 +7,7 @@ from typing import Any
 
 import h5py
 
-from .attributes import as_numbers, find_attributes, first_text, raw_attribute
+from .attributes import as_numbers, find_attributes, first_text, has_attribute, raw_attribute
 from .column import Column
 from .literal import literal, literal_texts
 from .selection import ROWS, Selection
@@ -18,7 +18,7 @@ FIXED, TABLE = "pandas fixed store", "pandas table store"
 
 def is_pandas_store(group: Any) -> bool:
     """Tell whether a group is what pandas wrote."""
-    return bool(find_attributes(group, "pandastype"))
+    return has_attribute(group, "pandastype")
 
 
 def pandas_columns(group: Any, nodes: Mapping[str, Any], notes: list[str]) -> list[Column]:
@@ -54,7 +54,7 @@ def _fixed_frame(group: Any, nodes: Mapping[str, Any], notes: list[str]) -> Iter
                 f"{', '.join(names[:8])} of {place} are pickled Python objects: not read; "
                 f"format='table' writes them as text"
             )
-        elif values.ndim == 2 and not find_attributes(values, "shape"):  # that of an empty one, which stands for it
+        elif values.ndim == 2 and not has_attribute(values, "shape"):  # that of an empty one, which stands for it
             columns = int((1.0,) in map(as_numbers, find_attributes(values, "transposed")))
             if len(names) == values.shape[columns]:
                 for i, column in enumerate(names):
@@ -70,7 +70,7 @@ def _is_pickled(dataset: Any) -> bool:
 def _fixed_series(group: Any, nodes: Mapping[str, Any]) -> Iterator[Column]:
     home, values, index = str(group.name), nodes.get("values"), nodes.get("index")
     name = first_text(group, "name")
-    if isinstance(values, h5py.Dataset) and values.ndim == 1 and not find_attributes(values, "shape"):
+    if isinstance(values, h5py.Dataset) and values.ndim == 1 and not has_attribute(values, "shape"):
         yield Column(values, _plain(name) or home.rpartition("/")[2], layout=FIXED, home=home)
     if isinstance(index, h5py.Dataset):
         yield from _index(index, home)
@@ -78,7 +78,7 @@ def _fixed_series(group: Any, nodes: Mapping[str, Any]) -> Iterator[Column]:
 
 def _index(dataset: Any, home: str) -> Iterator[Column]:
     name = first_text(dataset, "name")
-    if dataset.ndim == 1 and not find_attributes(dataset, "shape"):
+    if dataset.ndim == 1 and not has_attribute(dataset, "shape"):
         yield Column(dataset, _plain(name) or "index", layout=FIXED, home=home)
 
 
