@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,10 +18,16 @@ from .features import FEATURE_NAMES
 from .missing import missing_bits, without_sentinels
 from .session import open_session
 
+if TYPE_CHECKING:
+    from .live import LiveModel
+
 Float32s = NDArray[np.float32]
 
 MICRO_BATCH = 2048
 """Rows that one session run takes: their intermediate results fit a core's cache."""
+WHOLE_ROWS = 8
+"""A session run takes a multiple of so many rows. What is left over of fewer, onnxruntime computes in another way, which
+differs in the last bits; filled up, what a row gives depends on that row alone."""
 
 
 class LithoModel:
@@ -119,6 +125,12 @@ class LithoModel:
             lambda block: classifier.run(["probabilities"], {"z": self._mu(block)})[0], _rows(x), len(self.classes)
         )
 
+    def live(self) -> LiveModel:
+        """Make ready for rows that come one by one: the same numbers, to the bit, at the least cost per row."""
+        from .live import LiveModel
+
+        return LiveModel(self)
+
     def reconstruct(self, x: ArrayLike) -> Float32s:
         """Encode and decode: the features (n, 6) in physical units, float32, as the model sees them.
 
@@ -149,7 +161,8 @@ class LithoModel:
         out = np.empty((len(rows), width), np.float32)
 
         def one(start: int) -> None:
-            out[start : start + MICRO_BATCH] = run(rows[start : start + MICRO_BATCH])
+            block = rows[start : start + MICRO_BATCH]
+            out[start : start + MICRO_BATCH] = run(_whole(block))[: len(block)]
 
         starts = range(0, len(rows), MICRO_BATCH)
         if len(starts) > 1 and self.threads > 1:
@@ -165,6 +178,10 @@ class LithoModel:
             self._executor = ThreadPoolExecutor(self.threads, "lithovae")
             self._pool_of = os.getpid()
         return self._executor
+
+    def session(self, graph: str) -> Any:
+        """Give the onnxruntime session of a graph, ``embedder``, ``decoder`` or ``classifier``, made once."""
+        return getattr(self, f"_{graph}")
 
     @cached_property
     def _embedder(self) -> Any:
@@ -187,6 +204,12 @@ def granted_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _whole(block: Float32s) -> Float32s:
+    """Fill a block up to a multiple of `WHOLE_ROWS`."""
+    lacking = -len(block) % WHOLE_ROWS
+    return np.concatenate([block, np.zeros((lacking, block.shape[1]), np.float32)]) if lacking else block
 
 
 def _rows(x: ArrayLike) -> Float32s:
