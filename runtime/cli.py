@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +44,25 @@ def run(
             "feature by its mean; leave the row out; stop.",
         ),
     ] = "auto",
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            help="Embed a file that grows, as its logger appends: JSON lines on standard output, or to OUT (.h5).",
+        ),
+    ] = False,
+    idle_timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="With --follow: end when the file has not grown for so long."),
+    ] = None,
+    track_timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="With --follow: do not wait any more for an instrument that has been silent for so long.",
+        ),
+    ] = None,
     verify: Annotated[
         str | None,
         typer.Option(
@@ -60,14 +80,21 @@ def run(
         return
     if scan is None:
         raise typer.BadParameter("which scan is to be embedded?", param_hint="SCAN")
-    if out is None:
+    if out is None and not follow:
         raise typer.BadParameter("where do the embeddings go?", param_hint="--out")
+    if not follow and (idle_timeout, track_timeout) != (None, None):
+        raise typer.BadParameter("goes with --follow", param_hint="--idle-timeout, --track-timeout")
     mapping = {}
     for entry in map or []:
         feature, equals, place = entry.partition("=")
         if not (feature and equals and place):
             raise typer.BadParameter(f"{entry!r} is not FEATURE=PATH", param_hint="--map")
         mapping[feature] = place
+
+    if follow:
+        _follow(scan, out, model, mapping, bin, missing, idle_timeout, track_timeout)
+        return
+    assert out is not None
 
     from .model import LithoModel
     from .pipeline import embed_scan
@@ -81,6 +108,35 @@ def run(
         scan, out, litho_model, mapping, bin_width=bin_width, missing=policy, announce=announce, progress=progress
     )
     conclude(summary, litho_model, out)
+
+
+def _follow(
+    scan: Path,
+    out: Path | None,
+    model: str,
+    mapping: dict[str, str],
+    bin: str,
+    missing: str,
+    idle_timeout: float | None,
+    track_timeout: float | None,
+) -> None:
+    from .follow import Follower, follow
+    from .model import LithoModel
+    from .policy import as_policy
+    from .rows import parse_bin
+    from .sinks import GrowingFile, JsonLines
+
+    follower = Follower(
+        scan,
+        LithoModel.load(model),
+        JsonLines(sys.stdout) if out is None else GrowingFile(out),
+        mapping,
+        bin_width=parse_bin(bin),
+        missing=as_policy(missing),
+        track_timeout=track_timeout,
+        say=lambda line: say(line, err=True),
+    )
+    follow(follower, idle_timeout)
 
 
 def _verify(name: str) -> None:

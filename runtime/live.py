@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import BundleError, InputError
-from .features import FEATURE_NAMES, FEATURES
-from .missing import missing_bits, without_sentinels
+from .features import FEATURE_NAMES
+from .missing import implausible_bits, missing_bits, without_sentinels
 from .model import WHOLE_ROWS, LithoModel, _rows
 
 Float32s = NDArray[np.float32]
 
 _ROW = struct.Struct(f"={len(FEATURE_NAMES)}f")
-_PLAUSIBLE = np.array([feature.plausible for feature in FEATURES], np.float32).T
 
 
 class LiveModel:
@@ -39,7 +38,7 @@ class LiveModel:
         self._probabilities = np.zeros((WHOLE_ROWS, len(model.classes)), np.float32)
         self._embed = _bind(model.session("embedder"), features=self._input, mu=self._mu)
         self._classify: Any = None
-        self._door, self._embedding = memoryview(self._input).cast("B"), self._mu[0]
+        self._embedding: Float32s = self._mu[0]
 
     def __reduce__(self) -> tuple[type[LiveModel], tuple[LithoModel]]:
         return type(self), (self.model,)
@@ -99,17 +98,15 @@ class LiveModel:
     @property
     def implausible(self) -> int:
         """Which features of the latest row lie beyond their plausible range, in another unit perhaps: bits as above."""
-        row = without_sentinels(self._input[:1])
-        beyond = np.isfinite(row) & ((row < _PLAUSIBLE[0]) | (row > _PLAUSIBLE[1]))
-        return int(np.packbits(beyond, bitorder="little")[0]) & ~self.missing
+        return int(implausible_bits(without_sentinels(self._input[:1]))[0])
 
     def _take(self, row: Any) -> None:
         try:
             if isinstance(row, (list, tuple)):
-                _ROW.pack_into(self._door, 0, *row)
+                _ROW.pack_into(self._input.data, 0, *row)
                 return
             if type(row) is np.ndarray and row.ndim == 1 and row.dtype.kind in "iuf":
-                _ROW.pack_into(self._door, 0, *row.tolist())
+                _ROW.pack_into(self._input.data, 0, *row.tolist())
                 return
         except (struct.error, OverflowError):  # None among them, or too few, or none that are numbers
             pass

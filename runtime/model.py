@@ -26,8 +26,8 @@ Float32s = NDArray[np.float32]
 MICRO_BATCH = 2048
 """Rows that one session run takes: their intermediate results fit a core's cache."""
 WHOLE_ROWS = 8
-"""A session run takes a multiple of so many rows. What is left over of fewer, onnxruntime computes in another way, which
-differs in the last bits; filled up, what a row gives depends on that row alone."""
+"""A session run takes a multiple of so many rows. What is left over of fewer, onnxruntime computes in another way,
+which differs in the last bits; filled up, what a row gives depends on that row alone."""
 
 
 class LithoModel:

@@ -95,10 +95,10 @@ def _write(out: Path, model: LithoModel, summary: Summary) -> None:
             if block.depth is not None:
                 stream.write(depth=block.depth)
         stream.add("features", np.array(FEATURE_NAMES))
-        stream.add("about", np.array(json.dumps(_about(model, summary), ensure_ascii=False)))
+        stream.add("about", np.array(json.dumps(about(model, summary), ensure_ascii=False)))
 
 
-def _about(model: LithoModel, summary: Summary) -> dict[str, Any]:
+def about(model: LithoModel, summary: Summary) -> dict[str, Any]:
     """Say in the output itself what it was made from."""
     scan = summary.scan
     return {

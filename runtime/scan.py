@@ -52,7 +52,9 @@ class Scan:
 
 
 @contextmanager
-def open_scan(path: str | Path, mapping: Mapping[str, str] | None = None) -> Iterator[Scan]:
+def open_scan(
+    path: str | Path, mapping: Mapping[str, str] | None = None, *, swmr: bool = False, locking: bool | None = None
+) -> Iterator[Scan]:
     """Open a scan and find its features.
 
     Parameters
@@ -62,6 +64,8 @@ def open_scan(path: str | Path, mapping: Mapping[str, str] | None = None) -> Ite
     mapping : mapping of str to str, optional
         Columns to take, by feature (its name or an alias): a path in the file, with ``:field`` or ``:column`` for a
         column of a compound or 2-D dataset. The column is taken as it stands where its unit is not known.
+    swmr, locking : optional
+        As `h5py.File` takes them: for a file that is being written.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def open_scan(path: str | Path, mapping: Mapping[str, str] | None = None) -> Ite
     if path.is_dir():
         raise ScanError(f"{path} is a folder, not an HDF5 file", path)
     try:
-        file = h5py.File(path, "r")
+        file = h5py.File(path, "r", swmr=swmr, locking=locking)
     except OSError as error:
         if not h5py.is_hdf5(path):
             raise ScanError(f"{path} is not an HDF5 file", path) from error
