@@ -21,7 +21,7 @@ from .policy import Missing, MissingPolicy
 from .rows import BinWidth, Rows, width_of
 from .sinks import Sink
 from .summary import Summary
-from .tail import News, Tail
+from .tail import SETTLED, News, Tail
 
 POLL = 0.1
 """Seconds between two looks at a file; more where a look takes long, so that it never takes a fifth of a core."""
@@ -81,6 +81,11 @@ class Follower:
     def is_behind(self) -> bool:
         """Whether there are rows left to read already."""
         return self._tail.behind
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether the file was being written at the latest look, so that nothing was read."""
+        return self._tail.disturbed
 
     def poll(self) -> bool:
         """Look at the file once; embed what is finished. Tell whether there was anything new.
@@ -200,7 +205,7 @@ def follow(follower: Follower, idle_timeout: float | None = None) -> None:
             if idle_timeout is not None and start - grew >= idle_timeout:
                 break
             if not follower.is_behind:
-                time.sleep(min(max(POLL, 4 * took), SLOWEST_POLL))
+                time.sleep(min(max(SETTLED if follower.is_disturbed else POLL, 4 * took), SLOWEST_POLL))
         follower.finish(complete=not caught)
     if caught:
         raise KeyboardInterrupt if caught[0] == signal.SIGINT else SystemExit(128 + caught[0])

@@ -161,7 +161,7 @@ class GrowingBins:
         if not found:
             return ""
         depths = ", ".join(f"{depth:.2f}" for depth in found[:5]) + (", …" if len(found) > 5 else "")
-        return f"{len(found):,} bins ({depths} m) differ from what was given, by {more:,} samples that came later"
+        return f"{len(found):,} bins ({depths} m) differ from what was given, by {more:,} samples"
 
 
 class GrowingRows:

@@ -121,7 +121,7 @@ class GrowingFile:
             "complete": np.full(n, complete, np.uint8),
         }
         members |= {} if block.samples is None or "samples" not in self._file else {"samples": block.samples}
-        members |= {part: _bytes(block.address.get(part, blank)) for part in self._parts}
+        members |= {part: _utf8(block.address.get(part, blank)) for part in self._parts}
         try:
             for name, values in members.items():
                 dataset = self._file[name]
@@ -148,5 +148,6 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _bytes(texts: NDArray[np.str_]) -> NDArray[np.bytes_]:
-    return np.array([text.encode()[:TEXT_BYTES].decode(errors="ignore").encode() for text in texts.tolist()], "S")
+def _utf8(texts: NDArray[np.str_]) -> NDArray[np.bytes_]:
+    cut = [text.encode()[:TEXT_BYTES].decode(errors="ignore").encode() for text in texts.tolist()]
+    return np.array(cut, h5py.string_dtype("utf-8", TEXT_BYTES))

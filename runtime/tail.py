@@ -72,10 +72,13 @@ class Tail:
         Why the latest look found nothing although there may be something; empty where there is no trouble.
     behind : bool
         Whether the latest look left rows for the next.
+    disturbed : bool
+        Whether the latest look found the file being written: it is worth another look at once.
     """
 
     def __init__(self, path: Path, mapping: Mapping[str, str]) -> None:
-        self.path, self.mapping, self.trouble, self.behind = path, mapping, "", False
+        self.path, self.mapping, self.trouble = path, mapping, ""
+        self.behind = self.disturbed = False
         self._seen: State | None = None  # of the file when all of it had been read
         self._identity: tuple[int, int] | None = None
         self._plan: Hashable = None
@@ -85,7 +88,7 @@ class Tail:
     @contextmanager
     def look(self) -> Iterator[News | None]:
         """Look for new rows; None where there are none, or the file cannot be read at the moment (see `trouble`)."""
-        self.trouble = ""
+        self.trouble, self.disturbed = "", False
         with ExitStack() as stack:
             try:
                 news = self._look(stack)
@@ -94,6 +97,7 @@ class Tail:
             except (ScanError, OSError) as error:
                 news, self.trouble = None, str(error)
             except _HALF_WRITTEN as error:
+                self.disturbed = True
                 news, self.trouble = None, f"{self.path} is half-written, or damaged: {error}"
             yield news
 
@@ -108,10 +112,11 @@ class Tail:
         scan = stack.enter_context(open_scan(self.path, self.mapping, swmr=swmr, locking=False))
         plan = _plan(scan)
         if swmr and plan not in (self._plan, self._other_plan):
-            self._other_plan = plan  # a writer half-way through a row has longer and shorter columns: look again
-            return None
+            self._other_plan, self.disturbed = plan, True
+            return None  # a writer half-way through a row has longer and shorter columns: does a second look agree?
         news, positions = self._read_on(scan, state, plan)
         if not swmr and not (_state(self.path) == state and self._is_still(_flags(self.path), state)):
+            self.disturbed = True
             return None
         self._plan, self._identity, self._positions = plan, state[:2], positions
         self.behind = any(n < track.length for (n, _), track in zip(positions, scan.tracks, strict=True))
@@ -121,12 +126,14 @@ class Tail:
     def _is_still(self, flags: int, state: State) -> bool:
         """Tell whether nobody writes to a file that is not in SWMR mode."""
         if flags & _WRITING or _is_write_locked(state):
+            self.disturbed = True
             self.trouble = (
                 f"{self.path} is open for writing, but not in SWMR mode: it is read when it is closed (if its writer "
                 "was killed, h5clear -s marks it as closed)"
             )
             return False
-        return not 0 <= time.time() - state[3] / 1e9 < SETTLED
+        self.disturbed = 0 <= time.time() - state[3] / 1e9 < SETTLED
+        return not self.disturbed
 
     def _read_on(self, scan: Scan, state: State, plan: Hashable) -> tuple[News, list[Position]]:
         """Read new rows; where the file is not the one that it was, all rows.
