@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -120,6 +121,9 @@ def _follow(
     idle_timeout: float | None,
     track_timeout: float | None,
 ) -> None:
+    # Set to TRUE it would overrule us, and a lock that we held would make the logger's next open fail.
+    os.environ.pop("HDF5_USE_FILE_LOCKING", None)
+
     from .follow import Follower, follow
     from .model import LithoModel
     from .policy import as_policy

@@ -21,7 +21,7 @@ from .policy import Missing, MissingPolicy
 from .rows import BinWidth, Rows, width_of
 from .sinks import Sink
 from .summary import Summary
-from .tail import SETTLED, News, Tail
+from .tail import DOUBT, SETTLED, News, Tail
 
 POLL = 0.1
 """Seconds between two looks at a file; more where a look takes long, so that it never takes a fifth of a core."""
@@ -133,6 +133,10 @@ class Follower:
             self._say(f"note   {self._given.n_again:,} rows came again when the file was read anew: given once")
         self._say(f"wrote  {self.n_rows:,} rows, by {self._model.bundle.name}")
 
+    def abandon(self) -> None:
+        """End in the middle; what has been given stays."""
+        self._sink.close(complete=False)
+
     def _take(self, news: News, now: float) -> None:
         if news.restart is not None:
             self._begin(news, now)
@@ -196,19 +200,27 @@ def follow(follower: Follower, idle_timeout: float | None = None) -> None:
         As `Follower.poll` and `Follower.finish`.
     """
     with _stop_signals() as caught:
-        grew = time.monotonic()
-        while not caught:
-            start = time.monotonic()
-            if follower.poll():
-                grew = start
-            took = time.monotonic() - start
-            if idle_timeout is not None and start - grew >= idle_timeout:
-                break
-            if not follower.is_behind:
-                time.sleep(min(max(SETTLED if follower.is_disturbed else POLL, 4 * took), SLOWEST_POLL))
-        follower.finish(complete=not caught)
+        try:
+            _poll_until_idle(follower, float("inf") if idle_timeout is None else idle_timeout, caught)
+            follower.finish(complete=not caught)
+        except BaseException:
+            follower.abandon()
+            raise
     if caught:
         raise KeyboardInterrupt if caught[0] == signal.SIGINT else SystemExit(128 + caught[0])
+
+
+def _poll_until_idle(follower: Follower, idle_timeout: float, caught: list[int]) -> None:
+    grew = time.monotonic()
+    while not caught:
+        start = time.monotonic()
+        if follower.poll():
+            grew = start
+        took = time.monotonic() - start
+        if start - grew >= idle_timeout + (2 * DOUBT if follower.is_disturbed else 0):
+            return
+        if not follower.is_behind:
+            time.sleep(min(max(SETTLED if follower.is_disturbed else POLL, 4 * took), SLOWEST_POLL))
 
 
 @contextmanager

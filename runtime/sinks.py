@@ -134,7 +134,7 @@ class GrowingFile:
 
     def close(self, complete: bool) -> None:
         """Close the file; a reader need not be in SWMR mode any more."""
-        if self._file is not None:
+        if self._file:  # not where nothing came, and not twice
             self._file.attrs.modify("complete", np.uint8(complete))
             self._file.close()
 

@@ -14,15 +14,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-# Set to TRUE it would overrule us, and a lock that we hold would make the writer's next open fail.
-os.environ.pop("HDF5_USE_FILE_LOCKING", None)
-
 from .errors import ScanError
 from .scan import Scan, open_scan
 from .track import Stretch, Track
 
 LOOK_ROWS = 1 << 17
 """Rows of each track that one look takes at most."""
+DOUBT = 0.5
+"""Seconds for which a file must look the same before it is believed to have other columns: a writer that is half-way
+through a row has longer and shorter ones, which do not seem to belong together."""
 SETTLED = 0.02
 """Seconds for which a file must not have changed: file systems tell the time in steps of some milliseconds."""
 
@@ -82,7 +82,8 @@ class Tail:
         self._seen: State | None = None  # of the file when all of it had been read
         self._identity: tuple[int, int] | None = None
         self._plan: Hashable = None
-        self._other_plan: Hashable = None
+        self._other_plan: Hashable = None  # seen since
+        self._other_since = 0.0
         self._positions: list[Position] = []  # rows read of each track, and the last of them
 
     @contextmanager
@@ -111,14 +112,20 @@ class Tail:
             return None
         scan = stack.enter_context(open_scan(self.path, self.mapping, swmr=swmr, locking=False))
         plan = _plan(scan)
-        if swmr and plan not in (self._plan, self._other_plan):
-            self._other_plan, self.disturbed = plan, True
-            return None  # a writer half-way through a row has longer and shorter columns: does a second look agree?
+        if plan != self._plan:
+            now = time.monotonic()
+            if plan != self._other_plan:
+                self._other_plan, self._other_since, self.disturbed = plan, now, True
+                return None
+            if now - self._other_since < DOUBT:
+                self.disturbed = True
+                return None
         news, positions = self._read_on(scan, state, plan)
         if not swmr and not (_state(self.path) == state and self._is_still(_flags(self.path), state)):
             self.disturbed = True
             return None
         self._plan, self._identity, self._positions = plan, state[:2], positions
+        self._other_plan = None
         self.behind = any(n < track.length for (n, _), track in zip(positions, scan.tracks, strict=True))
         self._seen = None if self.behind else state
         return news
