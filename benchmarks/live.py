@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
 
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime import LithoModel
@@ -49,6 +50,16 @@ def peers_of(rows: NDArray[np.float32]) -> dict[str, Callable[[int], object]]:
         scaled = torch.from_numpy(scaler.transform(single[i]).astype(np.float32))
         return vae.get_embeddings(scaled)
 
+    standard = StandardScaler()
+    standard.mean_, standard.scale_ = scaler.mean_, scaler.scale_
+
+    @torch.inference_mode()
+    def eager_script(i: int) -> object:
+        x = single[i].astype(np.float64)
+        x[:, 1:3] = np.sign(x[:, 1:3]) * np.log1p(np.abs(x[:, 1:3]))
+        x[:, 3:] = np.log1p(x[:, 3:])
+        return vae.get_embeddings(torch.FloatTensor(standard.transform(x))).numpy()
+
     tensors = [torch.from_numpy(scaler.transform(row).astype(np.float32)) for row in single]
 
     @torch.inference_mode()
@@ -63,6 +74,7 @@ def peers_of(rows: NDArray[np.float32]) -> dict[str, Callable[[int], object]]:
         "`model.embed` of one row": lambda i: model.embed(single[i]),
         "torch eager, row already scaled": eager_scaled,
         "torch eager with the scaler in numpy": eager,
+        "torch eager with scikit-learn's scaler, as `benchmarks.torch_script`": eager_script,
     }
 
 

@@ -28,10 +28,10 @@ TICK = 0.1
 """Seconds between two appends."""
 
 
-def measure(name: str, rows: NDArray[np.int64], step: float) -> dict[str, NDArray[np.float64]]:
+def measure(name: str, rows: NDArray[np.int64], step: float) -> dict[str, NDArray[Any]]:
     """Give the samples of some rows of an instrument: the same for the same rows, whoever asks."""
     depth = rows * step
-    columns = {"depth": depth}
+    columns: dict[str, NDArray[Any]] = {"depth": depth}
     for i, column in enumerate(INSTRUMENTS[name][1]):
         columns[column] = 1.7 + np.sin(depth * 3 + i) * 0.3 if name == "GRA" else 60 + 40 * np.sin(depth * 2 + i)
     return columns

@@ -508,6 +508,19 @@ def test_a_signal_ends_it_with_what_is_left(
     same_as_batch(rows + rest, path, model)
 
 
+def test_no_writer_is_kept_from_its_file_whatever_the_environment_says(
+    command: Command, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HDF5_USE_FILE_LOCKING", "TRUE")
+    append(path, core(0.0, 0.5))
+    process = command("--idle-timeout", "0.5")
+    read_lines(process, 1)
+    for i in range(1, 20):
+        append(path, core(i * 0.5, (i + 1) * 0.5))  # with HDF5's own lock: fails if a reader holds one
+    stdout, stderr = process.communicate(timeout=60)
+    assert len(stdout.splitlines()) == 51, stderr
+
+
 def test_a_reader_that_leaves_ends_it_quietly(command: Command, path: Path) -> None:
     process = command()
     append(path, core(0.0, 1.1))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -125,8 +126,10 @@ def test_rows_of_many_kinds(row: object, model: LithoModel) -> None:
 def test_what_is_masked_or_none_is_missing(model: LithoModel) -> None:
     live = model.live()
     expected = bits(model.embed([[1.69, np.nan, *ROW[2:]]])[0])
-    for row in ([1.69, None, *ROW[2:]], np.ma.MaskedArray(ROW, mask=[0, 1, 0, 0, 0, 0])):
-        assert bits(live.embed(row)) == expected  # type: ignore[arg-type]
+    masked = np.ma.masked_equal(np.array(ROW), ROW[1])
+    rows: list[Any] = [[1.69, None, *ROW[2:]], masked]
+    for row in rows:
+        assert bits(live.embed(row)) == expected
         assert live.missing == 2
 
 
