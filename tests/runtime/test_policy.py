@@ -20,6 +20,8 @@ from lithovae.runtime.policy import Embedded, Missing, MissingPolicy
 
 Floats = NDArray[np.float64]
 
+DEPTH = np.asarray(np.arange(10) * 0.2, np.float64)
+
 
 @pytest.fixture
 def rows(features: Floats) -> NDArray[np.float32]:
@@ -30,7 +32,7 @@ def rows(features: Floats) -> NDArray[np.float32]:
 
 
 def apply(rows: NDArray[np.float32], bundle: str, choice: Missing) -> Embedded:
-    block = Block(rows, np.arange(len(rows)) * 0.2, {"core": np.arange(len(rows)).astype(np.str_)})
+    block = Block(rows, DEPTH, {"core": np.arange(len(rows)).astype(np.str_)})
     return MissingPolicy(LithoModel.load(bundle), choice).apply(block)
 
 
@@ -77,7 +79,7 @@ def test_error_names_the_first_row_of_all_blocks(rows: NDArray[np.float32]) -> N
     with pytest.raises(
         ScanError, match=r"scan\.h5: row 7 \(0\.20 m\) lacks NGR total counts \(cps\): nothing was"
     ) as e:
-        policy.apply(Block(rows, np.arange(10) * 0.2, {}))
+        policy.apply(Block(rows, DEPTH, {}))
     assert e.value.path == Path("scan.h5")
 
 
