@@ -19,8 +19,6 @@ import typer
 
 from lithovae.runtime.features import FEATURE_NAMES
 
-from .measure import machine
-
 STEP = 1e-4
 BLOCK = 1 << 20
 CHUNK = 1 << 16
@@ -100,7 +98,7 @@ def main(
         scan, out = Path(name) / "scan.h5", Path(name) / "out.npz"
         write_scan(scan, rows, storage)
         kind = "contiguous" if contiguous else "gzip with shuffle, chunks of 64k"
-        typer.echo(f"{machine()}\n{rows:,} samples of R, G, B and depth; {kind}; {scan.stat().st_size / 1e6:,.0f} MB")
+        typer.echo(f"{rows:,} samples of R, G, B and depth; {kind}; {scan.stat().st_size / 1e6:,.0f} MB")
         floor, _ = measure([sys.executable, "-c", _FLOOR, str(scan)])
         seconds, peak = measure([RUN, str(scan), "--out", str(out)])
         with np.load(out) as arrays:

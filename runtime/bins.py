@@ -117,7 +117,7 @@ class DepthBins:
             labels = None if labels is None else labels[use]
         if not len(depth):
             return np.empty(0, np.int64)
-        keyed = hole_codes * _HOLE_STRIDE + np.rint(depth / self.width).astype(np.int64)
+        keyed = hole_codes * _HOLE_STRIDE + self.numbers(depth)
         starts = np.flatnonzero(np.append(True, keyed[1:] != keyed[:-1]))  # of runs of samples in the same bin
         keys = keyed[starts]
         if (keys[1:] < keys[:-1]).any():
@@ -138,6 +138,10 @@ class DepthBins:
                 first = first[known[rows[first]] < 0][::-1]  # the earliest is written last, and stays
                 known[rows[first]] = codes[first]
         return keys
+
+    def numbers(self, depth: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Give the number of the bin that each depth (m) falls into: a bin's depth is its number times the width."""
+        return np.rint(depth / self.width).astype(np.int64)
 
     def _make_room(self, keys: NDArray[np.int64]) -> None:
         """Give each of some keys, ascending, a row."""

@@ -61,7 +61,7 @@ class Embedded:
 
 
 class MissingPolicy:
-    """Embeds blocks of rows by a model, and does with rows that lack a feature as it is told.
+    """Embeds blocks of rows by a model, and does with rows that lack a feature as it is told. Threads may share it.
 
     Parameters
     ----------
@@ -93,7 +93,6 @@ class MissingPolicy:
         self.note = ""
         self._model, self._path = model, path
         self._fill: NDArray[np.float32] | None = None
-        self._n = 0
         if self.name == "impute" and not model.imputes:
             self._fill = _centre(model)
             self.note = f"{model.bundle.name} was not trained with missing features: imputed all the same, as asked"
@@ -115,7 +114,6 @@ class MissingPolicy:
             if self.name == "drop":
                 dropped = missing[lacks]
                 block, missing, implausible = block.take(~lacks), missing[~lacks], implausible[~lacks]
-        self._n += len(lacks)
         return Embedded(block, self._embed(block.features, missing), missing, implausible, dropped)
 
     def _embed(self, features: NDArray[np.float32], missing: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -133,7 +131,7 @@ class MissingPolicy:
         lacking = [name for i, name in enumerate(FEATURE_NAMES) if missing[first] & (1 << i)]
         depth = f" ({block.depth[first]:.2f} m)" if block.depth is not None else ""
         raise ScanError(
-            f"{self._path or 'the scan'}: row {self._n + first:,}{depth} lacks {', '.join(lacking)}: nothing was "
+            f"{self._path or 'the scan'}: row {block.first + first:,}{depth} lacks {', '.join(lacking)}: nothing was "
             "written, as --missing error asks; nan, impute and drop go on",
             self._path,
         )

@@ -70,7 +70,7 @@ def _left_out(summary: Summary) -> Iterator[str]:
     for placement in (track.placement for track in summary.scan.tracks if track.placement):
         n_unknown, n_beyond = placement.n_unknown, placement.n_beyond
         if n_unknown:
-            some = ", ".join(placement.unknown)
+            some = ", ".join(sorted(placement.unknown)[:4])
             yield f"no depth for {_count(n_unknown, 'sample')} of sections that {placement.table.name} lacks ({some})"
         if n_beyond:
             yield f"no depth for {_count(n_beyond, 'sample')} beyond the ends of their sections"

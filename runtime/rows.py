@@ -9,15 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .address import run_starts
 from .binning import Binning
 from .binning import Block as Block  # its users look for it here
 from .bins import BIN_WIDTH, require_width
 from .errors import InputError, ScanError
 from .features import FEATURES
-from .restart import DepthRanges
 from .scan import Scan
-from .track import BLOCK_ROWS
+from .track import BLOCK_ROWS, Stretch
 
 Progress = Callable[[Iterable[Any], str, int, Callable[[Any], int]], Iterable[Any]]
 """Passes items on, with a label, the sum of their sizes and their size: `lithovae.runtime.command.progress` is one."""
@@ -47,8 +45,6 @@ class Rows:
         Samples, of all instruments, that are in no bin because their depth is missing.
     left_out : ndarray of shape (6,), int64
         Those of each feature's instrument.
-    notes : list of str
-        What was found on the way; complete when all blocks have been taken.
     """
 
     n: int
@@ -58,7 +54,6 @@ class Rows:
     bin_width: float | None = None
     n_left_out: int = 0
     left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURES), np.int64))
-    notes: list[str] = field(default_factory=list)
 
 
 def parse_bin(text: str) -> BinWidth:
@@ -89,19 +84,23 @@ def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto") -> Row
         section, or its own rows are asked for and its tables hold different features. Bins are filled here; a scan's
         own rows are read as the blocks are taken.
     """
+    width = width_of(scan, bin_width)
+    return _own_rows(scan, progress) if width is None else _binned_rows(scan, progress, width)
+
+
+def width_of(scan: Scan, bin_width: BinWidth) -> float | None:
+    """Give the width of a scan's bins in metres; None where its rows stay as they are. Raises as `rows_of` does."""
     alike = len({frozenset(track.features) for track in scan.tracks}) == 1
     if bin_width == "auto":
         bin_width = None if alike else BIN_WIDTH
-    if bin_width is not None:
-        return _binned_rows(scan, progress, require_width(bin_width))
-    if not alike:
+    if bin_width is None and not alike:
         held = "; ".join(_features_of(track.features, track.length) for track in scan.tracks[:4])
         raise ScanError(
             f"{scan.path}: there are no rows to keep as they are, the features lie on grids of their own ({held}): "
             "bring them together in bins, as with --bin 0.2",
             scan.path,
         )
-    return _own_rows(scan, progress)
+    return None if bin_width is None else require_width(bin_width)
 
 
 def _features_of(features: Iterable[int], length: int) -> str:
@@ -114,28 +113,31 @@ def _own_rows(scan: Scan, progress: Progress) -> Rows:
         for part, dtype in track.address_types().items():
             types[part] = np.promote_types(types.get(part, dtype), dtype)
     has_depth = any(track.depth is not None for track in scan.tracks)
-    total, notes, ranges = sum(track.length for track in scan.tracks), [], DepthRanges()
+    total, constant = sum(track.length for track in scan.tracks), {part: scan.address.get(part, "") for part in types}
 
     def blocks() -> Iterator[Block]:
+        first = 0
         stretches = (stretch for track in scan.tracks for stretch in track.stretches())
         for stretch in progress(stretches, "embedding", total, lambda stretch: stretch.length):
-            n = stretch.length
-            rows = np.full((n, len(FEATURES)), np.nan, np.float32)
-            with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
-                for i, values in stretch.features.items():
-                    rows[:, i] = values
-            depth = stretch.depth
-            if depth is not None:
-                starts = run_starts(list(stretch.address.values()), n)
-                ranges.add({part: texts[starts] for part, texts in stretch.address.items()}, starts, depth)
-            elif has_depth:
-                depth = np.full(n, np.nan)
-            constant = {part: np.broadcast_to(np.array(scan.address.get(part, "")), n) for part in types}
-            yield Block(rows, depth, constant | stretch.address)
-        if restart := ranges.restart():
-            notes.append(f"{restart}: a row's depth holds within its {restart.level} alone")
+            yield own_block(stretch, constant, has_depth, first)
+            first += stretch.length
 
-    return Rows(total, blocks(), types, has_depth=has_depth, notes=notes)
+    return Rows(total, blocks(), types, has_depth=has_depth)
+
+
+def own_block(stretch: Stretch, constant: dict[str, str], has_depth: bool, first: int = 0) -> Block:
+    """Give a stretch's samples as rows from row ``first`` on.
+
+    ``constant`` says the parts of their address that the stretch may not say.
+    """
+    n = stretch.length
+    rows = np.full((n, len(FEATURES)), np.nan, np.float32)
+    with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
+        for i, values in stretch.features.items():
+            rows[:, i] = values
+    depth = np.full(n, np.nan) if stretch.depth is None and has_depth else stretch.depth
+    texts = {part: np.broadcast_to(np.array(text), n) for part, text in constant.items()}
+    return Block(rows, depth, texts | stretch.address, first=first)
 
 
 def _binned_rows(scan: Scan, progress: Progress, width: float) -> Rows:

@@ -33,6 +33,16 @@ def test_no_rows_at_all(tmp_path: Path) -> None:
     assert np.load(tmp_path / "out.npz")["x"].shape == (0, 10)
 
 
+def test_rows_whose_number_shows_at_the_end(tmp_path: Path) -> None:
+    members = {"x": (np.float32, 2), "y": (np.dtype("<U3"), None)}
+    with npz_stream(tmp_path / "out.npz", None, members) as stream:
+        for n in (3, 0, 4):
+            stream.write(x=np.full((n, 2), n), y=np.full(n, str(n)))
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as arrays:
+        assert arrays["x"].tolist() == [[3, 3]] * 3 + [[4, 4]] * 4
+        assert arrays["y"].tolist() == ["3"] * 3 + ["4"] * 4
+
+
 def test_a_member_that_lacks_rows_is_never_given_a_name(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="x"):
         with npz_stream(tmp_path / "out.npz", 5, {"x": (np.float32, None)}) as stream:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +74,13 @@ def test_drop_leaves_whole_rows(rows: NDArray[np.float32]) -> None:
     assert not done.missing.any()
 
 
-def test_error_names_the_first_row_of_all_blocks(rows: NDArray[np.float32]) -> None:
+def test_error_names_the_first_row(rows: NDArray[np.float32]) -> None:
     policy = MissingPolicy(LithoModel.load("unsup"), "error", Path("scan.h5"))
-    policy.apply(Block(rows[4:], None, {}))
-    with pytest.raises(
-        ScanError, match=r"scan\.h5: row 7 \(0\.20 m\) lacks NGR total counts \(cps\): nothing was"
-    ) as e:
-        policy.apply(Block(rows, DEPTH, {}))
-    assert e.value.path == Path("scan.h5")
+    assert len(policy.apply(Block(rows[4:], None, {})).embeddings) == 6
+    expected = r"scan\.h5: row 7 \(0\.20 m\) lacks NGR total counts \(cps\): nothing was written"
+    with pytest.raises(ScanError, match=expected) as caught:
+        policy.apply(Block(rows, DEPTH, {}, first=6))
+    assert caught.value.path == Path("scan.h5")
 
 
 def test_there_is_no_other_policy() -> None:
@@ -152,3 +152,11 @@ def test_error_is_one_line_and_writes_nothing(gaps: Path, tmp_path: Path) -> Non
     assert f"error: {gaps}: row 0 lacks R: nothing was written" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [gaps.name]
     assert CliRunner().invoke(app, [str(gaps), "--out", "x.npz", "--missing", "guess"]).exit_code == 1
+
+
+def test_nothing_may_be_left(write_scan: Callable[..., Path]) -> None:
+    scan = write_scan({"R": np.ones(3), "depth": np.arange(3.0), "core": [1, 1, 2], "section": [b"1", b"2", b"1"]})
+    said, arrays = run(scan, "drop")
+    assert "3 rows with a feature missing left out" in said
+    assert arrays["embeddings"].shape == (0, 10)
+    assert arrays["section"].shape == arrays["depth"].shape == (0,)
