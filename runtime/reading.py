@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .address import run_starts
 from .attributes import decode, number_text
+from .chunks import read_window
 from .column import Column
 from .errors import DAMAGE, ScanError
 from .missing import without_sentinels
@@ -78,8 +79,9 @@ def _read_fields(dataset: Any, fields: list[Any], start: int, stop: int) -> tupl
     if isinstance(fields[0], str):
         return dataset.fields(fields)[start:stop], 0
     if isinstance(fields[0], int):
-        return dataset[start:stop, min(fields) : max(fields) + 1], min(fields)
-    return dataset[start:stop], 0
+        block = read_window(dataset, (slice(start, stop), slice(min(fields), max(fields) + 1)))
+        return np.asfortranarray(block), min(fields)  # what follows goes column by column
+    return read_window(dataset, (slice(start, stop),)), 0
 
 
 def _as_text(values: NDArray[Any]) -> NDArray[np.str_]:
