@@ -14,6 +14,7 @@ from .attributes import as_text, find_attributes
 from .column import Column
 from .errors import ScanError
 from .features import letters
+from .limits import MAX_TEXT_BYTES
 
 ADDRESS: Mapping[str, tuple[str, ...]] = {
     "expedition": ("expedition", "exp", "leg", "cruise"),
@@ -43,7 +44,7 @@ def address_columns(members: list[Column]) -> dict[str, Column]:
     found: dict[str, Column] = {}
     for column in members:
         part = address_part(column.name)
-        if part and (column.is_text or column.is_number):
+        if part and (column.is_text or column.is_number) and column.dtype.itemsize <= MAX_TEXT_BYTES:
             found.setdefault(part, column)
     return {part: found[part] for part in ADDRESS if part in found}
 
@@ -79,7 +80,7 @@ def address_attributes(path: Path, file: Any, columns: list[Column], notes: list
     return {part: found[part].pop() for part in ADDRESS if len(found.get(part, ())) == 1}
 
 
-def run_starts(columns: Sequence[NDArray[np.str_]], n: int) -> NDArray[np.intp]:
+def run_starts(columns: Sequence[NDArray[Any]], n: int) -> NDArray[np.intp]:
     """Give where, in ``n`` rows of some columns, a run of equal rows starts."""
     change = np.zeros(max(n - 1, 0), np.bool_)
     for column in columns:

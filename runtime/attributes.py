@@ -7,18 +7,28 @@ from typing import Any
 import h5py
 import numpy as np
 
+from .errors import DAMAGE, ScanError
 from .features import letters
+from .limits import attribute_names, place, require_small
 
 
 def find_attributes(node: Any, *names: str) -> list[Any]:
-    """List the values of a node's attributes whose names are equal by their letters; unreadable ones are left out."""
+    """List the values of a node's attributes whose names are equal by their letters.
+
+    Raises
+    ------
+    ScanError
+        If one cannot be read, or is too large to be what its name says: without its unit, a value could be any.
+    """
     found: list[Any] = []
-    for name in node.attrs:
+    for name in attribute_names(node):
         if letters(name) in names:
             try:
+                require_small(node, name)
                 value = node.attrs[name]
-            except (OSError, RuntimeError, TypeError, ValueError, KeyError):
-                continue
+            except DAMAGE as error:
+                path = node.file.filename
+                raise ScanError(f"{path}: attribute {name} of {place(node.name)} cannot be read: {error}", path) from error
             if not isinstance(value, (h5py.Empty, h5py.Reference)):
                 found.append(value)
     return found

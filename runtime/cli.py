@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .command import clear_errors, new_app, progress, say
+from .command import clear_errors, new_app, progress, run_guarded, say
 
 app = new_app("Embed core scans, without torch.")
 
@@ -158,4 +158,4 @@ def _verify(name: str) -> None:
 
 def main() -> None:
     """Run ``lithovae-run``."""
-    app()
+    run_guarded(app)

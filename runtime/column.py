@@ -143,15 +143,17 @@ class Column:
         One element, for all rows, where the dataset is contiguous.
         """
         dataset = self.dataset
-        if dataset.is_virtual or not self.length:
+        if not self.length:
             return np.zeros(1, np.bool_)
         if not dataset.chunks:
-            return np.array([dataset.id.get_storage_size() == 0 and dataset.external is None])
+            return np.array([dataset.id.get_storage_size() == 0])
         grid = [-(-n // size) for n, size in zip(dataset.shape, dataset.chunks, strict=True)]
         if dataset.id.get_num_chunks() == np.prod(grid):
             return np.zeros(grid[0], np.bool_)
         written = np.zeros(grid, np.bool_)
-        for i in range(dataset.id.get_num_chunks()):
-            offset = dataset.id.get_chunk_info(i).chunk_offset
-            written[tuple(o // size for o, size in zip(offset, dataset.chunks, strict=True))] = True
+
+        def mark(chunk: Any) -> None:
+            written[tuple(o // size for o, size in zip(chunk.chunk_offset, dataset.chunks, strict=True))] = True
+
+        dataset.id.chunk_iter(mark)
         return ~(written[:, self.field // dataset.chunks[1]] if isinstance(self.field, int) else written)

@@ -12,14 +12,28 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 import typer
 
 from .errors import LithoError
+from .guard import advanced, guarded
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+MAX_MESSAGE = 1000
+"""Characters of an error message; of a longer one, the beginning and the end are shown."""
 
 
 def new_app(help: str) -> typer.Typer:
     """Make a command-line application with the house's settings."""
     return typer.Typer(help=help, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def run_guarded(app: Callable[[], object]) -> NoReturn:
+    """Run a command-line application in a process of its own, whose death is told in one clear line, and exit."""
+    try:
+        status = guarded(app)
+    except LithoError as error:
+        _complain(str(error))
+        status = 1
+    sys.exit(status)
 
 
 def clear_errors(extra: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -36,12 +50,16 @@ def clear_errors(extra: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:
 
     def decorate(command: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(command)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        def cleared(*args: P.args, **kwargs: P.kwargs) -> T:
             signal.signal(signal.SIGTERM, _terminate)
+            if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+                signal.signal(signal.SIGHUP, _terminate)
             try:
                 return command(*args, **kwargs)
             except LithoError as error:
                 _fail(str(error))
+            except MemoryError as error:
+                _fail(f"this takes more memory than there is, or than a run may take: {error}")
             except ModuleNotFoundError as error:
                 if not extra:
                     raise
@@ -55,12 +73,13 @@ def clear_errors(extra: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:
                 typer.echo("interrupted; nothing was left half-written", err=True)
                 raise typer.Exit(130) from None
 
-        return guarded
+        return cleared
 
     return decorate
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # a second one must not disturb the tidying up
     raise SystemExit(128 + number)
 
 
@@ -70,8 +89,15 @@ def say(line: str, err: bool = False) -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    typer.echo(f"error: {_printable(' '.join(message.split()))}", err=True)
+    _complain(message)
     raise typer.Exit(1)
+
+
+def _complain(message: str) -> None:
+    line = _printable(" ".join(message.split()))
+    if len(line) > MAX_MESSAGE:  # names in a file may be as long as it likes
+        line = f"{line[: MAX_MESSAGE // 2]} … {line[-MAX_MESSAGE // 2 :]}"
+    typer.echo(f"error: {line}", err=True)
 
 
 def _printable(text: str) -> str:
@@ -93,7 +119,9 @@ def progress(items: Iterable[T], label: str, total: int, size: Callable[[T], int
         Size of an item.
     """
     if not sys.stderr.isatty():
-        yield from items
+        for item in items:
+            advanced()
+            yield item
         return
     from rich.console import Console  # typer brings rich
     from rich.progress import Progress
@@ -101,5 +129,6 @@ def progress(items: Iterable[T], label: str, total: int, size: Callable[[T], int
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task: Any = bar.add_task(label, total=total)
         for item in items:
+            advanced()
             yield item
             bar.advance(task, size(item))

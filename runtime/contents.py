@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import h5py
 
 from .attributes import as_texts, find_attributes
 from .column import Column
-from .errors import ScanError
+from .errors import DAMAGE
+from .limits import Walk, kept_elsewhere, place
+from .links import leads_astray
 
 MAX_NAMELESS_COLUMNS = 64
 NAME_ATTRIBUTES = ("columns", "columnnames", "featurenames", "features", "names", "fields", "channels", "labels")
@@ -21,45 +22,48 @@ def find_columns(file: Any, notes: list[str]) -> list[Column]:
     found: list[Column] = []
     seen: set[Any] = set()
     groups = [file["/"]]
+    walk = Walk(file, notes)
     while groups:
         group = groups.pop()
         identity = (h5py.h5o.get_info(group.id).fileno, h5py.h5o.get_info(group.id).addr)
-        if identity in seen:
+        if identity in seen or not walk.enter(group):
             continue
         seen.add(identity)
         inner = []
         for name in group:
-            node = _open(file, group, name, notes)
+            node = _open(walk, group, name)
             if isinstance(node, h5py.Group):
                 inner.append(node)
             elif isinstance(node, h5py.Dataset):
-                found.extend(_columns_of(node))
+                found.extend(_columns_of(walk, node))
         groups += reversed(inner)
+    walk.conclude()
     return found
 
 
-def _open(file: Any, group: Any, name: str, notes: list[str]) -> Any:
-    place = f"{group.name}/{name}".lstrip("/")
+def _open(walk: Walk, group: Any, name: str) -> Any:
+    where = place(f"{group.name}/{name}")
     try:
-        if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
-            notes.append(f"{place} is a link to another file: not followed")
+        if astray := leads_astray(group, name):
+            walk.leave_out(f"{where} {astray}")
             return None
         node = group[name]
-        if node.file.id != file.id:
-            notes.append(f"{place} leads into another file: not followed")
-            return None
         if isinstance(node, h5py.Dataset):
+            if elsewhere := kept_elsewhere(node):
+                walk.leave_out(f"{where} {elsewhere}")
+                return None
             _ = node.shape, node.dtype  # so that a dataset of a type that h5py does not know is found out here
         return node
-    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        notes.append(f"{place} cannot be read: {error}")
+    except DAMAGE as error:
+        walk.leave_out(f"{where} cannot be read: {error}")
         return None
 
 
-def _columns_of(dataset: Any) -> Iterator[Column]:
+def _columns_of(walk: Walk, dataset: Any) -> Iterator[Column]:
     if dataset.shape is None:
         return
     if dataset.dtype.names and dataset.ndim == 1:
+        walk.take_columns(dataset, len(dataset.dtype.names))
         for field in dataset.dtype.names:
             yield Column(dataset, field, field, field)
     elif dataset.ndim == 1:
@@ -67,6 +71,7 @@ def _columns_of(dataset: Any) -> Iterator[Column]:
     elif dataset.ndim == 2:
         names = _column_names(dataset)
         if names or dataset.shape[1] <= MAX_NAMELESS_COLUMNS:
+            walk.take_columns(dataset, dataset.shape[1])
             for i in range(dataset.shape[1]):
                 name = names[i] if names else ""
                 yield Column(dataset, i, name, name if names.count(name) == 1 else str(i))
@@ -78,19 +83,3 @@ def _column_names(dataset: Any) -> list[str]:
         if len(names) == dataset.shape[1]:
             return names
     return []
-
-
-def require_sources(column: Column) -> None:
-    """Make sure that a virtual dataset's source files are there: what is not would read as zeros.
-
-    Raises
-    ------
-    ScanError
-        If one is not.
-    """
-    if not column.dataset.is_virtual:
-        return
-    file = column.dataset.file.filename
-    for source in column.dataset.virtual_sources():
-        if source.file_name != "." and not (Path(file).parent / source.file_name).is_file():
-            raise ScanError(f"{file}: {column.path} is assembled from {source.file_name}, which is not there", file)

@@ -64,3 +64,17 @@ class ParityError(LithoError):
 
 class OutputError(LithoError):
     """A result cannot be written where it was asked for."""
+
+
+DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SystemError,
+    TypeError,
+    ValueError,
+)
+"""What h5py and numpy raise when a damaged file is read, rightly or by surprise."""

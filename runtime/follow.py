@@ -161,7 +161,7 @@ class Follower:
             self._say(f"       {feature.name:38} {scan.sources.get(i, 'not in this scan')}")
         for note in scan.notes:
             self._say(f"note   {note}")
-        summary = Summary(scan, Rows(0, iter(()), {}, bin_width=width), self._policy)
+        summary = Summary(scan, Rows(0, iter(()), 0, {}, bin_width=width), self._policy)
         parts = list(dict.fromkeys([*scan.address, *(part for track in scan.tracks for part in track.parts)]))
         self._sink.begin(about(self._model, summary), self._model.latent_dim, parts, width is not None)
 

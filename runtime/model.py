@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 Float32s = NDArray[np.float32]
 
-MICRO_BATCH = 2048
+CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+MICRO_BATCH = 4096
 """Rows that one session run takes: their intermediate results fit a core's cache."""
 WHOLE_ROWS = 8
 """A session run takes a multiple of so many rows. What is left over of fewer, onnxruntime computes in another way,
@@ -38,7 +40,7 @@ class LithoModel:
     bundle : Bundle
         A bundle that has been read and checked; `load` does both.
     threads : int, optional
-        Worker threads; by default as many as Slurm or the affinity mask grants.
+        Worker threads; by default as many as `granted_threads` tells.
     """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
@@ -108,6 +110,10 @@ class LithoModel:
         """
         return self._in_batches(self._mu, _rows(x), self.latent_dim)
 
+    def embed_alone(self, rows: Float32s) -> Float32s:
+        """Embed contiguous rows (n, 6) in the calling thread alone: for a caller that has threads of its own."""
+        return self._in_batches(self._mu, rows, self.latent_dim, alone=True)
+
     def classify(self, x: ArrayLike) -> Float32s:
         """Give the probability of each lithology in `classes`; shape (n, len(classes)), float32. ``x`` as in `embed`.
 
@@ -157,7 +163,7 @@ class LithoModel:
     def _mu(self, block: Float32s) -> Any:
         return self._embedder.run(["mu"], {"features": block})[0]
 
-    def _in_batches(self, run: Callable[[Float32s], Any], rows: Float32s, width: int) -> Float32s:
+    def _in_batches(self, run: Callable[[Float32s], Any], rows: Float32s, width: int, alone: bool = False) -> Float32s:
         out = np.empty((len(rows), width), np.float32)
 
         def one(start: int) -> None:
@@ -165,7 +171,7 @@ class LithoModel:
             out[start : start + MICRO_BATCH] = run(_whole(block))[: len(block)]
 
         starts = range(0, len(rows), MICRO_BATCH)
-        if len(starts) > 1 and self.threads > 1:
+        if len(starts) > 1 and self.threads > 1 and not alone:
             list(self._pool.map(one, starts))
         else:
             for start in starts:
@@ -197,13 +203,24 @@ class LithoModel:
 
 
 def granted_threads() -> int:
-    """Tell how many threads this process may use: ``SLURM_CPUS_PER_TASK``, else the affinity mask; at least 1."""
+    """Tell how many threads this process may use: ``SLURM_CPUS_PER_TASK``, else its cores and its share of them.
+
+    The cores are those of the affinity mask; the share is a container's quota (``cpu.max`` of Linux's cgroups).
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
     slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
     if slurm.isdigit() and int(slurm) > 0:
         return int(slurm)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = CPU_MAX.read_text().split()  # in a container its own; "max" where there is none
+        return max(1, min(cores, -(-int(quota) // int(period))))
+    except (OSError, ValueError):
+        return cores
 
 
 def _whole(block: Float32s) -> Float32s:

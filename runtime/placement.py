@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,7 @@ END = 0.02
 
 
 class Placement:
-    """Gives samples of one track, which say their section and their offset in it, their depth.
+    """Gives samples of one track, which say their section and their offset in it, their depth. Threads may share it.
 
     Parameters
     ----------
@@ -34,8 +36,8 @@ class Placement:
     ----------
     n_unknown, n_beyond : int
         Samples so far of sections that the table lacks, and beyond the ends of their section: they have no depth.
-    unknown : list of str
-        Some of these sections.
+    unknown : set of str
+        The sections that the table lacks.
 
     Raises
     ------
@@ -46,18 +48,19 @@ class Placement:
     def __init__(self, table: SectionTable, parts: tuple[str, ...], constants: dict[str, str]) -> None:
         self.table = table
         self.n_unknown = self.n_beyond = 0
-        self.unknown: list[str] = []
+        self.unknown: set[str] = set()
         self._constants = {part: text for part, text in constants.items() if part not in parts}
         self._parts = tuple(part for part in table.parts if part in parts or part in self._constants)
         lacking = [part for part in ("core", "section") if part in table.parts and part not in self._parts]
         if lacking:
             raise ScanError(
                 f"{table.path}: samples have an offset in their section, but no {' and '.join(lacking)} to look up in "
-                f"{table.top.column.path}: add that column beside them",
+                f"{table.name}: add that column beside them",
                 table.path,
             )
         self._rows = table.only(self._parts)
         self._single = {part: set[str]() for part in (*HOLE_PARTS, "core") if part in parts and part not in table.parts}
+        self._lock = Lock()
         self._codes = Codes()
         self._places = np.empty((0, 2))
 
@@ -71,22 +74,23 @@ class Placement:
         """
         n = len(offset)
         starts = run_starts(list(address.values()), n)
-        texts = {part: column[starts] for part, column in address.items()}
-        self._require_single(texts)
+        runs = {part: column[starts] for part, column in address.items()}
         constant = {part: np.full(len(starts), text) for part, text in self._constants.items()}
-        codes = self._codes.encode([(constant | texts)[part] for part in self._parts], len(starts))
-        keys = self._codes.keys()
-        new = [self._rows.get(spelt(key), (np.nan, np.nan)) for key in keys[len(self._places) :]]
-        self._places = np.concatenate([self._places, np.reshape(new, (-1, 2))])
-        top, length = np.repeat(self._places[codes], np.diff(starts, append=n), axis=0).T
-        beyond = (offset < -END) | (offset > length + END)  # False where the length is not known
-        self.n_beyond += int(np.count_nonzero(beyond & ~np.isnan(top)))
-        unknown = np.isnan(top)
-        if unknown.any():
+        with self._lock:
+            self._require_single(runs)
+            codes = self._codes.encode([(constant | runs)[part] for part in self._parts], len(starts))
+            keys = self._codes.keys()
+            new = [self._rows.get(spelt(key), (np.nan, np.nan)) for key in keys[len(self._places) :]]
+            self._places = np.concatenate([self._places, np.reshape(new, (-1, 2))])
+            top, length = np.repeat(self._places[codes], np.diff(starts, append=n), axis=0).T
+            unknown, beyond = (
+                np.isnan(top),
+                (offset < -END) | (offset > length + END),
+            )  # False where length is not known
             self.n_unknown += int(np.count_nonzero(unknown))
+            self.n_beyond += int(np.count_nonzero(beyond & ~unknown))
             lost = np.unique(codes[np.isnan(self._places[codes, 0])])
-            names = (name_of(self._parts, keys[code]) for code in lost)
-            self.unknown = list(dict.fromkeys([*self.unknown, *names]))[:4]
+            self.unknown.update(name_of(self._parts, keys[code]) for code in lost)
         return np.where(beyond, np.nan, top + offset)
 
     def _require_single(self, texts: Texts) -> None:
@@ -96,12 +100,12 @@ class Placement:
                 names = ", ".join(sorted(found)[:4])
                 raise ScanError(
                     f"{self.table.path}: samples are from several places ({part} {names}), but "
-                    f"{self.table.top.column.path} has no {part} beside it: add that column to the table of sections",
+                    f"{self.table.name} has no {part} beside it: add that column to the table of sections",
                     self.table.path,
                 )
 
     def __str__(self) -> str:
-        return f"from the top of its section, {self.table.top}"
+        return f"placed by {self.table.name}"
 
 
 def place_track(

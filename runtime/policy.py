@@ -59,9 +59,14 @@ class Embedded:
     implausible: NDArray[np.uint8]
     dropped: NDArray[np.uint8]
 
+    @property
+    def n_rows(self) -> int:
+        """How many rows the block had, those dropped among them."""
+        return len(self.missing) + len(self.dropped)
+
 
 class MissingPolicy:
-    """Embeds blocks of rows by a model, and does with rows that lack a feature as it is told.
+    """Embeds blocks of rows by a model, and does with rows that lack a feature as it is told. Threads may share it.
 
     Parameters
     ----------
@@ -93,13 +98,12 @@ class MissingPolicy:
         self.note = ""
         self._model, self._path = model, path
         self._fill: NDArray[np.float32] | None = None
-        self._n = 0
         if self.name == "impute" and not model.imputes:
             self._fill = _centre(model)
             self.note = f"{model.bundle.name} was not trained with missing features: imputed all the same, as asked"
 
     def apply(self, block: Block) -> Embedded:
-        """Embed a block.
+        """Embed a block, in the calling thread alone.
 
         Raises
         ------
@@ -115,7 +119,6 @@ class MissingPolicy:
             if self.name == "drop":
                 dropped = missing[lacks]
                 block, missing, implausible = block.take(~lacks), missing[~lacks], implausible[~lacks]
-        self._n += len(lacks)
         return Embedded(block, self._embed(block.features, missing), missing, implausible, dropped)
 
     def _embed(self, features: NDArray[np.float32], missing: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -123,7 +126,7 @@ class MissingPolicy:
             bits = np.unpackbits(missing[:, None], axis=1, count=len(self._fill), bitorder="little").astype(np.bool_)
             some = (missing != ALL_MISSING)[:, None]  # of a row of which nothing was measured nothing is made
             features = np.where(bits & some, self._fill, features)
-        embeddings = self._model.embed(features)
+        embeddings = self._model.embed_alone(features)
         if self.name == "nan":
             embeddings[missing != 0] = np.nan
         return embeddings
@@ -133,7 +136,7 @@ class MissingPolicy:
         lacking = [name for i, name in enumerate(FEATURE_NAMES) if missing[first] & (1 << i)]
         depth = f" ({block.depth[first]:.2f} m)" if block.depth is not None else ""
         raise ScanError(
-            f"{self._path or 'the scan'}: row {self._n + first:,}{depth} lacks {', '.join(lacking)}: nothing was "
+            f"{self._path or 'the scan'}: row {block.first + first:,}{depth} lacks {', '.join(lacking)}: nothing was "
             "written, as --missing error asks; nan, impute and drop go on",
             self._path,
         )

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .address import run_starts
 from .attributes import decode, number_text
+from .chunks import read_window
 from .column import Column
-from .errors import ScanError
+from .errors import DAMAGE, ScanError
 from .missing import without_sentinels
 
 
@@ -61,7 +63,7 @@ def _read(columns: Sequence[Column], start: int, stop: int) -> Iterator[tuple[Co
             fields = [other.field for other in columns if other.dataset.name == name]
             try:
                 blocks[name] = _read_fields(dataset, fields, start, stop)
-            except (OSError, RuntimeError, ValueError) as error:
+            except DAMAGE as error:
                 file = dataset.file.filename
                 raise ScanError(
                     f"{file}: rows {start} to {stop} of {name} cannot be read, the file is damaged there: {error}", file
@@ -77,11 +79,17 @@ def _read_fields(dataset: Any, fields: list[Any], start: int, stop: int) -> tupl
     if isinstance(fields[0], str):
         return dataset.fields(fields)[start:stop], 0
     if isinstance(fields[0], int):
-        return dataset[start:stop, min(fields) : max(fields) + 1], min(fields)
-    return dataset[start:stop], 0
+        block = read_window(dataset, (slice(start, stop), slice(min(fields), max(fields) + 1)))
+        return np.asfortranarray(block), min(fields)  # what follows goes column by column
+    return read_window(dataset, (slice(start, stop),)), 0
 
 
 def _as_text(values: NDArray[Any]) -> NDArray[np.str_]:
+    starts = run_starts([values], len(values))  # a section's name stands there a thousand times
+    return np.repeat(_texts(values[starts]), np.diff(starts, append=len(values)))
+
+
+def _texts(values: NDArray[Any]) -> NDArray[np.str_]:
     if values.dtype.kind == "f":
         texts = [number_text(float(value)) for value in values]
     elif values.dtype.kind in "iu":

@@ -37,8 +37,8 @@ def conclude(summary: Summary, model: LithoModel, out: Path) -> None:
     if summary.bin_width is None:
         say(f"rows   {summary.n_rows:,} as they are in the scan{where}")
     else:
-        n_tracks = len(summary.scan.tracks)
-        say(f"rows   {summary.n_rows:,} bins of {summary.bin_width:g} m, from {n_tracks} tracks{where}")
+        tracks = _count(len(summary.scan.tracks), "track")
+        say(f"rows   {_count(summary.n_rows, 'bin')} of {summary.bin_width:g} m, from {tracks}{where}")
     for line in _left_out(summary):
         say(f"note   {line}")
     effect = "imputed" if summary.policy.name == "impute" else "embedding is NaN"
@@ -66,13 +66,18 @@ def _left_out(summary: Summary) -> Iterator[str]:
     """Say what of the scan is in no row, and why."""
     if summary.n_left_out:
         of = ", ".join(f"{FEATURE_NAMES[i]} {n:,}" for i, n in enumerate(summary.rows.left_out.tolist()) if n)
-        yield f"{summary.n_left_out:,} samples without a depth were left out ({of})"
+        yield f"{_count(summary.n_left_out, 'sample')} without a depth left out ({of})"
     for placement in (track.placement for track in summary.scan.tracks if track.placement):
-        if placement.n_unknown:
-            some = ", ".join(placement.unknown)
-            yield f"{placement.n_unknown:,} samples are of sections that {placement.table.top.column.path} lacks ({some})"
-        if placement.n_beyond:
-            yield f"{placement.n_beyond:,} samples lie beyond the ends of their sections: they have no depth"
+        n_unknown, n_beyond = placement.n_unknown, placement.n_beyond
+        if n_unknown:
+            some = ", ".join(sorted(placement.unknown)[:4])
+            yield f"no depth for {_count(n_unknown, 'sample')} of sections that {placement.table.name} lacks ({some})"
+        if n_beyond:
+            yield f"no depth for {_count(n_beyond, 'sample')} beyond the ends of their sections"
     if summary.n_dropped:
         of = ", ".join(f"{FEATURE_NAMES[i]} {n:,}" for i, n in enumerate(summary.dropped.tolist()) if n)
-        yield f"{summary.n_dropped:,} rows that lack a feature were left out, as asked ({of})"
+        yield f"{_count(summary.n_dropped, 'row')} with a feature missing left out, as asked ({of})"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -12,9 +12,11 @@ import h5py
 
 from .address import address_attributes, address_columns
 from .column import Column
-from .contents import find_columns, require_sources
-from .errors import ScanError
+from .contents import find_columns
+from .errors import DAMAGE, ScanError
 from .features import DEPTH
+from .guard import reading
+from .limits import require_bounded, require_file
 from .placement import place_track
 from .sections import SectionTable, find_quantity
 from .source import Source, choose_sources
@@ -72,11 +74,8 @@ def open_scan(
     ScanError
         If the file cannot be read, holds none of the features, or leaves open what only its owner can decide.
     """
-    path = Path(path)
-    if not path.exists():
-        raise ScanError(f"no such file: {path}", path)
-    if path.is_dir():
-        raise ScanError(f"{path} is a folder, not an HDF5 file", path)
+    path = require_file(path)
+    reading(path)
     try:
         file = h5py.File(path, "r", swmr=swmr, locking=locking)
     except OSError as error:
@@ -88,7 +87,7 @@ def open_scan(
     with file:
         try:
             scan = _understand(path, file, mapping or {})
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        except DAMAGE as error:
             raise ScanError(f"{path}: its contents cannot be made out, the file is damaged: {error}", path) from error
         yield scan
 
@@ -100,7 +99,7 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
     tables: dict[tuple[str, int], dict[int, Source]] = {}
     for i, source in chosen.items():
         tables.setdefault(source.column.table, {})[i] = source
-        require_sources(source.column)
+        require_bounded(source.column.dataset)
         if source.column.unwritten.any():
             notes.append(f"parts of {source.column.path} were never written: missing there")
     address = address_attributes(path, file, [source.column for source in chosen.values()], notes)
@@ -122,12 +121,15 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
                 path,
             )
         tracks.append(Track(features, depth, parts, length, placement))
+    for track in tracks:
+        for column in [*([track.depth.column] if track.depth else []), *track.address.values()]:
+            require_bounded(column.dataset)
     used = {source.column.path for source in chosen.values()}
     for track in tracks:
         used |= {column.path for column in track.address.values()}
         used |= {track.depth.column.path} if track.depth else set()
     if sections and any(track.placement for track in tracks):
-        used |= {column.path for column in columns if column.table == sections.top.column.table}
+        used |= sections.columns
     if not any(track.length for track in tracks):
         raise ScanError(f"{path}: the features are there, but have no rows", path)
     return Scan(

@@ -65,18 +65,21 @@ class SectionTable:
     ----------
     path : Path
         The file.
-    top : Source
-        Column of the top depths.
+    name : str
+        Path of the column of top depths.
     parts : tuple of str
         The parts of an address that tell its rows apart.
     rows : dict
         Top depth and length (m; NaN where it is not said) of each section, by its address.
+    columns : frozenset of str
+        Paths of all columns beside it.
     """
 
     path: Path
-    top: Source
+    name: str
     parts: tuple[str, ...]
     rows: dict[Key, tuple[float, float]]
+    columns: frozenset[str]
 
     @classmethod
     def find(cls, path: Path, columns: list[Column], notes: list[str]) -> SectionTable | None:
@@ -120,7 +123,7 @@ class SectionTable:
             for *key, top_depth, extent in zip(*texts, tops.tolist(), lengths.tolist(), strict=True):
                 if np.isfinite(top_depth):
                     _put(rows, spelt(key), (top_depth, extent), path, tuple(address))
-        return cls(path, top, tuple(address), rows)
+        return cls(path, top.column.path, tuple(address), rows, frozenset(column.path for column in members))
 
     def only(self, parts: tuple[str, ...]) -> dict[Key, tuple[float, float]]:
         """Give the rows by some of the parts alone.

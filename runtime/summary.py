@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from .address import run_starts
 from .features import FEATURE_NAMES
-from .missing import bit_counts
+from .missing import bit_counts, extremes
 from .policy import Embedded, MissingPolicy
+from .restart import DepthRanges
 from .rows import Rows
 from .scan import Scan
 
@@ -59,6 +61,7 @@ class Summary:
     n_implausible: NDArray[np.int64] = field(default_factory=_per_feature)
     highest: NDArray[np.float32] = field(default_factory=lambda: np.full(len(FEATURE_NAMES), -np.inf, np.float32))
     depth_range: tuple[float, float] | None = None
+    _ranges: DepthRanges = field(default_factory=DepthRanges)
 
     @property
     def bin_width(self) -> float | None:
@@ -73,7 +76,9 @@ class Summary:
     @property
     def notes(self) -> list[str]:
         """What was found on the way, beyond the scan's notes; complete when all rows have been taken."""
-        return [*self.rows.notes, *([self.policy.note] if self.policy.note else [])]
+        restart = self._ranges.restart()
+        said = f"{restart}: a row's depth holds within its {restart.level} alone" if restart else ""
+        return [note for note in (said, self.policy.note) if note]
 
     def take(self, done: Embedded) -> None:
         """Count some rows."""
@@ -83,8 +88,11 @@ class Summary:
         self.n_dropped += len(done.dropped)
         self.dropped += bit_counts(done.dropped)
         self.n_implausible += bit_counts(done.implausible)
+        if self.bin_width is None and depth is not None:  # bins see to it themselves
+            starts = run_starts(list(done.block.address.values()), len(depth))
+            self._ranges.add({part: texts[starts] for part, texts in done.block.address.items()}, starts, depth)
         self.n_nan += int(np.isnan(done.embeddings[:, 0]).sum())
-        self.highest = np.fmax(self.highest, np.fmax.reduce(features, axis=0, initial=-np.inf))
+        self.highest = np.fmax(self.highest, extremes(features)[1])
         if depth is not None and not np.isnan(depth).all():
             low, high = float(np.nanmin(depth)), float(np.nanmax(depth))
             known = self.depth_range or (low, high)

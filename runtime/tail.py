@@ -172,7 +172,7 @@ def _read(
         if stop < start:
             raise _RewrittenError("has fewer rows than before")
         if stop > start or (start and (check_all or not has_grown)):
-            stretch = track._read(max(start - 1, 0), stop)
+            stretch = track.read((max(start - 1, 0), stop))
             if start:
                 if _row(stretch, 0) != known:
                     raise _RewrittenError("has other rows where some were read")

@@ -4,12 +4,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
+from lithovae.runtime import track
+from lithovae.runtime.binning import Binning
+from lithovae.runtime.bins import BIN_WIDTH
 from lithovae.runtime.errors import TableError
 from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.scan import open_scan
 from lithovae.training.lily import CHANNELS, FILES, Coverage, read_lily
 from lithovae.training.table import TrainingTable
 
@@ -101,6 +106,30 @@ def test_as_pandas_would_make_it_whatever_the_chunk(messy: Frames, write_folder:
     assert coverage.outliers + coverage.unnamed == joined[-1] - len(table)
     assert min(coverage.outliers, coverage.unnamed, *coverage.left_out.values()) > 0
     assert coverage.rows == len(table) == len(expected) > 50
+
+
+@pytest.mark.parametrize("block_rows", [17, 100_000])
+def test_the_runtime_bins_as_training_does_to_the_last_bit(
+    messy: Frames, write_folder: WriteFolder, monkeypatch: pytest.MonkeyPatch, block_rows: int
+) -> None:
+    folder = write_folder(messy)
+    table = read_lily(folder, chunk_rows=23)
+    with h5py.File(folder / "scan.h5", "w") as file:
+        for instrument, frame in messy.items():
+            for name, column in frame.drop(columns="Principal").items():
+                numbers = name in (DEPTH, *FEATURE_NAMES)
+                file[f"{instrument}/{name}"] = column.astype(float) if numbers else column.astype(str).tolist()
+    monkeypatch.setattr(track, "BLOCK_ROWS", block_rows)
+    with open_scan(folder / "scan.h5") as scan:
+        binning = Binning(scan, BIN_WIDTH)
+        for stretch in (stretch for part in scan.tracks for stretch in part.stretches()):
+            binning.add(stretch)
+    block, means = binning.block(), binning.bins.mean()
+    holes = ["-".join(parts) for parts in zip(*(block.address[p] for p in ("expedition", "site", "hole")), strict=True)]
+    rows = {key: i for i, key in enumerate(zip(holes, binning.bins.depth.tolist(), strict=True))}
+    same = [rows[key] for key in zip(table.hole.tolist(), table.depth.tolist(), strict=True)]
+    assert means[same].tobytes() == table.features.tobytes()
+    assert block.features[same].tobytes() == table.features.astype(np.float32).tobytes()
 
 
 def test_order_of_rows_and_columns_does_not_matter(messy: Frames, write_folder: WriteFolder) -> None:

@@ -1,0 +1,225 @@
+"""Damages good scans at random and runs ``lithovae-run`` over each: ``python -m tests.runtime.fuzz --files 2000``.
+
+A run must end in embeddings or in one clear line, whatever the damage. What does not is kept, and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import multiprocessing
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from lithovae.runtime import guard
+from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.model import LithoModel
+
+from .checksums import mend_checksums
+from .watched import Done, run
+
+ROOT = Path(__file__).parents[2]
+SIGNATURES = re.compile(rb"OHDR|OCHK|TREE|SNOD|HEAP|GCOL|FRHP|FHDB|FHIB|BTHD|BTLF|BTIN|FAHD|FADB|EAHD|EAIB|EADB")
+"""What blocks of metadata begin with (HDF5 File Format Specification 3.0)."""
+WORDS = (0, 1, 8, 255, 1 << 16, 1 << 20, 1 << 31, 1 << 32, 1 << 40, 1 << 62, 1 << 63, (1 << 64) - 1)
+"""Lengths and addresses that are wrong in interesting ways."""
+KINDS = ("truncate", "flip", "byte", "zero", "fill", "duplicate", "swap", "word", "metadata", "metadata word")
+OUTCOMES = ("embedded", "refused", "crash caught", "hang caught", "VIOLATION")
+MAX_MEMORY = guard.MEMORY + (256 << 20)
+MAX_SECONDS = 60.0
+CPU_SECONDS = 5
+"""Instead of the guard's own budget: a scan of the size of ours needs a tenth of a second."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One blow.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`.
+    where, elsewhere : float
+        Places in the file, from 0 to 1.
+    size : int
+        Bytes of a block; or which bit, value or word.
+    """
+
+    kind: str
+    where: float
+    elsewhere: float
+    size: int
+
+
+def damaged(content: bytes, blows: list[Damage], *, mend: bool) -> bytes:
+    """Give a damaged copy; ``mend`` makes checksums right again, so that the damage gets past them."""
+    data = bytearray(content)
+    for blow in blows:
+        if data:
+            _strike(data, blow)
+    if mend and len(data) > 48:
+        mend_checksums(data)
+    return bytes(data)
+
+
+def _strike(data: bytearray, blow: Damage) -> None:
+    at, other = (min(int(place * len(data)), len(data) - 1) for place in (blow.where, blow.elsewhere))
+    kind = blow.kind
+    if kind.startswith("metadata"):
+        blocks = [match.start() for match in SIGNATURES.finditer(data)]
+        if blocks:
+            at = min(blocks[int(blow.where * (len(blocks) - 1))] + 4 + int(blow.elsewhere * 200), len(data) - 1)
+        kind = kind.removeprefix("metadata ").replace("metadata", "byte")
+    size = min(blow.size, len(data) - at, len(data) - other)
+    if kind == "truncate":
+        del data[at:]
+    elif kind == "flip":
+        data[at] ^= 1 << (blow.size % 8)
+    elif kind == "byte":
+        data[at] = blow.size % 256
+    elif kind == "zero":
+        data[at : at + size] = bytes(size)
+    elif kind == "fill":
+        data[at : at + size] = b"\xff" * size
+    elif kind == "duplicate":
+        data[at : at + size] = data[other : other + size]
+    elif kind == "swap" and abs(at - other) >= size:
+        data[at : at + size], data[other : other + size] = data[other : other + size], data[at : at + size]
+    elif kind == "word":
+        data[at : at + 8] = WORDS[blow.size % len(WORDS)].to_bytes(8, "little")[: len(data) - at]
+
+
+def blows_at_random(rng: np.random.Generator) -> list[Damage]:
+    """Draw one blow, or a few, or many."""
+    n = int(rng.choice([1, 2, 4, 16]))
+    return [
+        Damage(str(rng.choice(KINDS[n > 2 :])), rng.random(), rng.random(), int(2 ** rng.uniform(0, 10)))
+        for _ in range(n)
+    ]
+
+
+def good_scans(folder: Path) -> dict[str, bytes]:
+    """Make small good scans in which most of what HDF5 has is used."""
+    found = {"example": (ROOT / "examples" / "scan.h5").read_bytes()}
+    rng = np.random.default_rng(0)
+    rows = rng.uniform(1, 200, (300, 6)).astype("f4").round(1)
+    storages: dict[str, dict[str, object]] = {
+        "contiguous": {},
+        "chunked": {"chunks": (64,), "maxshape": (None,), "compression": "gzip", "shuffle": True},
+        "checked": {"chunks": (64,), "fletcher32": True, "compression": "lzf"},
+    }
+    for (storage, options), libver in itertools.product(storages.items(), ("earliest", "latest")):
+        path = folder / "scan.h5"
+        with h5py.File(path, "w", libver=(libver, "v110" if libver == "earliest" else "latest")) as file:
+            for group, names in (("MST", FEATURE_NAMES[:3]), ("camera", FEATURE_NAMES[3:])):
+                for name in names:
+                    dataset = file.create_dataset(f"{group}/{name}", data=rows[:, FEATURE_NAMES.index(name)], **options)
+                    dataset.attrs["units"] = {"R": "0-255", "G": "0-255", "B": "0-255"}.get(name, "")
+                depth = file.create_dataset(f"{group}/depth", data=np.linspace(0, 30, 300), **options)
+                depth.attrs["units"] = np.bytes_("m")
+                text = "S1" if "fletcher32" in options else h5py.string_dtype()  # which takes no checksum
+                file.create_dataset(f"{group}/hole", data=["A"] * 300, dtype=text, **options)
+            file.attrs["site"] = "U1482"
+        found[f"{storage}, {libver}"] = path.read_bytes()
+    table = np.zeros(300, [("Depth CSF-A", "f8"), ("section", "S4"), ("R", ">f4"), ("G", "i2"), ("MS", "f8")])
+    for libver in ("earliest", "latest"):
+        with h5py.File(path, "w", libver=(libver, "v110" if libver == "earliest" else "latest")) as file:
+            file.create_dataset("hole/table", data=table, chunks=(50,), compression="gzip")
+            file["hole/table"].attrs["units"] = ["m", "", "0-255", "0-255", ""]
+            file["hole/also"] = h5py.SoftLink("/hole/table")
+            for i in range(12):
+                file[f"other/{i}"] = i
+                file["other"].attrs[f"note {i}"] = "x" * i
+        found[f"table, {libver}"] = path.read_bytes()
+        with h5py.File(path, "w", libver=(libver, "v110" if libver == "earliest" else "latest")) as file:
+            matrix = file.create_dataset("data", data=rows, chunks=(32, 6), compression="gzip", fillvalue=-1)
+            matrix.attrs["columns"] = list(FEATURE_NAMES)
+            file["depth"] = np.arange(300) * 10
+            file["depth"].attrs["units"] = "mm"
+        found[f"matrix, {libver}"] = path.read_bytes()
+    path.unlink()
+    return found
+
+
+def outcome(scan: Path, out: Path, model: LithoModel) -> tuple[str, Done]:
+    """Run over a file, and tell how it ended."""
+    done = run(scan, "--out", out / "emb.npz", model=model, timeout=MAX_SECONDS)
+    left = sorted(path.name for path in out.iterdir())
+    bounded = done.memory < MAX_MEMORY and done.seconds < MAX_SECONDS
+    if (done.status, done.err, left) == (0, "", ["emb.npz"]) and bounded:
+        (out / "emb.npz").unlink()
+        return "embedded", done
+    line = done.err[:-1]
+    one_line = done.err.endswith("\n") and line.startswith("error: ") and line.isprintable()
+    if done.status != 1 or not one_line or left or not bounded or "unexpected" in line or str(scan) not in line:
+        return "VIOLATION", done
+    if "crashed (SIG" in line:
+        return "crash caught", done
+    return "hang caught" if "took over" in line else "refused", done
+
+
+def one(i: int, *, seed: int, scans: dict[str, bytes], model: LithoModel, keep: Path) -> tuple[str, str, float, int]:
+    """Damage a scan and run over it; give the outcome, what was said, and what it took in time and memory."""
+    rng = np.random.default_rng([seed, i])
+    name = str(rng.choice(sorted(scans)))
+    content = damaged(scans[name], blows_at_random(rng), mend=bool(rng.integers(2)))
+    with tempfile.TemporaryDirectory() as folder:
+        scan, out = Path(folder) / "scan.h5", Path(folder) / "out"
+        out.mkdir()
+        scan.write_bytes(content)
+        found, done = outcome(scan, out, model)
+        if found in OUTCOMES[2:]:
+            keep.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(scan, keep / f"{found.replace(' ', '-')}-{seed}-{i}.h5")
+    said = done.err.strip().replace(str(scan), "scan.h5") or done.out[-300:]
+    return found, f"{seed}-{i} ({name}): {said if found != 'VIOLATION' else done}", done.seconds, done.memory
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--keep", type=Path, default=ROOT / "build" / "fuzz", help="where offending files are kept")
+    options = parser.parse_args(arguments)
+    guard.CPU_SECONDS = CPU_SECONDS
+    with tempfile.TemporaryDirectory() as folder:
+        scans = good_scans(Path(folder))
+    model = LithoModel.load("unsup_hybrid", threads=1)
+    work = partial(one, seed=options.seed, scans=scans, model=model, keep=options.keep)
+    start = time.monotonic()
+    with multiprocessing.get_context("fork").Pool(options.jobs) as pool:
+        counts = _watch(pool.imap_unordered(work, range(options.files)), options.files, start)
+    return int(counts["VIOLATION"] > 0)
+
+
+def _watch(ends: Iterator[tuple[str, str, float, int]], total: int, start: float) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    longest, largest = 0.0, 0
+    for n, (found, said, seconds, memory) in enumerate(ends, 1):
+        counts[found] += 1
+        longest, largest = max(longest, seconds), max(largest, memory)
+        if found in OUTCOMES[2:]:
+            print(f"{found}: {said}", flush=True)
+        if n == total or (n % 10 == 0 and sys.stderr.isatty()):
+            print(f"\r{n:,} of {total:,} files", end="\n" if n == total else "", file=sys.stderr, flush=True)
+    print(f"{total:,} files in {time.monotonic() - start:.0f} s")
+    for name in OUTCOMES:
+        print(f"{name:14}{counts[name]:7,}")
+    print(f"longest run {longest:.1f} s, most memory {largest / 1e6:.0f} MB")
+    return counts
+
+
+if __name__ == "__main__":
+    sys.exit(main())

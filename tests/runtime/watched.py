@@ -1,0 +1,86 @@
+"""`lithovae-run` in a process that is forked from this one: the whole of it, its guard too, without the imports' time."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import h5py  # noqa: F401 (so that a forked process need not import it)
+
+from lithovae.runtime import pipeline, report  # noqa: F401 (likewise)
+from lithovae.runtime.cli import app
+from lithovae.runtime.command import run_guarded
+from lithovae.runtime.model import LithoModel
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a run ended.
+
+    Attributes
+    ----------
+    status : int or None
+        Exit status; None for a run that had to be ended, or that died of a signal for all to see.
+    out, err : str
+        What it printed.
+    seconds : float
+        What it took.
+    memory : int
+        Bytes that it took beyond what it began with, at most.
+    """
+
+    status: int | None
+    out: str
+    err: str
+    seconds: float
+    memory: int
+
+
+def run(*arguments: str | Path, model: LithoModel, timeout: float = 90) -> Done:
+    """Run ``lithovae-run`` with some arguments and a model that is loaded already."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        start = time.monotonic()
+        child = os.fork()
+        if child == 0:
+            _be_child([*map(str, arguments)], model, out.fileno(), err.fileno())
+        status, ended, used = None, 0, resource.getrusage(resource.RUSAGE_SELF)
+        while not ended:
+            ended, code, used = os.wait4(child, os.WNOHANG)
+            if time.monotonic() > start + timeout:
+                os.killpg(child, signal.SIGKILL)
+            elif not ended:
+                time.sleep(0.002)
+        seconds = time.monotonic() - start
+        if os.WIFEXITED(code):
+            status = os.WEXITSTATUS(code)
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode(errors="backslashreplace"))
+        began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return Done(status, *texts, seconds, (used.ru_maxrss - began) * 1024)
+
+
+def _be_child(arguments: list[str], model: LithoModel, out: int, err: int) -> NoReturn:
+    status = 70
+    try:
+        os.setpgid(0, 0)
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        LithoModel.load = classmethod(lambda cls, name: model)  # type: ignore[method-assign, assignment]
+        run_guarded(lambda: app(arguments))
+    except SystemExit as end:
+        status = int(end.code or 0)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
