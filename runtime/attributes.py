@@ -28,7 +28,9 @@ def find_attributes(node: Any, *names: str) -> list[Any]:
                 value = node.attrs[name]
             except DAMAGE as error:
                 path = node.file.filename
-                raise ScanError(f"{path}: attribute {name} of {place(node.name)} cannot be read: {error}", path) from error
+                raise ScanError(
+                    f"{path}: attribute {name} of {place(node.name)} cannot be read: {error}", path
+                ) from error
             if not isinstance(value, (h5py.Empty, h5py.Reference)):
                 found.append(value)
     return found

@@ -15,6 +15,7 @@ from .binning import Block
 from .errors import ScanError
 from .features import FEATURES
 from .growth import Given, GrowingBins, GrowingRows, Growth
+from .guard import advanced
 from .model import LithoModel
 from .pipeline import about
 from .policy import Missing, MissingPolicy
@@ -26,6 +27,8 @@ from .tail import DOUBT, SETTLED, News, Tail
 POLL = 0.1
 """Seconds between two looks at a file; more where a look takes long, so that it never takes a fifth of a core."""
 SLOWEST_POLL = 0.5
+SAME_SIGNAL = 1.0
+"""Seconds within which a second signal is the first one come by another way: a terminal's, and the guard's."""
 TROUBLED = 3.0
 """Seconds for which a file may be unreadable without a word."""
 
@@ -97,6 +100,7 @@ class Follower:
         OutputError
             If the result cannot be written.
         """
+        advanced()
         with self._tail.look() as news:
             now = self._clock()
             if news is not None:
@@ -158,7 +162,8 @@ class Follower:
             self._growth = GrowingBins(scan, width, self._given, now, self._patience)
         self._say(f"follow {self.path}: {f'bins of {width:g} m' if width else 'rows as they are'}")
         for i, feature in enumerate(FEATURES):
-            self._say(f"       {feature.name:38} {scan.sources.get(i, 'not in this scan')}")
+            sources = ", ".join(str(track.features[i]) for track in scan.tracks if i in track.features)
+            self._say(f"       {feature.name:38} {sources or 'not in this scan'}")
         for note in scan.notes:
             self._say(f"note   {note}")
         summary = Summary(scan, Rows(0, iter(()), 0, {}, bin_width=width), self._policy)
@@ -227,6 +232,7 @@ def _poll_until_idle(follower: Follower, idle_timeout: float, caught: list[int])
 def _stop_signals() -> Iterator[list[int]]:
     """Collect Ctrl-C and SIGTERM instead of being cut off by them in the middle of a row; a second one does cut off."""
     caught: list[int] = []
+    first = 0.0
     if threading.current_thread() is not threading.main_thread():
         yield caught
         return
@@ -234,9 +240,11 @@ def _stop_signals() -> Iterator[list[int]]:
     before = {number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN}
 
     def catch(number: int, frame: FrameType | None) -> None:
+        nonlocal first
+        if caught and time.monotonic() - first > SAME_SIGNAL:
+            raise SystemExit(128 + number)
         caught.append(number)
-        for other, handler in before.items():
-            signal.signal(other, handler)
+        first = time.monotonic()
 
     for number in before:
         signal.signal(number, catch)
