@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .address import ADDRESS, HOLE_PARTS, Codes, run_starts
-from .bins import DepthBins
+from .bins import MAX_DEPTH, DepthBins
 from .errors import ScanError
 from .features import FEATURES
 from .restart import DepthRanges
@@ -118,6 +118,16 @@ class Binning:
         )
         self.left_out[list(stretch.features)] += self.bins.n_left_out - before
         return keys
+
+    def places(self, stretch: Stretch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give the code of the hole, and the number of the bin, of each sample that has a depth; shape (n,) both."""
+        assert stretch.depth is not None
+        shared = [stretch.address[part] for part in self._shared]
+        starts = run_starts(shared, stretch.length)
+        holes = self._holes.encode([column[starts] for column in shared], len(starts))
+        has_depth = np.abs(stretch.depth) <= MAX_DEPTH
+        every = np.repeat(holes, np.diff(starts, append=stretch.length))
+        return every[has_depth], self.bins.numbers(stretch.depth[has_depth])
 
     def _require_one_hole(self, texts: dict[str, NDArray[np.str_]]) -> None:
         for part in set(HOLE_PARTS) & set(texts):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +49,25 @@ def run(
         bool, typer.Option("--inspect", help="Show what a run would do with SCAN, without running the model.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="With --inspect: for machines.")] = False,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            help="Embed a file that grows, as its logger appends: JSON lines on standard output, or to OUT (.h5).",
+        ),
+    ] = False,
+    idle_timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="With --follow: end when the file has not grown for so long."),
+    ] = None,
+    track_timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="With --follow: do not wait any more for an instrument that has been silent for so long.",
+        ),
+    ] = None,
     verify: Annotated[
         str | None,
         typer.Option(
@@ -64,10 +85,12 @@ def run(
         return
     if scan is None:
         raise typer.BadParameter("which scan is to be embedded?", param_hint="SCAN")
-    if inspect and out is not None:
-        raise typer.BadParameter("writes nothing: leave out --out", param_hint="--inspect")
+    if inspect and (out is not None or follow):
+        raise typer.BadParameter("writes nothing: leave out --out and --follow", param_hint="--inspect")
     if json and not inspect:
         raise typer.BadParameter("goes with --inspect", param_hint="--json")
+    if not follow and (idle_timeout, track_timeout) != (None, None):
+        raise typer.BadParameter("goes with --follow", param_hint="--idle-timeout, --track-timeout")
     mapping = {}
     for entry in map or []:
         feature, equals, place = entry.partition("=")
@@ -76,7 +99,10 @@ def run(
         mapping[feature] = place
 
     if inspect:
-        _inspect(scan, model, mapping, as_json=json)
+        _inspect(scan, model, mapping, bin, missing, as_json=json)
+        return
+    if follow:
+        _follow(scan, out, model, mapping, bin, missing, idle_timeout, track_timeout)
         return
     if out is None:
         raise typer.BadParameter("where do the embeddings go?", param_hint="--out")
@@ -94,17 +120,52 @@ def run(
     conclude(summary, litho_model, out)
 
 
-def _inspect(scan: Path, model: str, mapping: dict[str, str], *, as_json: bool) -> None:
+def _inspect(scan: Path, model: str, mapping: dict[str, str], bin: str, missing: str, *, as_json: bool) -> None:
     import json
 
     from .bundle import Bundle
     from .plan import plan_of
     from .plan_text import plan_lines
+    from .policy import as_policy
+    from .rows import parse_bin
 
-    bundle = Bundle.read(model)
-    plan = plan_of(scan, mapping, bundle=bundle.name, missing=bundle.missing, progress=progress)
+    bundle, policy = Bundle.read(model), as_policy(missing)
+    effect = bundle.missing if policy == "auto" else policy
+    plan = plan_of(scan, mapping, bundle=bundle.name, missing=effect, bin_width=parse_bin(bin), progress=progress)
     for line in [json.dumps(plan, ensure_ascii=True)] if as_json else plan_lines(plan):
         say(line)
+
+
+def _follow(
+    scan: Path,
+    out: Path | None,
+    model: str,
+    mapping: dict[str, str],
+    bin: str,
+    missing: str,
+    idle_timeout: float | None,
+    track_timeout: float | None,
+) -> None:
+    # Set to TRUE it would overrule us, and a lock that we held would make the logger's next open fail.
+    os.environ.pop("HDF5_USE_FILE_LOCKING", None)
+
+    from .follow import Follower, follow
+    from .model import LithoModel
+    from .policy import as_policy
+    from .rows import parse_bin
+    from .sinks import GrowingFile, JsonLines
+
+    follower = Follower(
+        scan,
+        LithoModel.load(model),
+        JsonLines(sys.stdout) if out is None else GrowingFile(out),
+        mapping,
+        bin_width=parse_bin(bin),
+        missing=as_policy(missing),
+        track_timeout=track_timeout,
+        say=lambda line: say(line, err=True),
+    )
+    follow(follower, idle_timeout)
 
 
 def _verify(name: str) -> None:

@@ -83,9 +83,9 @@ def _terminate(number: int, frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def say(line: str) -> None:
+def say(line: str, err: bool = False) -> None:
     """Print a line that may quote a file: what a terminal could not print, or would obey, is escaped."""
-    typer.echo(_printable(line))
+    typer.echo(_printable(line), err=err)
 
 
 def _fail(message: str) -> NoReturn:

@@ -34,6 +34,7 @@ GRACE_SECONDS = 10
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _SCAN, _PARTIAL = b"S", b"P"
 _pipe: int | None = None
+_told: Path | None = None
 _bounded = False
 
 
@@ -90,8 +91,10 @@ def guarded(work: Callable[[], object]) -> int:
 
 def reading(scan: Path) -> None:
     """Tell the parent which scan is being read, and bound the memory from here on."""
-    global _bounded
-    _tell(_SCAN, scan)
+    global _bounded, _told
+    if scan != _told:  # a scan that is followed is opened again and again
+        _tell(_SCAN, scan)
+        _told = scan
     if _pipe is not None and not _bounded:
         _bounded = True
         _bound_memory()

@@ -31,10 +31,11 @@ def without_sentinels(
     sentinels : tuple of float
         The sentinels.
     """
-    bad = values <= max(sentinels, default=-np.inf)  # one comparison suffices for nearly every block
-    if bad.any():
-        bad &= np.isin(values, np.array(sentinels, values.dtype))
-    bad |= values >= UNDEFINED
+    if not declared:
+        low, high = (np.asarray(reduce(values, axis=None, initial=0)) for reduce in (np.fmin.reduce, np.fmax.reduce))
+        if low > max(sentinels, default=-np.inf) and high < UNDEFINED:
+            return values  # nearly every block
+    bad = np.isin(values, np.array(sentinels, values.dtype)) | (values >= UNDEFINED)
     with np.errstate(over="ignore"):
         for fill in declared:
             bad |= values == values.dtype.type(fill)
@@ -51,6 +52,9 @@ def measurable(values: NDArray[Any], feature: int) -> NDArray[Any]:
     feature : int
         Position of the feature.
     """
+    lowest = -1 if feature >= FIRST_COLOUR else -np.inf
+    if np.fmin.reduce(values, axis=None, initial=0) > lowest and np.fmax.reduce(values, axis=None, initial=0) < np.inf:
+        return values  # nearly every block
     bad = np.isinf(values)
     if feature >= FIRST_COLOUR:
         bad |= values <= -1
@@ -71,17 +75,46 @@ def missing_bits(features: NDArray[np.float32]) -> NDArray[np.uint8]:
     ndarray of shape (n,), uint8
         Bit ``i`` (value ``2**i``) is set where feature ``i`` is missing.
     """
-    missing = ~np.isfinite(features)
-    missing[:, FIRST_COLOUR:] |= features[:, FIRST_COLOUR:] <= -1
-    return np.packbits(missing, axis=1, bitorder="little")[:, 0]
+    bits = np.zeros(len(features), np.uint8)
+    if np.isfinite(features).all() and (extremes(features)[0][FIRST_COLOUR:] > -1).all():
+        return bits  # nearly every block: told by two passes in storage order, not by six across it
+    for i in range(len(FEATURE_NAMES)):
+        values = np.ascontiguousarray(features[:, i])
+        missing = ~np.isfinite(values)
+        if i >= FIRST_COLOUR:
+            missing |= values <= -1
+        bits |= missing.view(np.uint8) << i
+    return bits
 
 
 def implausible_bits(features: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Tell which features of each row are there, but beyond their plausible range; as `missing_bits`, shape (n,)."""
-    beyond = (features < PLAUSIBLE[0]) | (features > PLAUSIBLE[1])
-    return np.packbits(beyond, axis=1, bitorder="little")[:, 0] & ~missing_bits(features)
+    bits = np.zeros(len(features), np.uint8)
+    lowest, highest = extremes(features)
+    for i in np.flatnonzero((lowest < PLAUSIBLE[0]) | (highest > PLAUSIBLE[1])).tolist():
+        values = np.ascontiguousarray(features[:, i])
+        bits |= ((values < PLAUSIBLE[0, i]) | (values > PLAUSIBLE[1, i])).view(np.uint8) << i
+    return bits & ~missing_bits(features) if bits.any() else bits
+
+
+def extremes(rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Find the lowest and the highest value of each column of (n, k) rows; NaN is passed over, alone it stays.
+
+    For an array in storage order many rows are compared at once: a dozen times as fast as column by column.
+    """
+    n, width = rows.shape
+    whole = n - n % 128
+    found = []
+    for smaller in (np.fmin, np.fmax):
+        parts = [rows[whole:]]
+        if whole:
+            parts.append(smaller.reduce(rows[:whole].reshape(-1, 128 * width), axis=0).reshape(-1, width))
+        found.append(smaller.reduce(np.concatenate(parts), axis=0) if n else np.full(width, np.nan, rows.dtype))
+    return found[0], found[1]
 
 
 def bit_counts(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Count the rows in which each feature is missing; shape (6,)."""
+    if not bits.any():
+        return np.zeros(len(FEATURE_NAMES), np.int64)
     return np.array([np.count_nonzero(bits & (1 << i)) for i in range(len(FEATURE_NAMES))])

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from os import PathLike
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,10 +19,17 @@ from .features import FEATURE_NAMES
 from .missing import missing_bits, without_sentinels
 from .session import open_session
 
+if TYPE_CHECKING:
+    from .live import LiveModel
+
 Float32s = NDArray[np.float32]
 
-MICRO_BATCH = 2048
+CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+MICRO_BATCH = 4096
 """Rows that one session run takes: their intermediate results fit a core's cache."""
+WHOLE_ROWS = 8
+"""A session run takes a multiple of so many rows. What is left over of fewer, onnxruntime computes in another way,
+which differs in the last bits; filled up, what a row gives depends on that row alone."""
 
 
 class LithoModel:
@@ -32,7 +40,7 @@ class LithoModel:
     bundle : Bundle
         A bundle that has been read and checked; `load` does both.
     threads : int, optional
-        Worker threads; by default as many as Slurm or the affinity mask grants.
+        Worker threads; by default as many as `granted_threads` tells.
     """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
@@ -102,6 +110,10 @@ class LithoModel:
         """
         return self._in_batches(self._mu, _rows(x), self.latent_dim)
 
+    def embed_alone(self, rows: Float32s) -> Float32s:
+        """Embed contiguous rows (n, 6) in the calling thread alone: for a caller that has threads of its own."""
+        return self._in_batches(self._mu, rows, self.latent_dim, alone=True)
+
     def classify(self, x: ArrayLike) -> Float32s:
         """Give the probability of each lithology in `classes`; shape (n, len(classes)), float32. ``x`` as in `embed`.
 
@@ -118,6 +130,12 @@ class LithoModel:
         return self._in_batches(
             lambda block: classifier.run(["probabilities"], {"z": self._mu(block)})[0], _rows(x), len(self.classes)
         )
+
+    def live(self) -> LiveModel:
+        """Make ready for rows that come one by one: the same numbers, to the bit, at the least cost per row."""
+        from .live import LiveModel
+
+        return LiveModel(self)
 
     def reconstruct(self, x: ArrayLike) -> Float32s:
         """Encode and decode: the features (n, 6) in physical units, float32, as the model sees them.
@@ -145,14 +163,15 @@ class LithoModel:
     def _mu(self, block: Float32s) -> Any:
         return self._embedder.run(["mu"], {"features": block})[0]
 
-    def _in_batches(self, run: Callable[[Float32s], Any], rows: Float32s, width: int) -> Float32s:
+    def _in_batches(self, run: Callable[[Float32s], Any], rows: Float32s, width: int, alone: bool = False) -> Float32s:
         out = np.empty((len(rows), width), np.float32)
 
         def one(start: int) -> None:
-            out[start : start + MICRO_BATCH] = run(rows[start : start + MICRO_BATCH])
+            block = rows[start : start + MICRO_BATCH]
+            out[start : start + MICRO_BATCH] = run(_whole(block))[: len(block)]
 
         starts = range(0, len(rows), MICRO_BATCH)
-        if len(starts) > 1 and self.threads > 1:
+        if len(starts) > 1 and self.threads > 1 and not alone:
             list(self._pool.map(one, starts))
         else:
             for start in starts:
@@ -165,6 +184,10 @@ class LithoModel:
             self._executor = ThreadPoolExecutor(self.threads, "lithovae")
             self._pool_of = os.getpid()
         return self._executor
+
+    def session(self, graph: str) -> Any:
+        """Give the onnxruntime session of a graph, ``embedder``, ``decoder`` or ``classifier``, made once."""
+        return getattr(self, f"_{graph}")
 
     @cached_property
     def _embedder(self) -> Any:
@@ -180,13 +203,30 @@ class LithoModel:
 
 
 def granted_threads() -> int:
-    """Tell how many threads this process may use: ``SLURM_CPUS_PER_TASK``, else the affinity mask; at least 1."""
+    """Tell how many threads this process may use: ``SLURM_CPUS_PER_TASK``, else its cores and its share of them.
+
+    The cores are those of the affinity mask; the share is a container's quota (``cpu.max`` of Linux's cgroups).
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
     slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
     if slurm.isdigit() and int(slurm) > 0:
         return int(slurm)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = CPU_MAX.read_text().split()  # in a container its own; "max" where there is none
+        return max(1, min(cores, -(-int(quota) // int(period))))
+    except (OSError, ValueError):
+        return cores
+
+
+def _whole(block: Float32s) -> Float32s:
+    """Fill a block up to a multiple of `WHOLE_ROWS`."""
+    lacking = -len(block) % WHOLE_ROWS
+    return np.concatenate([block, np.zeros((lacking, block.shape[1]), np.float32)]) if lacking else block
 
 
 def _rows(x: ArrayLike) -> Float32s:

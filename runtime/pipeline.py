@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import OutputError
 from .features import FEATURE_NAMES, FEATURES
+from .flow import in_order
 from .model import LithoModel
-from .output import npz_stream
-from .policy import Missing, MissingPolicy
-from .rows import BinWidth, Progress, rows_of
+from .output import Packed, npz_stream
+from .policy import Embedded, Missing, MissingPolicy
+from .rows import BinWidth, Block, Progress, rows_of
 from .scan import Scan, open_scan
 from .summary import Summary
+from .track import blocks_in_flight
 
 
 def embed_scan(
@@ -69,12 +72,12 @@ def embed_scan(
     with open_scan(path, mapping) as scan:
         policy = MissingPolicy(model, missing, path)
         announce(scan)
-        summary = Summary(scan, rows_of(scan, progress, bin_width), policy)
-        _write(out, model, summary)
+        summary = Summary(scan, rows_of(scan, progress, bin_width, model.threads), policy)
+        _write(out, model, summary, progress)
     return summary
 
 
-def _write(out: Path, model: LithoModel, summary: Summary) -> None:
+def _write(out: Path, model: LithoModel, summary: Summary, progress: Progress) -> None:
     rows, policy = summary.rows, summary.policy
     members: dict[str, tuple[Any, int | None]] = {
         "embeddings": (np.float32, model.latent_dim),
@@ -84,21 +87,29 @@ def _write(out: Path, model: LithoModel, summary: Summary) -> None:
     members |= {"depth": (np.float64, None)} if rows.has_depth else {}
     members |= {"samples": (np.int64, len(FEATURES))} if rows.bin_width is not None else {}
     members |= {part: (dtype, None) for part, dtype in rows.address_types.items()}
-    with npz_stream(out, None if policy.name == "drop" else rows.n, members) as stream:
-        for done in map(policy.apply, rows.blocks):
+
+    def embed(read: Callable[[], Block]) -> tuple[Embedded, Packed]:
+        done = policy.apply(read())
+        block = done.block
+        columns: dict[str, NDArray[Any]] = {"embeddings": done.embeddings, "missing": done.missing}
+        columns |= {"implausible": done.implausible, **block.address}
+        columns |= {} if block.depth is None else {"depth": block.depth}
+        columns |= {} if block.samples is None else {"samples": block.samples}
+        return done, stream.pack(**columns)
+
+    ahead = blocks_in_flight(rows.largest, model.threads)
+    with (
+        npz_stream(out, rows.n, members, fewer=policy.name == "drop") as stream,
+        in_order(embed, rows.blocks, model.threads, ahead) as embedded,
+    ):
+        for done, packed in progress(embedded, "embedding", rows.n, lambda each: each[0].n_rows):
             summary.take(done)
-            block = done.block
-            stream.write(embeddings=done.embeddings, missing=done.missing, implausible=done.implausible)
-            stream.write(**block.address)
-            if block.samples is not None:
-                stream.write(samples=block.samples)
-            if block.depth is not None:
-                stream.write(depth=block.depth)
+            stream.write(packed)
         stream.add("features", np.array(FEATURE_NAMES))
-        stream.add("about", np.array(json.dumps(_about(model, summary), ensure_ascii=False)))
+        stream.add("about", np.array(json.dumps(about(model, summary), ensure_ascii=False)))
 
 
-def _about(model: LithoModel, summary: Summary) -> dict[str, Any]:
+def about(model: LithoModel, summary: Summary) -> dict[str, Any]:
     """Say in the output itself what it was made from."""
     scan = summary.scan
     return {

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from .address import HOLE_PARTS
 from .features import FEATURE_NAMES, FEATURES
-from .rows import Progress, Rows, rows_of
+from .rows import BinWidth, Progress, Rows, rows_of
 from .scan import Scan, open_scan
 from .source import Source
 from .track import Track
 
 MAX_STEPS = 1 << 18
+EFFECTS = {"impute": "imputed", "nan": "no embedding", "drop": "left out", "error": "the run stops"}
+"""What comes of a row's missing feature."""
 MAX_NAMES = 1000
 """Holes, cores and sections that are named, of however many there are."""
 
@@ -28,6 +30,7 @@ def plan_of(
     *,
     bundle: str,
     missing: str,
+    bin_width: BinWidth = "auto",
     progress: Progress = lambda items, label, total, size: items,
 ) -> dict[str, Any]:
     """Find out what a run would do with a scan. The scan is read through, twice, in streaming.
@@ -40,8 +43,10 @@ def plan_of(
         Columns to take, by feature; see `lithovae.runtime.scan.open_scan`.
     bundle : str
         Name of the bundle that would be run.
-    missing : {"impute", "nan"}
-        What the bundle does with a missing feature.
+    missing : {"impute", "nan", "drop", "error"}
+        What is done with a row that lacks a feature.
+    bin_width : float, None or "auto"
+        As `lithovae.runtime.pipeline.embed_scan` takes it.
     progress : callable, optional
         Wraps what passes, to show how far it is.
 
@@ -57,9 +62,9 @@ def plan_of(
     """
     with open_scan(path, mapping) as scan:
         tracks = [_track(track, progress) for track in scan.tracks]
-        rows = rows_of(scan, progress)
+        rows = rows_of(scan, progress, bin_width)
         n_with, depth, found = _rows(rows, scan)
-        effect = "imputed" if missing == "impute" else "no embedding"
+        effect = EFFECTS[missing]
         return {
             "scan": str(scan.path),
             "layout": _layout(scan),
@@ -174,7 +179,7 @@ def _rows(rows: Rows, scan: Scan) -> tuple[list[int], list[float] | None, dict[s
     n_with = np.zeros(len(FEATURES), np.int64)
     depths = DepthSteps()
     found: dict[str, set[str]] = {}
-    for block in rows.blocks:
+    for block in (read() for read in rows.blocks):
         n_with += np.count_nonzero(np.isfinite(block.features), axis=0)
         if block.depth is not None:
             depths.add(block.depth)

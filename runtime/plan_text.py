@@ -21,8 +21,8 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
     if found := ", ".join(_counted(kind, names) for kind, names in plan["found"].items() if names["n"]):
         yield f"found    {found}"
     yield f"rows     {_rows(plan['rows'])}"
-    effect = "is imputed" if plan["bundle"]["missing"] == "impute" else "has no embedding (NaN)"
-    yield f"model    {plan['bundle']['name']}: a row that lacks a feature {effect}"
+    effect = f"{plan['bundle']['name']}; where a row lacks a feature"
+    yield f"model    {effect}: {plan['features'][0]['where_missing']}"
     yield ""
     yield from _table(["feature", "from", "unit", "rows with a value"], list(_features(plan)))
     yield ""

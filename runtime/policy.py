@@ -59,6 +59,11 @@ class Embedded:
     implausible: NDArray[np.uint8]
     dropped: NDArray[np.uint8]
 
+    @property
+    def n_rows(self) -> int:
+        """How many rows the block had, those dropped among them."""
+        return len(self.missing) + len(self.dropped)
+
 
 class MissingPolicy:
     """Embeds blocks of rows by a model, and does with rows that lack a feature as it is told. Threads may share it.
@@ -98,7 +103,7 @@ class MissingPolicy:
             self.note = f"{model.bundle.name} was not trained with missing features: imputed all the same, as asked"
 
     def apply(self, block: Block) -> Embedded:
-        """Embed a block.
+        """Embed a block, in the calling thread alone.
 
         Raises
         ------
@@ -121,7 +126,7 @@ class MissingPolicy:
             bits = np.unpackbits(missing[:, None], axis=1, count=len(self._fill), bitorder="little").astype(np.bool_)
             some = (missing != ALL_MISSING)[:, None]  # of a row of which nothing was measured nothing is made
             features = np.where(bits & some, self._fill, features)
-        embeddings = self._model.embed(features)
+        embeddings = self._model.embed_alone(features)
         if self.name == "nan":
             embeddings[missing != 0] = np.nan
         return embeddings

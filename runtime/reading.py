@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .address import run_starts
 from .attributes import decode, number_text
+from .chunks import read_window
 from .column import Column
 from .errors import DAMAGE, ScanError
 from .guard import advanced
@@ -36,7 +37,7 @@ def load(dataset: Any, window: tuple[slice, ...], fields: list[str]) -> NDArray[
     """
     advanced()
     try:
-        return np.asarray(dataset.fields(fields)[window] if fields else dataset[window])
+        return np.asarray(dataset.fields(fields)[window]) if fields else read_window(dataset, window)
     except DAMAGE as error:
         file, name, rows = dataset.file.filename, dataset.name, max(window, key=lambda part: part.stop or 0)
         raise ScanError(
@@ -99,7 +100,10 @@ def _read(columns: Sequence[Column], start: int, stop: int) -> Iterator[tuple[Co
             beside = [other.selection for other in columns if other.dataset.name == dataset.name and other.ends is None]
             window = window_of(beside, dataset.ndim, start, stop)
             fields = list(dict.fromkeys(other.field[0] for other in beside if other.field))
-            blocks[dataset.name] = load(dataset, window, fields), window
+            block = load(dataset, window, fields)
+            if block.ndim == 2 and selection.axis == 0:
+                block = np.asfortranarray(block)  # what follows goes column by column
+            blocks[dataset.name] = block, window
         yield column, selection.of(*blocks[dataset.name])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -14,8 +15,10 @@ from .binning import Block as Block  # its users look for it here
 from .bins import BIN_WIDTH, require_width
 from .errors import InputError, ScanError
 from .features import FEATURES
+from .flow import in_order
+from .missing import without_sentinels
 from .scan import Scan
-from .track import BLOCK_ROWS, Stretch
+from .track import BLOCK_ROWS, Stretch, Track, blocks_in_flight, spans
 
 Progress = Callable[[Iterable[Any], str, int, Callable[[Any], int]], Iterable[Any]]
 """Passes items on, with a label, the sum of their sizes and their size: `lithovae.runtime.command.progress` is one."""
@@ -33,8 +36,10 @@ class Rows:
     ----------
     n : int
         Number of rows.
-    blocks : iterator of Block
-        The rows.
+    blocks : iterator of callable
+        Each reads and gives a `Block`, whichever thread calls it.
+    largest : int
+        Rows of the largest block.
     address_types : dict of str to dtype
         Type of each part of the address.
     has_depth : bool
@@ -48,7 +53,8 @@ class Rows:
     """
 
     n: int
-    blocks: Iterator[Block]
+    blocks: Iterator[Callable[[], Block]]
+    largest: int
     address_types: dict[str, np.dtype[Any]]
     has_depth: bool = True
     bin_width: float | None = None
@@ -72,8 +78,8 @@ def parse_bin(text: str) -> BinWidth:
         raise InputError(f"--bin takes auto, none or a width in metres, as 0.2, not {text!r}") from error
 
 
-def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto") -> Rows:
-    """Give the rows of a scan.
+def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto", threads: int = 1) -> Rows:
+    """Give the rows of a scan; where they are bins, threads read what is to be binned.
 
     Raises
     ------
@@ -85,7 +91,7 @@ def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto") -> Row
         own rows are read as the blocks are taken.
     """
     width = width_of(scan, bin_width)
-    return _own_rows(scan, progress) if width is None else _binned_rows(scan, progress, width)
+    return _own_rows(scan) if width is None else _binned_rows(scan, progress, width, threads)
 
 
 def width_of(scan: Scan, bin_width: BinWidth) -> float | None:
@@ -107,7 +113,7 @@ def _features_of(features: Iterable[int], length: int) -> str:
     return f"{', '.join(FEATURES[i].name for i in features)} in {length:,} rows"
 
 
-def _own_rows(scan: Scan, progress: Progress) -> Rows:
+def _own_rows(scan: Scan) -> Rows:
     types = {part: np.array(text).dtype for part, text in scan.address.items()}
     for track in scan.tracks:
         for part, dtype in track.address_types().items():
@@ -115,14 +121,17 @@ def _own_rows(scan: Scan, progress: Progress) -> Rows:
     has_depth = any(track.depth is not None for track in scan.tracks)
     total, constant = sum(track.length for track in scan.tracks), {part: scan.address.get(part, "") for part in types}
 
-    def blocks() -> Iterator[Block]:
-        first = 0
-        stretches = (stretch for track in scan.tracks for stretch in track.stretches())
-        for stretch in progress(stretches, "embedding", total, lambda stretch: stretch.length):
-            yield own_block(stretch, constant, has_depth, first)
-            first += stretch.length
+    def read(track: Track, span: tuple[int, int], first: int) -> Block:
+        return own_block(track.read(span), constant, has_depth, first)
 
-    return Rows(total, blocks(), types, has_depth=has_depth)
+    def blocks() -> Iterator[Callable[[], Block]]:
+        before = 0
+        for track in scan.tracks:
+            for span in track.spans():
+                yield partial(read, track, span, before + span[0])
+            before += track.length
+
+    return Rows(total, blocks(), max(track.block_rows for track in scan.tracks), types, has_depth=has_depth)
 
 
 def own_block(stretch: Stretch, constant: dict[str, str], has_depth: bool, first: int = 0) -> Block:
@@ -131,23 +140,27 @@ def own_block(stretch: Stretch, constant: dict[str, str], has_depth: bool, first
     ``constant`` says the parts of their address that the stretch may not say.
     """
     n = stretch.length
-    rows = np.full((n, len(FEATURES)), np.nan, np.float32)
+    rows = np.empty((n, len(FEATURES)), np.float32)
     with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
-        for i, values in stretch.features.items():
-            rows[:, i] = values
+        for i in range(len(FEATURES)):
+            rows[:, i] = stretch.features.get(i, np.nan)
+    rows = without_sentinels(rows)  # to which a number in float64 may have been rounded
     depth = np.full(n, np.nan) if stretch.depth is None and has_depth else stretch.depth
     texts = {part: np.broadcast_to(np.array(text), n) for part, text in constant.items()}
     return Block(rows, depth, texts | stretch.address, first=first)
 
 
-def _binned_rows(scan: Scan, progress: Progress, width: float) -> Rows:
+def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> Rows:
     binning = Binning(scan, width)
     total = sum(track.length for track in scan.tracks)
-    stretches = (stretch for track in scan.tracks for stretch in track.stretches())
-    for stretch in progress(stretches, "binning", total, lambda stretch: stretch.length):
-        binning.add(stretch)
+    reads = (partial(track.read, span) for track in scan.tracks for span in track.spans())
+    largest = max(track.block_rows for track in scan.tracks)
+    with in_order(lambda read: read(), reads, threads, blocks_in_flight(largest, threads)) as stretches:
+        for stretch in progress(stretches, "binning", total, lambda stretch: stretch.length):
+            binning.add(stretch)
     binning.require_rows()
     n = len(binning.bins)
-    blocks = (binning.block(slice(start, start + BLOCK_ROWS)) for start in range(0, n, BLOCK_ROWS))
+    blocks = (partial(binning.block, slice(*span)) for span in spans(n, BLOCK_ROWS))
     types = {part: values.dtype for part, values in binning.block(slice(0)).address.items()}
-    return Rows(n, blocks, types, bin_width=width, n_left_out=binning.bins.n_left_out, left_out=binning.left_out)
+    left_out, n_left_out = binning.left_out, binning.bins.n_left_out
+    return Rows(n, blocks, BLOCK_ROWS, types, bin_width=width, n_left_out=n_left_out, left_out=left_out)

@@ -61,7 +61,9 @@ class Scan:
 
 
 @contextmanager
-def open_scan(path: str | Path, mapping: Mapping[str, str] | None = None) -> Iterator[Scan]:
+def open_scan(
+    path: str | Path, mapping: Mapping[str, str] | None = None, *, swmr: bool = False, locking: bool | None = None
+) -> Iterator[Scan]:
     """Open a scan and find its features.
 
     Parameters
@@ -73,6 +75,8 @@ def open_scan(path: str | Path, mapping: Mapping[str, str] | None = None) -> Ite
         ``:column`` for a column of a compound or 2-D dataset; ``*`` stands for any part of a group's name, so that
         ``*/GRA/den`` is one column in each of several groups. A column is taken as it stands where its unit is not
         known.
+    swmr, locking : optional
+        As `h5py.File` takes them: for a file that is being written.
 
     Raises
     ------
@@ -82,7 +86,7 @@ def open_scan(path: str | Path, mapping: Mapping[str, str] | None = None) -> Ite
     path = require_file(path)
     reading(path)
     try:
-        file = h5py.File(path, "r")
+        file = h5py.File(path, "r", swmr=swmr, locking=locking)
     except OSError as error:
         if not h5py.is_hdf5(path):
             raise ScanError(f"{path} is not an HDF5 file{foreign_file(path)}", path) from error

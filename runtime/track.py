@@ -22,6 +22,21 @@ if TYPE_CHECKING:
 BLOCK_ROWS = 65_536
 MAX_BLOCK_ROWS = 1 << 20
 MAX_BLOCK_BYTES = 1 << 25
+ROWS_IN_FLIGHT = 1 << 21
+"""Rows that are in memory at once, however many threads there are: at 100 bytes or so each."""
+
+
+def blocks_in_flight(rows: int, threads: int) -> int:
+    """Tell how many blocks of so many rows may be begun but not done with: two more than threads, memory allowing.
+
+    With one thread it is one: then the caller's is the only thread.
+    """
+    return 1 if threads == 1 else max(1, min(threads + 2, ROWS_IN_FLIGHT // rows))
+
+
+def spans(length: int, rows: int) -> Iterator[tuple[int, int]]:
+    """Part a length into stretches of so many rows, the last of what is left."""
+    return ((start, min(start + rows, length)) for start in range(0, length, rows))
 
 
 @dataclass(frozen=True)
@@ -67,22 +82,37 @@ class Track:
         """Parts of the address that its samples have, constant or not, from the widest to the narrowest."""
         return tuple(part for part in ADDRESS if part in self.address or part in self.constants)
 
+    @property
+    def block_rows(self) -> int:
+        """Rows to read at once: whole storage chunks, so that none is decompressed twice."""
+        chunk = max(source.column.chunk_rows for source in self.features.values())
+        rows = min(-(-BLOCK_ROWS // chunk) * chunk, MAX_BLOCK_ROWS)
+        rows = max(1, min(rows, MAX_BLOCK_BYTES // max(source.column.row_bytes for source in self.features.values())))
+        return rows // chunk * chunk or rows
+
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """Part the track into blocks, from a row on (inclusive) to another (exclusive)."""
+        return spans(self.length, self.block_rows)
+
     def stretches(self) -> Iterator[Stretch]:
-        """Read the track block by block; each block is whole storage chunks, so that none is decompressed twice.
+        """Read the track block by block.
 
         Raises
         ------
         ScanError
             If the file is damaged.
         """
-        chunk = max(source.column.chunk_rows for source in self.features.values())
-        rows = min(-(-BLOCK_ROWS // chunk) * chunk, MAX_BLOCK_ROWS)
-        rows = max(1, min(rows, MAX_BLOCK_BYTES // max(source.column.row_bytes for source in self.features.values())))
-        rows = rows // chunk * chunk or rows
-        for start in range(0, self.length, rows):
-            yield self._read(start, min(start + rows, self.length))
+        return map(self.read, self.spans())
 
-    def _read(self, start: int, stop: int) -> Stretch:
+    def read(self, span: tuple[int, int]) -> Stretch:
+        """Read a block; several threads may each read one of their own.
+
+        Raises
+        ------
+        ScanError
+            If the file is damaged there.
+        """
+        start, stop = span
         sources = [*self.features.values(), *([self.depth] if self.depth else [])]
         blocks = read_numbers([source.column for source in sources], start, stop)
         numbers = [scaled(block, source.factor) for source, block in zip(sources, blocks, strict=True)]

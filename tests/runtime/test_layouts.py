@@ -18,7 +18,7 @@ import tables
 from numpy.typing import NDArray
 
 from lithovae.runtime import ScanError
-from lithovae.runtime.rows import Block, rows_of
+from lithovae.runtime.rows import BinWidth, Block, rows_of
 from lithovae.runtime.scan import Scan, open_scan
 
 Floats = NDArray[np.float64]
@@ -34,8 +34,9 @@ DEPTH = np.round(np.arange(N) * 0.05, 6)
 def read(path: Path, mapping: dict[str, str] | None = None) -> tuple[Block, Scan]:
     """All rows of a scan, as the pipeline would have them, and what was understood."""
     with open_scan(path, mapping) as scan:
-        rows = rows_of(scan, lambda items, label, total, size: items)
-        blocks = list(rows.blocks)
+        bin_width: BinWidth = 0.2 if len(scan.tracks) > 1 else "auto"
+        rows = rows_of(scan, lambda items, label, total, size: items, bin_width)
+        blocks = [read() for read in rows.blocks]
         assert len(blocks) == 1
         return blocks[0], scan
 

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from lithovae.runtime import output
+from lithovae.runtime.checksum import combine, crc32
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.output import npz_stream, whole_file
 
@@ -17,7 +22,7 @@ def test_blocks_make_an_archive_that_numpy_and_zip_tools_read(tmp_path: Path) ->
     members = {"matrix": (np.float32, 3), "names": (names.dtype, None)}
     with npz_stream(tmp_path / "out.npz", 1000, members) as stream:
         for start in range(0, 1000, 300):
-            stream.write(matrix=matrix[start : start + 300], names=names[start : start + 300])
+            stream.write(stream.pack(matrix=matrix[start : start + 300], names=names[start : start + 300]))
         stream.add("note", np.array("one"))
     with np.load(tmp_path / "out.npz", allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["matrix"], matrix)
@@ -29,24 +34,62 @@ def test_blocks_make_an_archive_that_numpy_and_zip_tools_read(tmp_path: Path) ->
 
 def test_no_rows_at_all(tmp_path: Path) -> None:
     with npz_stream(tmp_path / "out.npz", 0, {"x": (np.float32, 10)}) as stream:
-        stream.write(x=np.empty((0, 10)))
+        stream.write(stream.pack(x=np.empty((0, 10))))
     assert np.load(tmp_path / "out.npz")["x"].shape == (0, 10)
 
 
-def test_rows_whose_number_shows_at_the_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_most", [7, 8, 1_000_000])
+def test_rows_whose_number_shows_at_the_end(tmp_path: Path, at_most: int) -> None:
     members = {"x": (np.float32, 2), "y": (np.dtype("<U3"), None)}
-    with npz_stream(tmp_path / "out.npz", None, members) as stream:
+    with npz_stream(tmp_path / "out.npz", at_most, members, fewer=True) as stream:
         for n in (3, 0, 4):
-            stream.write(x=np.full((n, 2), n), y=np.full(n, str(n)))
+            stream.write(stream.pack(x=np.full((n, 2), n), y=np.full(n, str(n))))
     with np.load(tmp_path / "out.npz", allow_pickle=False) as arrays:
         assert arrays["x"].tolist() == [[3, 3]] * 3 + [[4, 4]] * 4
         assert arrays["y"].tolist() == ["3"] * 3 + ["4"] * 4
+    assert zipfile.ZipFile(tmp_path / "out.npz").testzip() is None
+    assert (tmp_path / "out.npz").stat().st_size < 2000
+
+
+def test_a_member_of_more_than_four_gibibytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "_reserve", lambda file, n_bytes: None)  # so that the file has a hole
+    n = (1 << 32) + 5
+    with npz_stream(tmp_path / "out.npz", n, {"x": (np.uint8, None), "y": (np.uint8, None)}) as stream:
+        for member in stream._members.values():
+            member.n_rows = n - 5
+        stream.write(stream.pack(x=np.arange(5), y=np.arange(5)))
+        stream.add("z", np.arange(3))
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert arrays["z"].tolist() == [0, 1, 2]
+    with zipfile.ZipFile(tmp_path / "out.npz") as archive:
+        for name, place in (("x.npy", 0), ("y.npy", 1 << 32)):
+            info = archive.getinfo(name)
+            assert info.file_size == n + 128
+            assert info.header_offset >= place
+            with archive.open(name) as content:
+                assert f"({n},)".encode() in content.read(128)
+
+
+def test_a_disk_too_small_is_found_out_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"cannot write .*out\.npz: (No space left|File too large)"):
+        with npz_stream(tmp_path / "out.npz", 1 << 56, {"x": (np.float32, None)}):
+            pytest.skip("this file system does not set space aside")
+    assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=50)
+@given(st.lists(st.binary(max_size=300), max_size=6))
+def test_checksums_of_pieces_make_that_of_the_whole(pieces: list[bytes]) -> None:
+    found = 0
+    for piece in pieces:
+        found = combine(found, crc32(piece), len(piece))
+    assert found == zlib.crc32(b"".join(pieces))
 
 
 def test_a_member_that_lacks_rows_is_never_given_a_name(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="x"):
         with npz_stream(tmp_path / "out.npz", 5, {"x": (np.float32, None)}) as stream:
-            stream.write(x=np.zeros(4))
+            stream.write(stream.pack(x=np.zeros(4)))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -206,7 +206,7 @@ def test_columns_of_different_holes_are_not_brought_together(
     data |= {f"{hole}/depth": np.arange(3.0) for hole in names}
     with open_scan(write_scan(data, attrs=attrs)) as scan:
         rows = rows_of(scan, lambda items, label, total, size: items)
-        (block,) = rows.blocks
+        (block,) = (read() for read in rows.blocks)
     holes = [attrs.get(f"{name}@hole", name) for name in names]
     assert block.address["hole"].tolist() == [holes[0]] * 3 + [holes[1]] * 3
     assert np.isnan(block.features[:3, 2]).all()  # the depths are the same, the holes are not
