@@ -88,7 +88,7 @@ def test_a_file_may_be_cut_anywhere(libver: str, model: LithoModel, tmp_path: Pa
     out.mkdir()
     write(scan, libver, R={"data": RED, "chunks": (100,), "compression": "gzip"}, hole=["A"] * 1000)
     content = scan.read_bytes()
-    for length in np.linspace(0, len(content) - 1, 12).astype(int):
+    for length in np.linspace(0, len(content) - 1, 10).astype(int):
         scan.write_bytes(content[:length])
         require_one_clear_line(run(scan, "--out", out / "emb.npz", model=model), "scan.h5")
         assert list(out.iterdir()) == []
@@ -105,7 +105,7 @@ blows = st.builds(Damage, st.sampled_from(KINDS), st.floats(0, 1), st.floats(0, 
 
 
 @settings(
-    max_examples=50,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -13,11 +14,14 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 import h5py  # noqa: F401 (so that a forked process need not import it)
+from typer.testing import CliRunner
 
 from lithovae.runtime import pipeline, report  # noqa: F401 (likewise)
 from lithovae.runtime.cli import app
 from lithovae.runtime.command import run_guarded
 from lithovae.runtime.model import LithoModel
+
+CliRunner().invoke(app, ["no such file", "--out", "none"])  # typer, too, imports when it is first used
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ def _text(file: IO[bytes]) -> str:
 
 def _be_child(arguments: list[str], model: LithoModel, out: int, err: int) -> NoReturn:
     status = 70
+    gc.freeze()  # or a collection would touch, and so copy, all that the parent holds
     try:
         os.setpgid(0, 0)
         os.dup2(out, 1)
