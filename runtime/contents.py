@@ -14,7 +14,7 @@ from .address import address_part
 from .attributes import as_texts, find_attributes, first_text
 from .column import PLAIN, Column
 from .errors import ScanError
-from .features import DEPTH, letters
+from .features import DEPTH, FEATURES, letters
 from .image import IMAGE, colour_order, image_columns
 from .nodes import children, identity
 from .pandas_store import is_pandas_store, pandas_columns
@@ -190,6 +190,8 @@ def _matrix(
     lies = bool(given) and len(given or ()) != shape[1]
     names = given or colour_order(own_name, shape[1])
     n = shape[0] if lies else shape[1]
+    if not names and any(quantity.rank(own_name) is not None for quantity in FEATURES):
+        notes.append(f"{place} {tuple(shape)} has several values in a row, which are not named: not used")
     if not names and n > MAX_NAMELESS_COLUMNS:
         return
     units = next((units for units in _texts_beside(beside, ("units",)) if len(units) == n), [])

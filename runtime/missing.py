@@ -11,15 +11,13 @@ from .features import FEATURE_NAMES
 
 SENTINELS = (-999.0, -999.25, -999.99, -9999.0)
 """Numbers that stand for "no value" in core logs and well logs (LAS's -999.25 among them)."""
-UNDEFINED = 1e30
-"""Numbers from here on stand for "no value" in well software (ZMAP's 1e30, the 1e33 of RMS and xtgeo)."""
 FIRST_COLOUR = 3
 
 
 def without_sentinels(
     values: NDArray[Any], declared: tuple[float, ...] = (), sentinels: tuple[float, ...] = SENTINELS
 ) -> NDArray[Any]:
-    """Replace sentinels, numbers from `UNDEFINED` on, and the fill values that a dataset declares, by NaN.
+    """Replace sentinels, and the fill values that a dataset declares, by NaN.
 
     Parameters
     ----------
@@ -33,7 +31,6 @@ def without_sentinels(
     bad = values <= max(sentinels, default=-np.inf)  # one comparison suffices for nearly every block
     if bad.any():
         bad &= np.isin(values, np.array(sentinels, values.dtype))
-    bad |= values >= UNDEFINED
     with np.errstate(over="ignore"):
         for fill in declared:
             bad |= values == values.dtype.type(fill)

@@ -119,7 +119,9 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
                 "(--map depth=PATH names another)",
                 path,
             )
-        track = Track(features, depth, address_columns(own + above), length, constant)
+        parts = address_columns(own + above)
+        told = {part: text for part, text in constant.items() if part not in parts}  # a column has the last word
+        track = Track(features, depth, parts, length, told)
         _require_readable(track, notes)
         tracks.append(track)
     if not any(track.length for track in tracks):
