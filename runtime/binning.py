@@ -108,7 +108,7 @@ class Binning:
         holes = self._holes.encode([texts[part] for part in self._shared], n_runs)
         none = np.full(n_runs, -1)
         codes = [self._labels[part].encode([texts[part]], n_runs) if part in texts else none for part in self._parts]
-        self._ranges.add(texts, starts, stretch.depth, stretch.track.depth_text)
+        self._ranges.add(texts, starts, stretch.depth, stretch.track.name)
         before = self.bins.n_left_out
         keys = self.bins.add(
             stretch.depth,

@@ -13,6 +13,8 @@ from .attributes import as_numbers, as_text, find_attributes, has_attribute
 from .errors import ScanError
 from .missing import without_sentinels
 
+UNDEFINED = 9.9e29
+"""Numbers beyond stand for "no value" in well software (ZMAP's 1e30, the 1e33 of RMS and xtgeo)."""
 FILL_ATTRIBUTES = ("missingvalue", "fillvalue")
 
 
@@ -61,7 +63,9 @@ class Coding:
             values = _within(values, self.valid)
         if is_packed:
             values = without_sentinels(values * self.factor + self.offset)
-        return _within(values, self.valid) if self.valid and self.valid_of_values else values
+        if self.valid and self.valid_of_values:
+            values = _within(values, self.valid)
+        return _within(values, (-np.inf, UNDEFINED))
 
 
 def _within(values: NDArray[Any], valid: tuple[float, float]) -> NDArray[Any]:

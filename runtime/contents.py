@@ -12,7 +12,7 @@ from . import matlab, netcdf
 from .address import address_part
 from .attributes import as_texts, find_attributes, first_text
 from .column import PLAIN, Column
-from .features import DEPTH, letters
+from .features import DEPTH, FEATURES, letters
 from .image import IMAGE, colour_order, image_columns
 from .limits import Walk
 from .nodes import children, identity
@@ -91,6 +91,9 @@ def find_contents(file: Any, notes: list[str]) -> Contents:
 
 def _columns_of(dataset: Any, beside: Mapping[str, Any], walk: Walk, notes: list[str]) -> Iterator[Column]:
     if dataset.shape is None or netcdf.is_bare_dimension(dataset) or not matlab.is_readable(dataset, notes):
+        return
+    if dataset.dtype.shape:
+        notes.append(f"{str(dataset.name).lstrip('/')} holds an array in each place: not read")
         return
     is_matlab = matlab.is_matlab(dataset)
     for column in _by_shape(dataset, beside, notes, is_matlab=is_matlab):
@@ -192,6 +195,8 @@ def _matrix(
     lies = bool(given) and len(given or ()) != shape[1]
     names = given or colour_order(own_name, shape[1])
     n = shape[0] if lies else shape[1]
+    if not names and any(quantity.rank(own_name) is not None for quantity in FEATURES):
+        notes.append(f"{place} {tuple(shape)} has several values in a row, which are not named: not used")
     if not names and n > MAX_NAMELESS_COLUMNS:
         return
     units = next((units for units in _texts_beside(beside, ("units",)) if len(units) == n), [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from .attributes import first_text
@@ -46,7 +47,8 @@ def choose_depth(
     Raises
     ------
     ScanError
-        If two mapped columns are equally near, or a netCDF file does not tell which of two is the coordinate.
+        If two columns are equally well named, two mapped ones are equally near, or a netCDF file does not tell which
+        of two is the coordinate.
     """
     if (column := _nearest(path, table, mapped)) is not None:
         source = _source(column, notes)
@@ -84,14 +86,21 @@ def _best(path: Path, members: list[Column], notes: list[str]) -> Source | None:
             f"which is whose cannot be told: --map depth=PATH names one",
             path,
         )
+    for (rank, column), (other_rank, other) in pairwise(ranked):
+        if rank == other_rank and column.identity != other.identity:
+            raise ScanError(
+                f"{path}: {column.path} and {other.path} could both be the depth: choose one, as with --map "
+                f"'depth={column.path}'",
+                path,
+            )
     best: Source | None = None
     for rank, column in ranked:
         if best is None:
             best = _source(column, notes)
             if best is None:
-                notes.append(
-                    f"{column.path} is a depth in {_unit(column)!r}, which is not a known unit of length: not used"
-                )
+                why_not = DEPTH.contradiction(column.name, column.unit)
+                why_not = why_not or f"is a depth in {_unit(column)!r}, which is not a known unit of length"
+                notes.append(f"{column.path} {why_not}: not used")
             elif DEPTH.names[rank] in TRUE_VERTICAL:
                 notes.append(f"{column.path} is a vertical depth: samples at the same height share a bin")
         else:
@@ -106,6 +115,8 @@ def _unit(column: Column) -> str | None:
 
 
 def _source(column: Column, notes: list[str]) -> Source | None:
+    if DEPTH.contradiction(column.name, column.unit):
+        return None
     unit = _unit(column) or None
     factor = DEPTH.factor(unit or "")
     if factor is None:

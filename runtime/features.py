@@ -71,6 +71,13 @@ class Quantity:
                 return unit
         return None
 
+    def contradiction(self, name: str, unit: str | None) -> str:
+        """Say how a column's name and its stated unit contradict each other; empty where they do not."""
+        named = self.unit_in(name)
+        if not unit or not named or self.factor(named) in (None, self.factor(unit)):
+            return ""
+        return f"is in {named!r} by its name, and in {unit!r} by its attribute"
+
     def factor(self, unit: str) -> Fraction | None:
         """Give the factor from ``unit`` to the model's unit, or None where the unit is not known."""
         return self.units.get(unit_key(unit))

@@ -11,8 +11,6 @@ from .features import FEATURE_NAMES, FEATURES
 
 SENTINELS = (-999.0, -999.25, -999.99, -9999.0)
 """Numbers that stand for "no value" in core logs and well logs (LAS's -999.25 among them)."""
-UNDEFINED = 1e30
-"""Numbers from here on stand for "no value" in well software (ZMAP's 1e30, the 1e33 of RMS and xtgeo)."""
 FIRST_COLOUR = 3
 PLAUSIBLE = np.array([feature.plausible for feature in FEATURES], np.float32).T
 
@@ -20,7 +18,7 @@ PLAUSIBLE = np.array([feature.plausible for feature in FEATURES], np.float32).T
 def without_sentinels(
     values: NDArray[Any], declared: tuple[float, ...] = (), sentinels: tuple[float, ...] = SENTINELS
 ) -> NDArray[Any]:
-    """Replace sentinels, numbers from `UNDEFINED` on, and the fill values that a dataset declares, by NaN.
+    """Replace sentinels, and the fill values that a dataset declares, by NaN.
 
     Parameters
     ----------
@@ -31,11 +29,9 @@ def without_sentinels(
     sentinels : tuple of float
         The sentinels.
     """
-    if not declared:
-        low, high = (np.asarray(reduce(values, axis=None, initial=0)) for reduce in (np.fmin.reduce, np.fmax.reduce))
-        if low > max(sentinels, default=-np.inf) and high < UNDEFINED:
-            return values  # nearly every block
-    bad = np.isin(values, np.array(sentinels, values.dtype)) | (values >= UNDEFINED)
+    if not declared and not np.fmin.reduce(values, axis=None, initial=np.inf) <= max(sentinels, default=-np.inf):
+        return values  # nearly every block
+    bad = np.isin(values, np.array(sentinels, values.dtype))
     with np.errstate(over="ignore"):
         for fill in declared:
             bad |= values == values.dtype.type(fill)

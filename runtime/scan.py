@@ -129,7 +129,8 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
                 "mbsf, or offset where there is a table of sections (--map depth=PATH names another)",
                 path,
             )
-        track = Track(features, depth, parts, length, constant, placement)
+        told = {part: text for part, text in constant.items() if part not in parts}  # a column has the last word
+        track = Track(features, depth, parts, length, told, placement)
         _require_readable(track, notes)
         tracks.append(track)
     if not any(track.length for track in tracks):

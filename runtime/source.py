@@ -109,6 +109,8 @@ def choose_sources(
 def _why_not(feature: Quantity, column: Column) -> str:
     """Say why a well-named column is not taken unasked; empty where it is."""
     source = _source(feature, column)
+    if against := feature.contradiction(column.name, column.unit):
+        return f"it {against}: left out"
     if source is None:
         return f"its unit {_unit(feature, column)!r} is not {feature.unit}: left out"
     if source.unit is None and feature.needs_unit(column.name):

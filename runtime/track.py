@@ -73,6 +73,11 @@ class Track:
         return [source.column for source in sources] + list(self.address.values())
 
     @property
+    def name(self) -> str:
+        """What tells it from the other tracks, for people: its depth may be theirs, too."""
+        return f"{self.depth_text} beside {next(iter(self.features.values())).column.path}"
+
+    @property
     def depth_text(self) -> str:
         """What its depths are, for people: the column, and the table of sections that places them."""
         return ", ".join(str(part) for part in (self.depth, self.placement) if part)

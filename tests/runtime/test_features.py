@@ -157,3 +157,29 @@ def test_a_mapped_depth_serves_the_tables_that_are_nearest(write_scan: WriteScan
     with open_scan(write_scan(data), {"depth": "*/z"}) as scan:
         depths = [next(track.stretches()).depth for track in scan.tracks]
         assert [np.asarray(depth)[0] for depth in depths] == [1, 5]
+
+
+def test_equally_named_depths_are_not_guessed_between(write_scan: WriteScan) -> None:
+    path = write_scan({"MS": np.ones(3), "depth": np.arange(3.0), "Depth": np.arange(3.0) * 100})
+    with pytest.raises(ScanError, match="Depth and depth could both be the depth: choose one, as with --map"):
+        with open_scan(path):
+            pass
+    with open_scan(path, {"depth": "depth"}) as scan:
+        assert scan.tracks[0].depth is not None
+
+
+def test_a_name_and_an_attribute_that_contradict_each_other_are_not_chosen_between(write_scan: WriteScan) -> None:
+    data = {"density_g_cc": np.ones(3), "MS": np.ones(3), "depth_cm": np.arange(3.0)}
+    with open_scan(write_scan(data, {"density_g_cc": "kg/m3", "depth_cm": "m"})) as scan:
+        assert list(scan.sources) == [1]
+        assert scan.tracks[0].depth is None
+        assert any(
+            "density_g_cc looks like" in note and "but it is in 'g_cc' by its name" in note for note in scan.notes
+        )
+        assert "depth_cm is in 'cm' by its name, and in 'm' by its attribute: not used" in scan.notes
+
+
+def test_a_matrix_that_is_called_like_a_feature_is_said_to_be_none(write_scan: WriteScan) -> None:
+    with pytest.raises(ScanError, match=r"R \(10, 300\) has several values in a row, which are not named: not used"):
+        with open_scan(write_scan({"R": np.ones((10, 300))})):
+            pass

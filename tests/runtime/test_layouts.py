@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from lithovae.runtime import ScanError
 from lithovae.runtime.rows import BinWidth, Block, rows_of
 from lithovae.runtime.scan import Scan, open_scan
 
+os.environ.pop("HDF5_PLUGIN_PATH", None)  # netCDF4 sets it to filters of its own, which h5py cannot use
 Floats = NDArray[np.float64]
 N = 50
 RNG = np.random.default_rng(3)
