@@ -154,15 +154,16 @@ class LithoModel:
     def _in_batches(self, run: Callable[[Float32s], Any], rows: Float32s, width: int, alone: bool = False) -> Float32s:
         out = np.empty((len(rows), width), np.float32)
 
-        def one(start: int) -> None:
-            out[start : start + MICRO_BATCH] = run(rows[start : start + MICRO_BATCH])
+        def several(starts: range) -> None:
+            for start in starts:
+                out[start : start + MICRO_BATCH] = run(rows[start : start + MICRO_BATCH])
 
         starts = range(0, len(rows), MICRO_BATCH)
         if len(starts) > 1 and self.threads > 1 and not alone:
-            list(self._pool.map(one, starts))
+            n = max(1, min(16, len(starts) // (4 * self.threads)))  # each handing over costs
+            list(self._pool.map(several, [starts[i : i + n] for i in range(0, len(starts), n)]))
         else:
-            for start in starts:
-                one(start)
+            several(starts)
         return out
 
     @property
