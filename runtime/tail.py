@@ -72,13 +72,16 @@ class Tail:
         Why the latest look found nothing although there may be something; empty where there is no trouble.
     behind : bool
         Whether the latest look left rows for the next.
+    changed : bool
+        Whether the file is not as it was at the look before the latest.
     disturbed : bool
         Whether the latest look found the file being written: it is worth another look at once.
     """
 
     def __init__(self, path: Path, mapping: Mapping[str, str]) -> None:
         self.path, self.mapping, self.trouble = path, mapping, ""
-        self.behind = self.disturbed = False
+        self.behind = self.disturbed = self.changed = False
+        self._found: State | None = None  # at the latest look
         self._seen: State | None = None  # of the file when all of it had been read
         self._identity: tuple[int, int] | None = None
         self._plan: Hashable = None
@@ -89,7 +92,7 @@ class Tail:
     @contextmanager
     def look(self) -> Iterator[News | None]:
         """Look for new rows; None where there are none, or the file cannot be read at the moment (see `trouble`)."""
-        self.trouble, self.disturbed = "", False
+        self.trouble, self.disturbed, self.changed = "", False, False
         with ExitStack() as stack:
             try:
                 news = self._look(stack)
@@ -104,6 +107,7 @@ class Tail:
 
     def _look(self, stack: ExitStack) -> News | None:
         state = _state(self.path)
+        self._found, self.changed = state, state != self._found
         if state == self._seen:
             return None
         flags = _flags(self.path)
