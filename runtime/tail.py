@@ -81,6 +81,7 @@ class Tail:
     def __init__(self, path: Path, mapping: Mapping[str, str]) -> None:
         self.path, self.mapping, self.trouble = path, mapping, ""
         self.behind = self.disturbed = self.changed = False
+        self._was_locked = False
         self._found: State | None = None  # at the latest look
         self._seen: State | None = None  # of the file when all of it had been read
         self._identity: tuple[int, int] | None = None
@@ -112,7 +113,7 @@ class Tail:
             return None
         flags = _flags(self.path)
         swmr = flags & _SWMR != 0
-        if not swmr and not self._is_still(flags, state):
+        if not swmr and not self._is_still(flags, state, self._was_locked):
             return None
         scan = stack.enter_context(open_scan(self.path, self.mapping, swmr=swmr, locking=False))
         plan = _plan(scan)
@@ -125,7 +126,7 @@ class Tail:
                 self.disturbed = True
                 return None
         news, positions = self._read_on(scan, state, plan)
-        if not swmr and not (_state(self.path) == state and self._is_still(_flags(self.path), state)):
+        if not swmr and not (_state(self.path) == state and self._is_still(_flags(self.path), state, True)):
             self.disturbed = True
             return None
         self._plan, self._identity, self._positions = plan, state[:2], positions
@@ -134,9 +135,14 @@ class Tail:
         self._seen = None if self.behind else state
         return news
 
-    def _is_still(self, flags: int, state: State) -> bool:
-        """Tell whether nobody writes to a file that is not in SWMR mode."""
-        if flags & _WRITING or _is_write_locked(state):
+    def _is_still(self, flags: int, state: State, ask: bool) -> bool:
+        """Tell whether nobody writes to a file that is not in SWMR mode.
+
+        Linux takes milliseconds to say who locks what: it is not ``ask``ed before reading, only afterwards, unless there
+        was a lock the time before.
+        """
+        self._was_locked = ask and _is_write_locked(state)
+        if flags & _WRITING or self._was_locked:
             self.disturbed = True
             self.trouble = (
                 f"{self.path} is open for writing, but not in SWMR mode: it is read when it is closed (if its writer "
