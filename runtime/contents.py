@@ -9,9 +9,8 @@ import h5py
 
 from .attributes import as_texts, find_attributes
 from .column import Column
-from .errors import DAMAGE
-from .limits import Walk, kept_elsewhere, place
-from .links import leads_astray
+from .limits import Walk
+from .nodes import children, identity
 
 MAX_NAMELESS_COLUMNS = 64
 NAME_ATTRIBUTES = ("columns", "columnnames", "featurenames", "features", "names", "fields", "channels", "labels")
@@ -25,38 +24,18 @@ def find_columns(file: Any, notes: list[str]) -> list[Column]:
     walk = Walk(file, notes)
     while groups:
         group = groups.pop()
-        identity = (h5py.h5o.get_info(group.id).fileno, h5py.h5o.get_info(group.id).addr)
-        if identity in seen or not walk.enter(group):
+        if identity(group) in seen or not walk.enter(group):
             continue
-        seen.add(identity)
+        seen.add(identity(group))
         inner = []
-        for name in group:
-            node = _open(walk, group, name)
+        for node in children(group, walk).values():
             if isinstance(node, h5py.Group):
                 inner.append(node)
-            elif isinstance(node, h5py.Dataset):
+            else:
                 found.extend(_columns_of(walk, node))
         groups += reversed(inner)
     walk.conclude()
     return found
-
-
-def _open(walk: Walk, group: Any, name: str) -> Any:
-    where = place(f"{group.name}/{name}")
-    try:
-        if astray := leads_astray(group, name):
-            walk.leave_out(f"{where} {astray}")
-            return None
-        node = group[name]
-        if isinstance(node, h5py.Dataset):
-            if elsewhere := kept_elsewhere(node):
-                walk.leave_out(f"{where} {elsewhere}")
-                return None
-            _ = node.shape, node.dtype  # so that a dataset of a type that h5py does not know is found out here
-        return node
-    except DAMAGE as error:
-        walk.leave_out(f"{where} cannot be read: {error}")
-        return None
 
 
 def _columns_of(walk: Walk, dataset: Any) -> Iterator[Column]:

@@ -9,6 +9,7 @@ and a slow disk does not. Outside a guarded child, `reading`, `writing` and `adv
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -57,8 +58,7 @@ def guarded(work: Callable[[], object]) -> int:
         for name in _SIGNALS
         if signal.getsignal(number := getattr(signal, name)) not in (signal.SIG_IGN, None)  # as nohup leaves SIGHUP
     ]
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     reader, writer = os.pipe()
     parent = os.getpid()
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
@@ -80,7 +80,7 @@ def guarded(work: Callable[[], object]) -> int:
     for record in records:
         if record[:1] == _PARTIAL:
             Path(os.fsdecode(record[1:])).unlink(missing_ok=True)
-    if sys.stderr.isatty():
+    if sys.stderr and sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K\x1b[?25h")  # a progress bar dies without wiping itself and showing the cursor again
     if passed:  # it did not heed, or had no time to
         print("interrupted; nothing was left half-written", file=sys.stderr)
@@ -184,8 +184,10 @@ def _be_child(work: Callable[[], object], writer: int, parent: int, numbers: lis
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
         advanced()
         status = _status(work)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        try:
+            _flush()
+        except OSError:  # the reader of what we said, `head` say, has left
+            status = status or 1
     except KeyboardInterrupt:
         status = 130
     except BaseException as error:  # nothing may pass: this process is a copy of its parent, and must end here
@@ -200,6 +202,12 @@ def _status(work: Callable[[], object]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream:
+            stream.flush()
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
@@ -223,6 +231,9 @@ def _die_with(parent: int) -> None:
 
 def _keep_to_one_line() -> None:
     """Leave standard error to Python: what C libraries print there as they die is not for users."""
+    faulthandler.disable()
+    if not sys.stderr:  # closed, as 2>&- does
+        return
     ours = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

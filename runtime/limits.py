@@ -1,6 +1,6 @@
 """Limits on what a scan may declare, so that a damaged or hostile file costs neither memory nor time without bound.
 
-The numbers leave room for ten times what honest files hold; ``docs/hostile-files.md`` lists them.
+The numbers leave room for several times what honest files hold; ``docs/hostile-files.md`` lists them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import h5py
 from .errors import ScanError
 from .guard import advanced
 
-MAX_OBJECTS = 100_000
-"""Links in all groups together. A hole with a group for every section has some 10,000."""
+MAX_OBJECTS = 50_000
+"""Links in all groups together, which take up to 9 kB each. A hole with a group for every section has some 10,000."""
 MAX_NESTING = 32
 """Groups within groups. Honest files have up to 6; the path of the deepest object grows with every level."""
 MAX_WIDTH = 100_000
@@ -142,16 +142,16 @@ def kept_elsewhere(dataset: Any) -> str | None:
     return None
 
 
-def require_bounded(dataset: Any) -> None:
-    """Make sure that a dataset can be read in bounded memory and time, by what it declares and what is stored of it.
+def require_bounded(column: Any) -> None:
+    """Make sure that a column can be read in bounded memory and time, by what it declares and what is stored of it.
 
     Raises
     ------
     ScanError
         If it cannot.
     """
+    dataset, n_rows, row_bytes = column.dataset, column.length, column.row_bytes
     path, name = Path(dataset.file.filename), place(dataset.name)
-    n_rows, row_bytes = dataset.shape[0], dataset.dtype.itemsize * math.prod(dataset.shape[1:])
     stored = min(dataset.id.get_storage_size(), path.stat().st_size)
     if row_bytes > MAX_ROW_BYTES:
         raise ScanError(f"{path}: a row of {name} has {row_bytes:,} bytes, more than {MAX_ROW_BYTES:,}", path)

@@ -13,6 +13,7 @@ from .attributes import decode, number_text
 from .chunks import read_window
 from .column import Column
 from .errors import DAMAGE, ScanError
+from .guard import advanced
 from .missing import without_sentinels
 
 
@@ -61,6 +62,7 @@ def _read(columns: Sequence[Column], start: int, stop: int) -> Iterator[tuple[Co
         dataset, name = column.dataset, column.dataset.name
         if name not in blocks:
             fields = [other.field for other in columns if other.dataset.name == name]
+            advanced()
             try:
                 blocks[name] = _read_fields(dataset, fields, start, stop)
             except DAMAGE as error:

@@ -99,7 +99,7 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
     tables: dict[tuple[str, int], dict[int, Source]] = {}
     for i, source in chosen.items():
         tables.setdefault(source.column.table, {})[i] = source
-        require_bounded(source.column.dataset)
+        require_bounded(source.column)
         if source.column.unwritten.any():
             notes.append(f"parts of {source.column.path} were never written: missing there")
     address = address_attributes(path, file, [source.column for source in chosen.values()], notes)
@@ -123,7 +123,7 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
         tracks.append(Track(features, depth, parts, length, placement))
     for track in tracks:
         for column in [*([track.depth.column] if track.depth else []), *track.address.values()]:
-            require_bounded(column.dataset)
+            require_bounded(column)
     used = {source.column.path for source in chosen.values()}
     for track in tracks:
         used |= {column.path for column in track.address.values()}

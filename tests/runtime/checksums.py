@@ -26,7 +26,7 @@ def mend_checksums(data: bytearray) -> None:
 
 
 def _mend(data: bytearray, start: int, end: int) -> None:
-    data[end : end + 4] = lookup3(data[start:end]).to_bytes(4, "little")
+    data[end : end + 4] = lookup3(bytes(data[start:end])).to_bytes(4, "little")
 
 
 def lookup3(data: bytes) -> int:

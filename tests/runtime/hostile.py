@@ -59,7 +59,7 @@ def fault(words: str, *, reads: bool = False) -> Callable[[Callable[[Path], None
     return register
 
 
-def write(path: Path, libver: str = "earliest", **datasets: Any) -> None:
+def write(path: Path, libver: str = "earliest", /, **datasets: Any) -> None:
     """Write datasets; a dict gives the arguments of create_dataset."""
     with h5py.File(path, "w", libver=(LIBVERS[libver], "v110")) as file:
         for name, values in datasets.items():
@@ -354,7 +354,7 @@ def groups_nested_2000_deep(path: Path) -> None:
             group = h5py.h5g.create(group, b"g")
 
 
-@fault("has more than 100,000 objects")
+@fault("has more than 50,000 objects")
 def hundred_thousand_links(path: Path) -> None:
     with h5py.File(path, "w", libver="latest") as file:
         target = file.create_group("g").id
@@ -366,8 +366,9 @@ def hundred_thousand_links(path: Path) -> None:
 def hundred_thousand_columns(path: Path) -> None:
     row = np.dtype([(f"{i}", "u1") for i in range(2000)])
     with h5py.File(path, "w", libver="latest") as file:
-        for i in range(51):
-            file.create_dataset(f"table{i}", (3,), row)
+        file.create_dataset("table", (3,), row)
+        for i in range(50):
+            file[f"table{i}"] = file["table"]
 
 
 @fault("R has 5,000 attributes, more than 4,096")
@@ -449,8 +450,8 @@ def stream_that_inflates_without_end(path: Path) -> None:
     with h5py.File(path, "w") as file:
         dataset = file.create_dataset("R", (1000,), "f4", chunks=(1000,), compression="gzip")
         packer = zlib.compressobj(9)
-        parts = [packer.compress(bytes(1 << 24)) for _ in range(80)]  # 1.3 GB in 1.3 MB
-        dataset.id.write_direct_chunk((0,), b"".join([*parts, packer.flush()]))
+        first, again = (packer.compress(bytes(1 << 24)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+        dataset.id.write_direct_chunk((0,), first + again * 200)  # 3 GB in 3 MB
 
 
 # Not columns of numbers
@@ -563,7 +564,7 @@ def nothing_but_infinity(path: Path) -> None:
 
 @fault(r"R is a link to another file")
 def name_of_control_characters(path: Path) -> None:
-    write(path, **{"\x1b[2J\x07\n\r\tR": RED[:0], "R": h5py.ExternalLink("\x1b[31m", "\n")})
+    write(path, "earliest", **{"\x1b[2J\x07\n\r\tR": RED[:0], "R": h5py.ExternalLink("\x1b[31m", "\n")})
 
 
 @fault(r"looks like R, but its unit '\x1b]0;owned\x07\nerror:' is not")
@@ -575,7 +576,7 @@ def unit_that_a_terminal_would_obey(path: Path) -> None:
 
 @fault(r"none of the six features found among R\x1b[31m error: all is well")
 def name_that_forges_a_message(path: Path) -> None:
-    write(path, **{"R\x1b[31m\nerror: all is well": RED})
+    write(path, "earliest", **{"R\x1b[31m\nerror: all is well": RED})
 
 
 @fault("…")
@@ -591,7 +592,7 @@ def name_that_is_not_utf_8(path: Path) -> None:
 
 @fault("none of the six features found among ..")
 def name_of_dots(path: Path) -> None:
-    write(path, **{"..": RED})
+    write(path, "earliest", **{"..": RED})
 
 
 @fault("has a name that is none")
@@ -718,3 +719,37 @@ def texts_that_are_all_one_megabyte(path: Path) -> None:
         rows = file["hole"].chunks[0]
         for start in range(0, 20_000, rows):
             reference.write_direct_chunk((start,), chunk * rows)
+
+
+# What libhdf5 itself does not survive
+
+
+@fault("of computing without getting any further (SIGXCPU) on this file")
+def heap_that_goes_in_circles(path: Path) -> None:
+    write(path, R=RED)
+    with h5py.File(path, "a") as file:
+        file["R"].attrs["units"] = "0-255"
+    first = path.read_bytes().index(b"GCOL") + 16
+    patch_at(path, first, bytes(16))  # an object without number and length: the next one is where it is
+
+
+@fault("crashed (SIG")
+def chunk_smaller_than_its_checksum(path: Path) -> None:
+    write(path, R={"data": RED, "chunks": (1000,), "fletcher32": True})
+    with h5py.File(path) as file:
+        address = file["R"].id.get_chunk_info(0).byte_offset
+    entry = path.read_bytes().index(address.to_bytes(8, "little")) - 24  # length, filter mask, two offsets
+    patch_at(path, entry, (2).to_bytes(4, "little"))
+
+
+def as_table() -> str:
+    """Give the faults as ``docs/hostile-files.md`` lists them."""
+    rows = [
+        f"| {name.replace('_', ' ')} | {'reads R; ' * fault.reads}{fault.words.replace('|', '')} |"
+        for name, fault in FAULTS.items()
+    ]
+    return "\n".join(["| fault | what is said |", "|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    print(as_table())

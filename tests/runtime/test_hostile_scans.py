@@ -1,23 +1,31 @@
-"""What no file may do to ``lithovae-run``: crash it, hang it, make it read elsewhere, or make it say more than a line."""
+"""What no file may do to ``lithovae-run``: crash it, hang it, make it read elsewhere or say more than a line."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from lithovae.runtime import guard, limits
 from lithovae.runtime.model import LithoModel
 
-from .hostile import FAULTS, RED, write
+from .fuzz import KINDS, Damage, damaged, good_scans, outcome
+from .hostile import FAULTS, LIBVERS, RED, as_table, write
 from .watched import Done, run
 
 
 @pytest.fixture(scope="module")
 def model() -> LithoModel:
     return LithoModel.load("unsup_hybrid")
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    return [*good_scans(tmp_path_factory.mktemp("good")).values()]
 
 
 def require_one_clear_line(done: Done, words: str = "") -> None:
@@ -31,8 +39,12 @@ def require_one_clear_line(done: Done, words: str = "") -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_hostile_file_is_one_clear_line(name: str, model: LithoModel, tmp_path: Path) -> None:
+def test_a_hostile_file_is_one_clear_line(
+    name: str, model: LithoModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fault, scan, out = FAULTS[name], tmp_path / "scan.h5", tmp_path / "out"
+    if "SIGXCPU" in fault.words:
+        monkeypatch.setattr(guard, "CPU_SECONDS", 1)
     if name == "unreadable" and os.geteuid() == 0:
         pytest.skip("root may read anything")
     out.mkdir()
@@ -49,3 +61,69 @@ def test_a_hostile_file_is_one_clear_line(name: str, model: LithoModel, tmp_path
         require_one_clear_line(done, fault.words)
         assert list(out.iterdir()) == []
     assert done.memory < 1.2e9
+
+
+def test_every_fault_is_documented(root: Path) -> None:
+    assert as_table() in (root / "docs" / "hostile-files.md").read_text(encoding="utf-8")
+
+
+def test_limits_are_those_documented(root: Path) -> None:
+    page = (root / "docs" / "hostile-files.md").read_text(encoding="utf-8")
+    counts = (limits.MAX_OBJECTS, limits.MAX_WIDTH, limits.MAX_ATTRIBUTES, limits.MAX_CHUNKS, limits.MAX_EXPANSION)
+    for number in (*counts, limits.FREE_ROWS):
+        assert f"{number:,}" in page
+    for number in (
+        limits.MAX_ATTRIBUTE_BYTES,
+        limits.MAX_CHUNK_BYTES,
+        limits.MAX_ROW_BYTES,
+        guard.MEMORY_PER_PROCESSOR,
+    ):
+        assert f"{number >> 20} MiB" in page
+    assert (guard.MEMORY, f"may take {guard.CPU_SECONDS} s of processor time" in page) == (1 << 30, True)
+
+
+@pytest.mark.parametrize("libver", LIBVERS)
+def test_a_file_may_be_cut_anywhere(libver: str, model: LithoModel, tmp_path: Path) -> None:
+    scan, out = tmp_path / "scan.h5", tmp_path / "out"
+    out.mkdir()
+    write(scan, libver, R={"data": RED, "chunks": (100,), "compression": "gzip"}, hole=["A"] * 1000)
+    content = scan.read_bytes()
+    for length in np.linspace(0, len(content) - 1, 10).astype(int):
+        scan.write_bytes(content[:length])
+        require_one_clear_line(run(scan, "--out", out / "emb.npz", model=model), "scan.h5")
+        assert list(out.iterdir()) == []
+
+
+def test_good_scans_are_embedded(model: LithoModel, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for name, content in good_scans(tmp_path).items():
+        (tmp_path / "scan.h5").write_bytes(content)
+        assert outcome(tmp_path / "scan.h5", tmp_path / "out", model)[0] == "embedded", name
+
+
+blows = st.builds(Damage, st.sampled_from(KINDS), st.floats(0, 1), st.floats(0, 1), st.integers(1, 1024))
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(which=st.integers(0), strikes=st.lists(blows, min_size=1, max_size=8), mend=st.booleans())
+def test_damage_ends_in_embeddings_or_one_clear_line(
+    which: int,
+    strikes: list[Damage],
+    mend: bool,
+    scans: list[bytes],
+    model: LithoModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guard, "CPU_SECONDS", 1)
+    scan, out = tmp_path / "scan.h5", tmp_path / "out"
+    out.mkdir(exist_ok=True)
+    scan.write_bytes(damaged(scans[which % len(scans)], strikes, mend=mend))
+    found, done = outcome(scan, out, model)
+    assert found != "VIOLATION", done

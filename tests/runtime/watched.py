@@ -1,7 +1,8 @@
-"""`lithovae-run` in a process that is forked from this one: the whole of it, its guard too, without the imports' time."""
+"""`lithovae-run` in a process forked from this one: the whole of it, its guard too, without the imports' time."""
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -10,14 +11,17 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 import h5py  # noqa: F401 (so that a forked process need not import it)
+from typer.testing import CliRunner
 
 from lithovae.runtime import pipeline, report  # noqa: F401 (likewise)
 from lithovae.runtime.cli import app
 from lithovae.runtime.command import run_guarded
 from lithovae.runtime.model import LithoModel
+
+CliRunner().invoke(app, ["no such file", "--out", "none"])  # typer, too, imports when it is first used
 
 
 @dataclass(frozen=True)
@@ -60,16 +64,18 @@ def run(*arguments: str | Path, model: LithoModel, timeout: float = 90) -> Done:
         seconds = time.monotonic() - start
         if os.WIFEXITED(code):
             status = os.WEXITSTATUS(code)
-        texts = []
-        for file in (out, err):
-            file.seek(0)
-            texts.append(file.read().decode(errors="backslashreplace"))
         began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return Done(status, *texts, seconds, (used.ru_maxrss - began) * 1024)
+        return Done(status, _text(out), _text(err), seconds, (used.ru_maxrss - began) * 1024)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="backslashreplace")
 
 
 def _be_child(arguments: list[str], model: LithoModel, out: int, err: int) -> NoReturn:
     status = 70
+    gc.freeze()  # or a collection would touch, and so copy, all that the parent holds
     try:
         os.setpgid(0, 0)
         os.dup2(out, 1)
