@@ -138,8 +138,8 @@ class Tail:
     def _is_still(self, flags: int, state: State, ask: bool) -> bool:
         """Tell whether nobody writes to a file that is not in SWMR mode.
 
-        Linux takes milliseconds to say who locks what: it is not ``ask``ed before reading, only afterwards, unless there
-        was a lock the time before.
+        Linux takes milliseconds to say who locks what: it is not ``ask``ed before reading, only afterwards, unless
+        there was a lock the time before.
         """
         self._was_locked = ask and _is_write_locked(state)
         if flags & _WRITING or self._was_locked:
