@@ -91,7 +91,7 @@ class Follower:
         return self._tail.disturbed
 
     def poll(self) -> bool:
-        """Look at the file once; embed what is finished. Tell whether there was anything new.
+        """Look at the file once; embed what is finished. Tell whether the file has changed since the look before.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class Follower:
             self._give(self._growth.finished(now))
             self._say_once(self._growth.held(now))
         self._note_trouble(now)
-        return news is not None and bool(news.stretches)
+        return self._tail.changed
 
     def finish(self, complete: bool = True) -> None:
         """Embed what is left, though it may not be complete, and end.
@@ -219,7 +219,7 @@ def _poll_until_idle(follower: Follower, idle_timeout: float, caught: list[int])
     grew = time.monotonic()
     while not caught:
         start = time.monotonic()
-        if follower.poll():
+        if follower.poll() or follower.is_behind:
             grew = start
         took = time.monotonic() - start
         if start - grew >= idle_timeout + (2 * DOUBT if follower.is_disturbed else 0):

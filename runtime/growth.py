@@ -143,7 +143,10 @@ class GrowingBins:
         if now - self._oldest < HELD or not len(self._pending):
             return ""
         holes, numbers = split_keys(self._pending)
-        names = ", ".join(FEATURES[i].name for i in self._front.laggards(holes, numbers))
+        laggards = self._front.laggards(holes, numbers)
+        if len(laggards) == len(self._front.places):  # the first of them is still being filled
+            return ""
+        names = ", ".join(FEATURES[i].name for i in laggards)
         depth = numbers[0] * self._binning.bins.width
         return f"{len(self._pending):,} bins from {depth:.2f} m on wait for {names}"
 

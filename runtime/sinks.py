@@ -76,6 +76,8 @@ class GrowingFile:
 
     def __init__(self, path: Path) -> None:
         self.path = require_writable(path)
+        if self.path.suffix not in (".h5", ".hdf5"):
+            raise OutputError(f"{self.path} would be an HDF5 file that grows: call it .h5", self.path)
         if self.path.exists():
             raise OutputError(f"{self.path} is there already, and is not overwritten: name another file", self.path)
         self._file: Any = None

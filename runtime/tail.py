@@ -72,13 +72,17 @@ class Tail:
         Why the latest look found nothing although there may be something; empty where there is no trouble.
     behind : bool
         Whether the latest look left rows for the next.
+    changed : bool
+        Whether the file is not as it was at the look before the latest.
     disturbed : bool
         Whether the latest look found the file being written: it is worth another look at once.
     """
 
     def __init__(self, path: Path, mapping: Mapping[str, str]) -> None:
         self.path, self.mapping, self.trouble = path, mapping, ""
-        self.behind = self.disturbed = False
+        self.behind = self.disturbed = self.changed = False
+        self._was_locked = False
+        self._found: State | None = None  # at the latest look
         self._seen: State | None = None  # of the file when all of it had been read
         self._identity: tuple[int, int] | None = None
         self._plan: Hashable = None
@@ -89,7 +93,7 @@ class Tail:
     @contextmanager
     def look(self) -> Iterator[News | None]:
         """Look for new rows; None where there are none, or the file cannot be read at the moment (see `trouble`)."""
-        self.trouble, self.disturbed = "", False
+        self.trouble, self.disturbed, self.changed = "", False, False
         with ExitStack() as stack:
             try:
                 news = self._look(stack)
@@ -104,11 +108,12 @@ class Tail:
 
     def _look(self, stack: ExitStack) -> News | None:
         state = _state(self.path)
+        self._found, self.changed = state, state != self._found
         if state == self._seen:
             return None
         flags = _flags(self.path)
         swmr = flags & _SWMR != 0
-        if not swmr and not self._is_still(flags, state):
+        if not swmr and not self._is_still(flags, state, self._was_locked):
             return None
         scan = stack.enter_context(open_scan(self.path, self.mapping, swmr=swmr, locking=False))
         plan = _plan(scan)
@@ -121,7 +126,7 @@ class Tail:
                 self.disturbed = True
                 return None
         news, positions = self._read_on(scan, state, plan)
-        if not swmr and not (_state(self.path) == state and self._is_still(_flags(self.path), state)):
+        if not swmr and not (_state(self.path) == state and self._is_still(_flags(self.path), state, True)):
             self.disturbed = True
             return None
         self._plan, self._identity, self._positions = plan, state[:2], positions
@@ -130,9 +135,14 @@ class Tail:
         self._seen = None if self.behind else state
         return news
 
-    def _is_still(self, flags: int, state: State) -> bool:
-        """Tell whether nobody writes to a file that is not in SWMR mode."""
-        if flags & _WRITING or _is_write_locked(state):
+    def _is_still(self, flags: int, state: State, ask: bool) -> bool:
+        """Tell whether nobody writes to a file that is not in SWMR mode.
+
+        Linux takes milliseconds to say who locks what: it is not ``ask``ed before reading, only afterwards, unless
+        there was a lock the time before.
+        """
+        self._was_locked = ask and _is_write_locked(state)
+        if flags & _WRITING or self._was_locked:
             self.disturbed = True
             self.trouble = (
                 f"{self.path} is open for writing, but not in SWMR mode: it is read when it is closed (if its writer "
