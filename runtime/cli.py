@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from .command import clear_errors, new_app, progress, run_guarded, say
+from .errors import LithoError
 
 app = new_app("Embed core scans, without torch.")
 
@@ -17,8 +20,12 @@ app = new_app("Embed core scans, without torch.")
 @app.command()
 @clear_errors()
 def run(
-    scan: Annotated[Path | None, typer.Argument(help="Core scan (HDF5).")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where the embeddings go (.npz).")] = None,
+    scans: Annotated[
+        list[Path] | None, typer.Argument(metavar="SCAN...", help="Core scan (HDF5), or several.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the embeddings go (.npz); for several scans, a folder.")
+    ] = None,
     model: Annotated[
         str, typer.Option(help="unsup, semisup, unsup_hybrid, semisup_hybrid, or the folder of a bundle.")
     ] = "semisup_hybrid",
@@ -68,6 +75,10 @@ def run(
             help="With --follow: do not wait any more for an instrument that has been silent for so long.",
         ),
     ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker threads; by default as many as Slurm or the machine grants.", metavar="N"),
+    ] = None,
     verify: Annotated[
         str | None,
         typer.Option(
@@ -77,13 +88,13 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Embed SCAN: find its features, bring them to common depths, run the model and write OUT."""
+    """Embed each SCAN: find its features, bring them to common depths, run the model and write OUT."""
     if verify is not None:
-        if scan is not None or out is not None or map:
+        if scans or out is not None or map:
             raise typer.BadParameter("goes with no scan, --out or --map", param_hint="--verify")
         _verify(verify)
         return
-    if scan is None:
+    if not scans:
         raise typer.BadParameter("which scan is to be embedded?", param_hint="SCAN")
     if inspect and (out is not None or follow):
         raise typer.BadParameter("writes nothing: leave out --out and --follow", param_hint="--inspect")
@@ -98,11 +109,13 @@ def run(
             raise typer.BadParameter(f"{entry!r} is not FEATURE=PATH", param_hint="--map")
         mapping[feature] = place
 
+    if (inspect or follow) and len(scans) > 1:
+        raise typer.BadParameter("takes one scan", param_hint="--inspect" if inspect else "--follow")
     if inspect:
-        _inspect(scan, model, mapping, bin, missing, as_json=json)
+        _inspect(scans[0], model, mapping, bin, missing, as_json=json)
         return
     if follow:
-        _follow(scan, out, model, mapping, bin, missing, idle_timeout, track_timeout)
+        _follow(scans[0], out, model, mapping, bin, missing, idle_timeout, track_timeout)
         return
     if out is None:
         raise typer.BadParameter("where do the embeddings go?", param_hint="--out")
@@ -112,12 +125,17 @@ def run(
     from .report import announce, conclude
     from .rows import parse_bin
 
-    bin_width, policy = parse_bin(bin), as_policy(missing)
-    litho_model = LithoModel.load(model)
-    summary = embed_scan(
-        scan, out, litho_model, mapping, bin_width=bin_width, missing=policy, announce=announce, progress=progress
-    )
-    conclude(summary, litho_model, out)
+    settings: dict[str, Any] = {"mapping": mapping, "bin_width": parse_bin(bin), "missing": as_policy(missing)}
+    litho_model = LithoModel.load(model, threads=threads)
+    embed: Callable[..., Any] = partial(embed_scan, model=litho_model, **settings)
+    if len(scans) == 1 and not out.is_dir():
+        summary = embed(scans[0], out, announce=announce, progress=progress)
+        conclude(summary, litho_model, out)
+        return
+    from .batch import embed_scans
+
+    if failed := embed_scans(scans, out, embed):
+        raise LithoError(f"{len(failed)} of {len(scans)} scans could not be embedded; the others are in {out}")
 
 
 def _inspect(scan: Path, model: str, mapping: dict[str, str], bin: str, missing: str, *, as_json: bool) -> None:

@@ -31,7 +31,7 @@ def run_guarded(app: Callable[[], object]) -> NoReturn:
     try:
         status = guarded(app)
     except LithoError as error:
-        _complain(str(error))
+        complain(str(error))
         status = 1
     sys.exit(status)
 
@@ -89,11 +89,12 @@ def say(line: str, err: bool = False) -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    _complain(message)
+    complain(message)
     raise typer.Exit(1)
 
 
-def _complain(message: str) -> None:
+def complain(message: str) -> None:
+    """Print an error on one line of standard error, escaped as `say` does."""
     line = _printable(" ".join(message.split()))
     if len(line) > MAX_MESSAGE:  # names in a file may be as long as it likes
         line = f"{line[: MAX_MESSAGE // 2]} … {line[-MAX_MESSAGE // 2 :]}"

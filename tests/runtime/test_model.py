@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.vae import SemiSupervisedVAE
 from lithovae.runtime import BundleError, InputError, LithoModel
+from lithovae.runtime import model as model_module
 from lithovae.runtime.bundle import SHIPPED
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.model import MICRO_BATCH, granted_threads
@@ -189,3 +190,12 @@ def test_threads_follow_slurm_then_the_affinity_mask(monkeypatch: pytest.MonkeyP
         assert granted_threads() >= 1
     with pytest.raises(InputError, match="at least 1"):
         LithoModel.load("unsup", threads=0)
+
+
+def test_threads_keep_to_a_containers_share(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
+    monkeypatch.setattr(model_module, "CPU_MAX", tmp_path / "cpu.max")
+    cores = granted_threads()
+    for quota, threads in (("max 100000", cores), ("50000 100000", 1), ("99900000 100000", cores), ("", cores)):
+        (tmp_path / "cpu.max").write_text(quota)
+        assert granted_threads() == threads

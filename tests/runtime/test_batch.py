@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from lithovae.runtime.cli import app
+from lithovae.runtime.features import FEATURE_NAMES
+
+
+def run(*arguments: str | Path) -> tuple[int, list[str], list[str]]:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return done.exit_code, done.stdout.splitlines(), done.stderr.splitlines()
+
+
+@pytest.fixture
+def scans(tmp_path: Path, features: NDArray[np.float64]) -> list[Path]:
+    found = []
+    for number in range(3):
+        found.append(tmp_path / f"core{number}.h5")
+        with h5py.File(found[-1], "w") as file:
+            for i, name in enumerate(FEATURE_NAMES):
+                file[name] = features[number : 10 + number, i]
+    return found
+
+
+def test_each_scan_gives_what_a_run_of_its_own_gives(scans: list[Path], tmp_path: Path) -> None:
+    with h5py.File(scans[1], "a") as file:
+        file["R"][:4] = np.nan
+    folder = tmp_path / "new" / "folder"
+    status, said, complained = run(*scans, "--out", folder)
+    assert (status, complained) == (0, [])
+    assert [line.removeprefix(f"wrote  {folder}/") for line in said] == [
+        "core0.npz: 10 rows",
+        "core1.npz: 10 rows; missing: R 4",
+        "core2.npz: 10 rows",
+    ]
+    for scan in scans:
+        run(scan, "--out", tmp_path / "alone.npz")
+        assert (folder / f"{scan.stem}.npz").read_bytes() == (tmp_path / "alone.npz").read_bytes()
+
+
+def test_a_scan_that_fails_is_one_line_and_the_others_go_on(scans: list[Path], tmp_path: Path) -> None:
+    scans[1].write_text("depth,density")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "core0.npz").write_bytes(b"yesterday's")
+    status, said, complained = run(*scans, "--out", folder)
+    assert status == 1
+    assert len(said) == 2
+    assert complained == [
+        f"error: {scans[1]} is not an HDF5 file",
+        f"error: 1 of 3 scans could not be embedded; the others are in {folder}",
+    ]
+    assert sorted(path.name for path in folder.iterdir()) == ["core0.npz", "core2.npz"]
+    assert np.load(folder / "core0.npz")["embeddings"].shape == (10, 10)
+
+
+def test_results_of_one_name_are_refused_before_any_is_written(scans: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    twin = Path(shutil.copy(scans[0], tmp_path / "b" / "core0.hdf5"))
+    status, said, (complained,) = run(*scans, twin, "--out", tmp_path / "out")
+    assert (status, said) == (1, [])
+    assert f"{scans[0]} and {twin} would both be written to {tmp_path / 'out' / 'core0.npz'}" in complained
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_scan_into_a_folder_that_is_there(scans: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    assert run(scans[0], "--out", tmp_path / "out")[0] == 0
+    assert (tmp_path / "out" / "core0.npz").exists()
+
+
+def test_several_scans_need_a_folder(scans: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"a file")
+    status, _, (complained,) = run(*scans, "--out", tmp_path / "out")
+    assert status == 1
+    assert complained == f"error: cannot make the folder {tmp_path / 'out'}: File exists"
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_threads_change_no_result(scans: list[Path], tmp_path: Path, threads: str) -> None:
+    assert run(scans[0], "--out", tmp_path / "a.npz", "--threads", threads)[0] == 0
+    assert run(scans[0], "--out", tmp_path / "b.npz")[0] == 0
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert run(scans[0], "--out", tmp_path / "a.npz", "--threads", "0")[0] == 2
