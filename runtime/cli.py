@@ -119,12 +119,14 @@ def run(
         return
     if out is None:
         raise typer.BadParameter("where do the embeddings go?", param_hint="--out")
+    from .heap import keep_freed
     from .model import LithoModel
     from .pipeline import embed_scan
     from .policy import as_policy
     from .report import announce, conclude
     from .rows import parse_bin
 
+    keep_freed()
     settings: dict[str, Any] = {"mapping": mapping, "bin_width": parse_bin(bin), "missing": as_policy(missing)}
     litho_model = LithoModel.load(model, threads=threads)
     embed: Callable[..., Any] = partial(embed_scan, model=litho_model, **settings)
