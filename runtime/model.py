@@ -166,16 +166,17 @@ class LithoModel:
     def _in_batches(self, run: Callable[[Float32s], Any], rows: Float32s, width: int, alone: bool = False) -> Float32s:
         out = np.empty((len(rows), width), np.float32)
 
-        def one(start: int) -> None:
-            block = rows[start : start + MICRO_BATCH]
-            out[start : start + MICRO_BATCH] = run(_whole(block))[: len(block)]
+        def several(starts: range) -> None:
+            for start in starts:
+                block = rows[start : start + MICRO_BATCH]
+                out[start : start + MICRO_BATCH] = run(_whole(block))[: len(block)]
 
         starts = range(0, len(rows), MICRO_BATCH)
         if len(starts) > 1 and self.threads > 1 and not alone:
-            list(self._pool.map(one, starts))
+            n = max(1, min(16, len(starts) // (4 * self.threads)))  # each handing over costs
+            list(self._pool.map(several, [starts[i : i + n] for i in range(0, len(starts), n)]))
         else:
-            for start in starts:
-                one(start)
+            several(starts)
         return out
 
     @property
