@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 decompressobj: Callable[[], Any] = zlib.decompressobj
+TABLE_WIDTH = 64
+"""Columns up to which a 2-D window is taken for a table of columns, not for lines of pixels."""
 _DAMAGE: tuple[type[Exception], ...] = (OSError, RuntimeError, ValueError, EOFError, zlib.error)
 with suppress(ImportError):  # several times as fast; comes with the extra `fast`
     from isal import isal_zlib
@@ -28,7 +30,7 @@ SIZES = range(1 << 12, (1 << 25) + 1)
 def read_window(dataset: Any, window: Sequence[slice]) -> NDArray[Any]:
     """Read part of a dataset; the result is that of ``dataset[window]``, which does all that is not plain deflate.
 
-    It may lie column by column (Fortran order): so it is used.
+    A table lies in memory column by column (Fortran order), for so it is used; anything else row by row.
 
     Parameters
     ----------
@@ -50,7 +52,12 @@ def read_window(dataset: Any, window: Sequence[slice]) -> NDArray[Any]:
             raise
         except _DAMAGE:
             pass  # never written, damaged, or not as it seemed: h5py gives the fill value, or says what is wrong
-    return np.asarray(dataset[window])
+    return np.asarray(dataset[window], order=_order(window))
+
+
+def _order(window: Sequence[slice]) -> Literal["C", "F"]:
+    """Tell how a window lies in memory: sums along a line of pixels depend on it in their last bits."""
+    return "F" if len(window) == 2 and window[1].stop - window[1].start <= TABLE_WIDTH else "C"
 
 
 class ShortChunkError(OSError):
@@ -108,7 +115,7 @@ class Packing:
         OSError, RuntimeError, ValueError, EOFError, zlib.error
             If one was never written, or is not what it should be.
         """
-        out = np.empty([part.stop - part.start for part in window], self.dtype, order="F")
+        out = np.empty([part.stop - part.start for part in window], self.dtype, order=_order(window))
         stored = bytearray(self.n_bytes + self.n_bytes // 8 + 1024)  # deflate adds little to what it cannot shrink
         grid = (
             range(part.start - part.start % size, part.stop, size)

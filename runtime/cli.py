@@ -79,6 +79,10 @@ def run(
             help="With --follow: do not wait any more for an instrument that has been silent for so long.",
         ),
     ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker threads; by default as many as Slurm or the machine grants.", metavar="N"),
+    ] = None,
     verify: Annotated[
         str | None,
         typer.Option(

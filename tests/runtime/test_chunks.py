@@ -58,6 +58,12 @@ def test_windows_are_as_h5py_reads_them(made: tuple[NDArray[Any], dict[str, Any]
         assert found.dtype == expected.dtype
         assert found.shape == expected.shape
         assert found.tobytes() == expected.tobytes()
+        with h5py.File("plain.h5", "w", driver="core", backing_store=False) as plain:
+            as_plain = read_window(plain.create_dataset("x", data=data), window)
+            assert (found.flags.c_contiguous, found.flags.f_contiguous) == (
+                as_plain.flags.c_contiguous,
+                as_plain.flags.f_contiguous,
+            )
 
 
 def gzipped(path: Path, **options: Any) -> Any:
