@@ -9,7 +9,7 @@ from typing import Any
 from .command import complain, say
 from .errors import InputError, LithoError, OutputError
 from .features import FEATURE_NAMES
-from .guard import advanced
+from .guard import Scans, advanced
 from .summary import Summary
 
 
@@ -39,27 +39,28 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[..., Summar
     OutputError
         If the folder cannot be made.
     """
-    outs: dict[Path, Path] = {}
+    scan_of: dict[Path, Path] = {}
     for scan in scans:
         out = folder / f"{scan.stem}.npz"
-        if out in outs:
-            raise InputError(f"{outs[out]} and {scan} would both be written to {out}: give each a folder of its own")
-        outs[out] = scan
+        if out in scan_of:
+            raise InputError(f"{scan_of[out]} and {scan} would both be written to {out}: give each a folder of its own")
+        scan_of[out] = scan
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {folder}: {error.strerror}", folder) from error
-    failed: list[Path] = []
-    for out, scan in outs.items():
+    guarded = Scans(scans)
+    for scan in guarded:
+        out = folder / f"{scan.stem}.npz"
         try:
             summary = embed(scan, out, progress=_silent)
         except LithoError as error:
             complain(str(error))
-            failed.append(scan)
         else:
+            guarded.done()
             missing = [f"{name} {n:,}" for name, n in zip(FEATURE_NAMES, summary.n_missing.tolist(), strict=True) if n]
             say(f"wrote  {out}: {summary.n_rows:,} rows{'; missing: ' * bool(missing)}{', '.join(missing)}")
-    return failed
+    return guarded.failed
 
 
 def _silent(items: Iterable[Any], label: str, total: int, size: Callable[[Any], int]) -> Iterator[Any]:

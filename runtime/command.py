@@ -29,7 +29,7 @@ def new_app(help: str) -> typer.Typer:
 def run_guarded(app: Callable[[], object]) -> NoReturn:
     """Run a command-line application in a process of its own, whose death is told in one clear line, and exit."""
     try:
-        status = guarded(app)
+        status = guarded(app, complain)
     except LithoError as error:
         complain(str(error))
         status = 1

@@ -4,7 +4,8 @@
 scan it reads and which unfinished files it has made. The parent only waits: it passes signals on, and when the child
 dies of one, it says so in one line and removes what the child left. A hang is the kernel's to find: at every step
 forward the child moves its own limit of processor time (`advanced`), so that libhdf5 going round in circles meets it,
-and a slow disk does not. Outside a guarded child, `reading`, `writing` and `advanced` do nothing.
+and a slow disk does not. Where many scans are read (`Scans`), another child goes on with those after the one that was
+fatal. Outside a guarded child, `reading`, `writing` and `advanced` do nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
@@ -32,19 +33,23 @@ GRACE_SECONDS = 10
 """What a child may take to tidy up after a signal before it is killed."""
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-_SCAN, _PARTIAL = b"S", b"P"
+_SCAN, _PARTIAL, _SEVERAL, _DONE = b"S", b"P", b"N", b"D"
+_begun: set[str] = set()
+_done: set[str] = set()
 _pipe: int | None = None
 _told: Path | None = None
 _bounded = False
 
 
-def guarded(work: Callable[[], object]) -> int:
+def guarded(work: Callable[[], object], complain: Callable[[str], object] = print) -> int:
     """Run a command-line program in a child, and give the status to exit with; unguarded where there is no fork.
 
     Parameters
     ----------
     work : callable
         Prints its own messages, and returns or raises SystemExit.
+    complain : callable, optional
+        Takes what is said of a child whose work another goes on with.
 
     Raises
     ------
@@ -53,6 +58,28 @@ def guarded(work: Callable[[], object]) -> int:
     """
     if not hasattr(os, "fork"):
         return _status(work)
+    while True:
+        ended, passed, records = _in_child(work)
+        if ended >= 0:
+            return ended
+        for path in records.get(_PARTIAL, []):
+            Path(path).unlink(missing_ok=True)
+        if sys.stderr and sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K\x1b[?25h")  # a progress bar dies without wiping itself and showing the cursor
+        if passed:  # it did not heed, or had no time to
+            print("interrupted; nothing was left half-written", file=sys.stderr)
+            return 128 + passed[0]
+        scans = records.get(_SCAN, [])
+        death = _death(-ended, scans[-1] if scans else None)
+        if _SEVERAL not in records or not set(scans) - _begun:
+            raise death
+        _begun.update(scans)
+        _done.update(records.get(_DONE, []))
+        complain(str(death))
+
+
+def _in_child(work: Callable[[], object]) -> tuple[int, list[int], dict[bytes, list[str]]]:
+    """Do the work in a child; give its exit status, the signals passed on to it, and what it told, by kind."""
     numbers = [
         number
         for name in _SIGNALS
@@ -74,19 +101,40 @@ def guarded(work: Callable[[], object]) -> int:
     finally:
         os.close(reader)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
-    if ended >= 0:
-        return ended
-    records = [record for record in told.split(b"\0") if record]
-    for record in records:
-        if record[:1] == _PARTIAL:
-            Path(os.fsdecode(record[1:])).unlink(missing_ok=True)
-    if sys.stderr and sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K\x1b[?25h")  # a progress bar dies without wiping itself and showing the cursor again
-    if passed:  # it did not heed, or had no time to
-        print("interrupted; nothing was left half-written", file=sys.stderr)
-        return 128 + passed[0]
-    scan = next((os.fsdecode(record[1:]) for record in reversed(records) if record[:1] == _SCAN), None)
-    raise _death(-ended, scan)
+    records: dict[bytes, list[str]] = {}
+    for record in filter(None, told.split(b"\0")):
+        records.setdefault(record[:1], []).append(os.fsdecode(record[1:]))
+    return ended, passed, records
+
+
+class Scans:
+    """Many scans, of which one that kills the process does not keep the others from being read.
+
+    Parameters
+    ----------
+    scans : iterable of Path
+        The scans.
+
+    Attributes
+    ----------
+    failed : list of Path
+        Those that were begun, here or in an earlier child, and are not `done`.
+    """
+
+    def __init__(self, scans: Iterable[Path]) -> None:
+        scans = list(scans)
+        self._todo = [scan for scan in scans if str(scan) not in _begun]
+        self.failed = [scan for scan in scans if str(scan) in _begun - _done]
+        _tell(_SEVERAL, Path())
+
+    def __iter__(self) -> Iterator[Path]:
+        for scan in self._todo:
+            self.failed.append(scan)
+            yield scan
+
+    def done(self) -> None:
+        """Mark the latest as done."""
+        _tell(_DONE, self.failed.pop())
 
 
 def reading(scan: Path) -> None:

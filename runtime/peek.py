@@ -6,6 +6,7 @@ import numpy as np
 
 from .column import Column
 from .filters import require_filters
+from .limits import require_bounded
 from .missing import FIRST_COLOUR, measurable
 from .reading import read_numbers
 
@@ -14,8 +15,9 @@ PEEK_VALUES = 4096
 
 def has_fractions_only(column: Column) -> bool:
     """Tell whether a colour is given from 0 to 1: nothing is above 1, and something is no whole number."""
-    if column.dtype.kind != "f" or not column.length or column.dataset.is_virtual:
+    if column.dtype.kind != "f" or not column.length:
         return False
+    require_bounded(column)
     require_filters(column.dataset)
     rows = max(1, min(PEEK_VALUES, (PEEK_VALUES << 8) // max(column.row_bytes, 1)))
     starts = {0, max(0, column.length // 2 - rows // 2), max(0, column.length - rows)}

@@ -36,6 +36,7 @@ def load(dataset: Any, window: tuple[slice, ...], fields: list[str]) -> NDArray[
         If the file is damaged there.
     """
     advanced()
+    window = tuple(slice(*part.indices(n)[:2]) for part, n in zip(window, dataset.shape, strict=True))
     try:
         return np.asarray(dataset.fields(fields)[window]) if fields else read_window(dataset, window)
     except DAMAGE as error:

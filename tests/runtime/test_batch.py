@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -9,8 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
+from lithovae.runtime import guard, pipeline
 from lithovae.runtime.cli import app
+from lithovae.runtime.command import run_guarded
 from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.output import whole_file
 
 
 def run(*arguments: str | Path) -> tuple[int, list[str], list[str]]:
@@ -89,3 +95,32 @@ def test_threads_change_no_result(scans: list[Path], tmp_path: Path, threads: st
     assert run(scans[0], "--out", tmp_path / "b.npz")[0] == 0
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert run(scans[0], "--out", tmp_path / "a.npz", "--threads", "0")[0] == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_scan_that_kills_the_process_is_one_line_and_the_others_go_on(
+    scans: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    real = pipeline.embed_scan
+
+    def embed_scan(scan: Path, out: Path, **settings: Any) -> Any:
+        if scan == scans[1]:
+            with whole_file(out):
+                guard.reading(scan)
+                os.kill(os.getpid(), signal.SIGSEGV)
+        return real(scan, out, **settings)
+
+    monkeypatch.setattr(pipeline, "embed_scan", embed_scan)
+    for known in ("_begun", "_done"):
+        monkeypatch.setattr(guard, known, set())
+    folder = tmp_path / "out"
+    arguments = [*map(str, scans), "--out", str(folder)]
+    with pytest.raises(SystemExit) as end:
+        run_guarded(lambda: app(arguments))
+    assert end.value.code == 1
+    said, complained = capfd.readouterr()
+    assert [line.split(":")[0] for line in said.splitlines()] == [f"wrote  {folder}/core{i}.npz" for i in (0, 2)]
+    crash, conclusion = complained.splitlines()
+    assert crash.startswith(f"error: {scans[1]}: the run crashed (SIGSEGV) on this file")
+    assert conclusion == f"error: 1 of 3 scans could not be embedded; the others are in {folder}"
+    assert sorted(path.name for path in folder.iterdir()) == ["core0.npz", "core2.npz"]

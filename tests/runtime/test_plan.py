@@ -65,7 +65,7 @@ def test_inspect_shows_the_plan_and_writes_nothing(holes: Path) -> None:
     for line in (
         "layout   1-D datasets; a group per hole",
         "found    2 holes (U1482A, U1482B)",
-        "model    semisup: a row that lacks a feature has no embedding (NaN)",
+        "model    semisup; where a row lacks a feature: no embedding",
         "density  U1482A/GRA/density and 1 more  kg/m3 / 1000",
         "NGR      not in this scan",
         "none: no embedding",

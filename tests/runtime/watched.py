@@ -82,7 +82,7 @@ def _be_child(arguments: list[str], model: LithoModel, out: int, err: int) -> No
         os.dup2(err, 2)
         sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        LithoModel.load = classmethod(lambda cls, name: model)  # type: ignore[method-assign, assignment]
+        LithoModel.load = classmethod(lambda cls, name, threads=None: model)  # type: ignore[method-assign, assignment]
         run_guarded(lambda: app(arguments))
     except SystemExit as end:
         status = int(end.code or 0)
