@@ -170,13 +170,13 @@ def constant_addresses(
             else:
                 found[part] = next(iter(texts))
         attributed.append(found)
+    tells = {part for part in ADDRESS if len({names.get(part, "") for names in named}) > 1}
+    shared = {part for part in ADDRESS if len({found.get(part) for found in attributed}) == 1}
     constants = []
     for i in range(len(places)):
         found = dict(named[i])
         for part, text in attributed[i].items():
-            tells = len({names.get(part, "") for names in named}) > 1
-            is_shared = len({other.get(part) for other in attributed}) == 1
-            if part not in found or not (tells and is_shared):
+            if part not in found or part not in tells & shared:
                 found[part] = text  # an attribute is meant; but one above all, where names tell groups apart, is not
         constants.append({part: found[part] for part in ADDRESS if part in found})
     return constants

@@ -25,6 +25,9 @@ from .sections import SectionTable
 from .source import Source, choose_sources
 from .track import Track
 
+TableKey = tuple[str, int, int | None]
+"""What tells tables apart: see `Column.table`."""
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -114,9 +117,10 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
     homes = {key for key, _ in tables}
     sections = SectionTable.find(path, [column for column in columns if column.table not in homes], notes)
     alike = len({frozenset(features) for _, features in tables}) == 1
+    neighbours = _Neighbours(columns)
     tracks = []
     for (key, features), constant in zip(tables, constants, strict=True):
-        own, above = _members(columns, key)
+        own, above = neighbours.of(key)
         parts = address_columns(own + above)
         depth = choose_depth(path, key, own, above, mapped_depths, notes)
         depth, placement = place_track(sections, depth, own + above, parts, constant, notes)
@@ -148,9 +152,9 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
     )
 
 
-def _tables(path: Path, chosen: dict[int, list[Source]]) -> list[tuple[tuple[str, int, int | None], dict[int, Source]]]:
+def _tables(path: Path, chosen: dict[int, list[Source]]) -> list[tuple[TableKey, dict[int, Source]]]:
     """Put the sources that share their rows together."""
-    tables: dict[tuple[str, int, int | None], dict[int, Source]] = {}
+    tables: dict[TableKey, dict[int, Source]] = {}
     for i, sources in chosen.items():
         for source in sources:
             features = tables.setdefault(source.column.table, {})
@@ -168,25 +172,32 @@ def _datasets(features: dict[int, Source]) -> list[str]:
     return list(dict.fromkeys(str(source.column.dataset.name) for source in features.values()))
 
 
-def _members(columns: list[Column], table: tuple[str, int, int | None]) -> tuple[list[Column], list[Column]]:
-    """List the columns of a table, and those that may stand for it from above.
+class _Neighbours:
+    """The columns of a file by their table, by the group that holds them and by their dimension."""
 
-    Those are the columns of the same length in the group above, and the variables along the same netCDF dimension.
-    """
-    place, length, dimension = table
-    own = [column for column in columns if column.table == table]
-    above = [
-        column
-        for column in columns
-        if column.length == length
-        and column.table != table
-        and (
-            column.dimension == dimension
-            if dimension is not None
-            else column.number is None and place and column.group == place.rpartition("/")[0]
-        )
-    ]
-    return own, above
+    def __init__(self, columns: list[Column]) -> None:
+        self._tables: dict[TableKey, list[Column]] = {}
+        self._groups: dict[tuple[str, int], list[Column]] = {}
+        self._dimensions: dict[int, list[Column]] = {}
+        for column in columns:
+            table = column.table
+            self._tables.setdefault(table, []).append(column)
+            if column.number is None:
+                self._groups.setdefault((column.group, table[1]), []).append(column)
+            if table[2] is not None:
+                self._dimensions.setdefault(table[2], []).append(column)
+
+    def of(self, table: TableKey) -> tuple[list[Column], list[Column]]:
+        """List the columns of a table, and those that may stand for it from above.
+
+        Those are the columns of the same length in the group above, and the variables along the same netCDF dimension.
+        """
+        place, length, dimension = table
+        if dimension is not None:
+            near = [column for column in self._dimensions[dimension] if column.length == length]
+        else:
+            near = self._groups.get((place.rpartition("/")[0], length), []) if place else []
+        return self._tables[table], [column for column in near if column.table != table]
 
 
 def _require_readable(track: Track, notes: list[str]) -> None:
