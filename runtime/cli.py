@@ -52,10 +52,6 @@ def run(
             "feature by its mean; leave the row out; stop.",
         ),
     ] = "auto",
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, help="Worker threads; by default as many as Slurm or the machine grants.", metavar="N"),
-    ] = None,
     inspect: Annotated[
         bool, typer.Option("--inspect", help="Show what a run would do with SCAN, without running the model.")
     ] = False,
