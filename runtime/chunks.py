@@ -37,14 +37,14 @@ def read_window(dataset: Any, window: Sequence[slice]) -> NDArray[Any]:
     dataset : h5py.Dataset
         The dataset.
     window : sequence of slice
-        What of it is read, a slice with a start and a stop within its shape for each dimension.
+        What of it is read, a slice without a step for each dimension.
 
     Raises
     ------
     OSError, RuntimeError, ValueError
         Whatever h5py raises, for a damaged chunk say.
     """
-    window = tuple(window)
+    window = tuple(slice(*part.indices(n)[:2]) for part, n in zip(window, dataset.shape, strict=True))
     if packing := Packing.of(dataset):
         try:
             return packing.read(dataset, window)

@@ -86,6 +86,12 @@ def test_deflated_chunks_are_inflated_here(tmp_path: Path) -> None:
     np.testing.assert_array_equal(packing.read(dataset, (slice(50, 950), slice(1, 2))), expected[50:950, 1:2])
 
 
+def test_all_of_a_dimension_may_be_asked_for(tmp_path: Path) -> None:
+    dataset = gzipped(tmp_path / "scan.h5")
+    dataset[:] = np.random.default_rng(0).normal(size=(1000, 2))
+    np.testing.assert_array_equal(read_window(dataset, (slice(950, 2000), slice(None))), dataset[950:])
+
+
 def test_a_chunk_that_was_never_written_reads_as_h5py_gives_it(tmp_path: Path) -> None:
     dataset = gzipped(tmp_path / "scan.h5", fillvalue=-999.0)
     dataset[:100] = 1
