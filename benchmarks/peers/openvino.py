@@ -1,0 +1,99 @@
+"""OpenVINO on the same graphs: throughput hint, asynchronous queue, float32; graph and batch found by trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import openvino as ov
+
+from lithovae.models.checkpoint import Checkpoint
+from lithovae.runtime.bundle import Bundle
+
+from .batches import CLASSIFY_TRIAL_ROWS, fastest
+from .module import Classifier, Embedder
+from .peer import CHECKPOINT, MODEL, Float32s, Peer
+
+BATCHES = (1024, 4096, 16_384, 65_536)
+
+
+class OpenVINO(Peer):
+    """Compiled models behind asynchronous queues."""
+
+    def __init__(self, threads: int, choice: dict[str, Any] | None = None) -> None:
+        from .straight import straight_export
+
+        self._threads, self._core = threads, ov.Core()
+        checkpoint = Checkpoint.load(CHECKPOINT)
+        self._graphs = {
+            "the bundle's": Bundle.read(MODEL).graphs["embedder"],
+            "straight export": straight_export(Embedder(checkpoint), ["mu"]),
+        }
+        self._embed, found = fastest(self._ways(self._graphs, 10), (choice or {}).get("embed"))
+        self.choice = {"embed": found}
+        self._classifiers = {"straight export": straight_export(Classifier(checkpoint), ["probabilities"])}
+
+    @cached_property
+    def _classify(self) -> Any:
+        way, self.choice["classify"] = fastest(self._ways(self._classifiers, 139), n_rows=CLASSIFY_TRIAL_ROWS)
+        return way
+
+    def _ways(self, graphs: dict[str, bytes], width: int) -> Iterator[tuple[dict[str, Any], Callable[[], Queue]]]:
+        for name, graph in graphs.items():
+            for batch in BATCHES:
+                what = {"graph": name, "batch": batch, "threads": self._threads}
+                yield what, lambda graph=graph, batch=batch: Queue(self._compiled(graph, batch), batch, width)  # type: ignore[misc]
+
+    def _compiled(self, graph: bytes, batch: int, hint: str = "THROUGHPUT") -> Any:
+        model = self._core.read_model(graph)
+        model.reshape([batch, 6])
+        options = {
+            "PERFORMANCE_HINT": hint,
+            "INFERENCE_NUM_THREADS": self._threads if batch > 1 else 1,
+            "INFERENCE_PRECISION_HINT": "f32",  # bfloat16 otherwise, where the processor has it
+        }
+        return self._core.compile_model(model, "CPU", options)
+
+    def embed(self, x: Float32s) -> Float32s:
+        """Embed raw rows."""
+        return self._embed(x)  # type: ignore[no-any-return]
+
+    def classify(self, x: Float32s) -> Float32s:
+        """Give the class probabilities of raw rows."""
+        return self._classify(x)  # type: ignore[no-any-return]
+
+    def live(self) -> Callable[[Float32s], object]:
+        """Give a latency-minded request of one row."""
+        request = self._compiled(self._graphs[self.choice["embed"]["graph"]], 1, "LATENCY").create_infer_request()
+        return lambda row: request.infer({0: row}, share_inputs=True, share_outputs=True)[0]
+
+
+class Queue:
+    """A compiled model of one shape, applied to any number of rows; the last batch is padded."""
+
+    def __init__(self, compiled: Any, batch: int, width: int) -> None:
+        self._queue, self._batch, self._width = ov.AsyncInferQueue(compiled), batch, width
+
+    def __call__(self, x: Float32s) -> Float32s:
+        """Give the outputs (n, width) of rows (n, 6)."""
+        out = np.empty((len(x), self._width), np.float32)
+
+        def done(request: Any, start: int) -> None:
+            n = min(self._batch, len(out) - start)
+            out[start : start + n] = request.get_output_tensor(0).data[:n]
+
+        self._queue.set_callback(done)
+        for start in range(0, len(x), self._batch):
+            block = x[start : start + self._batch]
+            if len(block) < self._batch:
+                block = np.concatenate([block, np.ones((self._batch - len(block), 6), np.float32)])
+            self._queue.start_async({0: block}, start, share_inputs=True)
+        self._queue.wait_all()
+        return out
+
+
+def make(threads: int, choice: dict[str, Any] | None = None) -> Peer:
+    """Find the best graph and batch."""
+    return OpenVINO(threads, choice)
