@@ -28,7 +28,10 @@ def main(
         Path, typer.Option(help="Folder for scans and results: the disk that is measured.")
     ] = HERE.parent,
 ) -> None:
-    """Measure all cases, or some, and write what was found; some are put in the place of the same ones before."""
+    """Measure all cases, or some, and write what was found; some are put in the place of the same ones before.
+
+    Ctrl-C ends it early: the cases that were complete are written.
+    """
     if render:
         write(json.loads((HERE / "results.json").read_text()))
         return
@@ -48,7 +51,7 @@ def main(
 def measure(chosen: list[str], scratch: Path, short: bool) -> dict[str, Any]:
     """Run cases."""
     start = time.monotonic()
-    results: dict[str, Any] = {"machine": machine.describe(), "cases": {}}
+    results: dict[str, Any] = {"machine": machine.describe(), "cases": {}, "choices": {}}
 
     def say(what: str) -> None:
         typer.echo(f"[{time.monotonic() - start:5.0f} s] {what}", err=True)
@@ -61,7 +64,9 @@ def measure(chosen: list[str], scratch: Path, short: bool) -> dict[str, Any]:
                 began = time.monotonic()
                 results["cases"][name] = CASES[name](bench)
                 results["cases"][name]["took"] = time.monotonic() - began
-            results["choices"] = bench.choices()
+                results["choices"] = bench.choices()
+        except KeyboardInterrupt:
+            say("interrupted: what was measured so far stands")
         finally:
             bench.close()
     results["seconds"] = time.monotonic() - start
@@ -72,11 +77,10 @@ def merged(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """Put new cases in the place of the old ones; each tells when it was measured if that is not the rest's date."""
     for case in now["cases"].values():
         case["date"] = now["machine"]["date"]
+    cases = before["cases"] | now["cases"]
     return {
         **before,
-        "cases": {
-            name: (before["cases"] | now["cases"])[name] for name in CASES if name in before["cases"] | now["cases"]
-        },
+        "cases": {name: cases[name] for name in CASES if name in cases},
         "choices": before["choices"] | now["choices"],
     }
 

@@ -46,7 +46,7 @@ def markdown(results: dict[str, Any]) -> str:
     lines += ["## Targets", "", *target_table(targets(cases, machine["threads"]))]
     for name, title in TITLES.items():
         if name in cases:
-            lines += ["", f"## {title.format(**cases[name])}", "", *rate_table(cases[name])]
+            lines += ["", f"## {title.format(**cases[name])}", "", *_dated(cases[name]), *rate_table(cases[name])]
     tables = {
         "live": ("One row at a time", live_table),
         "start": ("Cold start: a scan of 1,000 rows from the shell", start_table),
@@ -58,9 +58,13 @@ def markdown(results: dict[str, Any]) -> str:
     }
     for name, (title, table) in tables.items():
         if name in cases:
-            lines += ["", f"## {title}", "", *table(cases[name])]
+            lines += ["", f"## {title}", "", *_dated(cases[name]), *table(cases[name])]
     lines += ["", "## What each peer's trials found best", "", *choice_table(results["choices"])]
     return "\n".join(lines) + "\n"
+
+
+def _dated(case: dict[str, Any]) -> list[str]:
+    return [f"Measured {case['date']}.", ""] if "date" in case else []
 
 
 def _how() -> Iterator[str]:

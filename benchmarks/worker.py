@@ -34,6 +34,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=(folder / f"{name}.log").open("w"),
             text=True,
+            start_new_session=True,  # Ctrl-C is for the one that asks
         )
         self._log = folder / f"{name}.log"
         try:
@@ -69,7 +70,8 @@ class Worker:
         return answer["is"]
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, whatever it does."""
+        self._process.terminate()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe
             pipe.close()

@@ -12,16 +12,33 @@ from numpy.typing import NDArray
 
 Float32s = NDArray[np.float32]
 
+TAIL_ROWS = 1024
 TRIAL_ROWS = 1 << 19
 CLASSIFY_TRIAL_ROWS = 1 << 17
 TRIALS = 3
 
 
 class Batches:
-    """A function of (batch, 6) rows, applied to any number of rows; the last batch is padded."""
+    """A function of a batch of rows, applied to any number of rows.
 
-    def __init__(self, run: Callable[[Float32s], Any], batch: int, width: int, workers: int = 1) -> None:
-        self._run, self._batch, self._width = run, batch, width
+    Parameters
+    ----------
+    run : callable
+        Takes (n, 6), gives (n, width).
+    batch : int
+        Rows of a batch.
+    width : int
+        Width of the output.
+    workers : int
+        Threads.
+    fixed : bool
+        Whether it takes whole batches alone: what is left of the rows then goes in pieces of `TAIL_ROWS`, padded.
+    """
+
+    def __init__(
+        self, run: Callable[[Float32s], Any], batch: int, width: int, workers: int = 1, *, fixed: bool = False
+    ) -> None:
+        self._run, self._batch, self._width, self._fixed = run, batch, width, fixed
         self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
 
     def __call__(self, x: Float32s) -> Float32s:
@@ -37,10 +54,17 @@ class Batches:
 
     def _one(self, x: Float32s, out: Float32s, start: int) -> None:
         block = x[start : start + self._batch]
-        n = len(block)
-        if n < self._batch:
-            block = np.concatenate([block, np.ones((self._batch - n, block.shape[1]), np.float32)])
-        out[start : start + n] = self._run(block)[:n]
+        if len(block) == self._batch or not self._fixed:
+            out[start : start + len(block)] = self._run(block)
+            return
+        for at in range(0, len(block), TAIL_ROWS):
+            piece = block[at : at + TAIL_ROWS]
+            out[start + at : start + at + len(piece)] = self._run(padded(piece, TAIL_ROWS))[: len(piece)]
+
+
+def padded(rows: Float32s, n: int) -> Float32s:
+    """Add rows of ones up to so many."""
+    return rows if len(rows) == n else np.concatenate([rows, np.ones((n - len(rows), rows.shape[1]), np.float32)])
 
 
 def fastest(

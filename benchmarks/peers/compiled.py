@@ -18,6 +18,7 @@ class Compiled(Eager):
     """Modules compiled by inductor."""
 
     batches = (2048, 4096, 16_384, 65_536)
+    fixed = True
 
     def prepared(self, module: nn.Module) -> Callable[..., Any]:
         """Compile anew: a shape and a number of threads have a kernel of their own."""

@@ -22,6 +22,7 @@ class Eager(Peer):
     """Modules as they are."""
 
     batches: tuple[int, ...] = BATCHES
+    fixed = False
 
     def __init__(self, threads: int, choice: dict[str, Any] | None = None) -> None:
         self.threads = threads
@@ -45,7 +46,7 @@ class Eager(Peer):
 
     def _make(self, module: nn.Module, width: int, batch: int, workers: int) -> Batches:
         torch.set_num_threads(self.threads // workers)
-        return Batches(in_inference_mode(self.prepared(module)), batch, width, workers)
+        return Batches(in_inference_mode(self.prepared(module)), batch, width, workers, fixed=self.fixed)
 
     def prepared(self, module: nn.Module) -> Callable[..., Any]:
         """Give what is run of a module."""

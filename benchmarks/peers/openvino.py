@@ -12,7 +12,7 @@ import openvino as ov
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime.bundle import Bundle
 
-from .batches import CLASSIFY_TRIAL_ROWS, fastest
+from .batches import CLASSIFY_TRIAL_ROWS, TAIL_ROWS, fastest, padded
 from .module import Classifier, Embedder
 from .peer import CHECKPOINT, MODEL, Float32s, Peer
 
@@ -44,7 +44,12 @@ class OpenVINO(Peer):
         for name, graph in graphs.items():
             for batch in BATCHES:
                 what = {"graph": name, "batch": batch, "threads": self._threads}
-                yield what, lambda graph=graph, batch=batch: Queue(self._compiled(graph, batch), batch, width)  # type: ignore[misc]
+                yield (
+                    what,
+                    lambda graph=graph, batch=batch: Queue(
+                        self._compiled(graph, batch), self._compiled(graph, TAIL_ROWS), batch, width
+                    ),
+                )  # type: ignore[misc]
 
     def _compiled(self, graph: bytes, batch: int, hint: str = "THROUGHPUT") -> Any:
         model = self._core.read_model(graph)
@@ -71,25 +76,27 @@ class OpenVINO(Peer):
 
 
 class Queue:
-    """A compiled model of one shape, applied to any number of rows; the last batch is padded."""
+    """A compiled model of one shape, applied to any number of rows; one of `TAIL_ROWS` takes what is left, padded."""
 
-    def __init__(self, compiled: Any, batch: int, width: int) -> None:
+    def __init__(self, compiled: Any, small: Any, batch: int, width: int) -> None:
         self._queue, self._batch, self._width = ov.AsyncInferQueue(compiled), batch, width
+        self._small = small.create_infer_request()
 
     def __call__(self, x: Float32s) -> Float32s:
         """Give the outputs (n, width) of rows (n, 6)."""
         out = np.empty((len(x), self._width), np.float32)
 
         def done(request: Any, start: int) -> None:
-            n = min(self._batch, len(out) - start)
-            out[start : start + n] = request.get_output_tensor(0).data[:n]
+            out[start : start + self._batch] = request.get_output_tensor(0).data
 
         self._queue.set_callback(done)
-        for start in range(0, len(x), self._batch):
-            block = x[start : start + self._batch]
-            if len(block) < self._batch:
-                block = np.concatenate([block, np.ones((self._batch - len(block), 6), np.float32)])
-            self._queue.start_async({0: block}, start, share_inputs=True)
+        whole = len(x) - len(x) % self._batch
+        for start in range(0, whole, self._batch):
+            self._queue.start_async({0: x[start : start + self._batch]}, start, share_inputs=True)
+        for start in range(whole, len(x), TAIL_ROWS):
+            piece = x[start : start + TAIL_ROWS]
+            found = self._small.infer({0: padded(piece, TAIL_ROWS)}, share_inputs=True, share_outputs=True)[0]
+            out[start : start + len(piece)] = found[: len(piece)]
         self._queue.wait_all()
         return out
 
