@@ -36,6 +36,11 @@ class Bench:
     _workers: dict[str, Worker] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def seconds(self) -> float:
+        """What a case may take before it begins no further round."""
+        return 8 if self.short else 150
+
     def worker(self, name: str) -> Worker:
         """Give a peer's process; the first time, it is started and finds its best batch.
 

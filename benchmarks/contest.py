@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -29,7 +31,9 @@ class Spread:
         return cls.of([a / b for a, b in zip(numerators, denominators, strict=True)])
 
 
-def in_turn(entries: Mapping[str, Callable[[], Any]], rounds: int, warm_ups: int = 1) -> dict[str, Any]:
+def in_turn(
+    entries: Mapping[str, Callable[[], Any]], rounds: int, seconds: float = math.inf, warm_ups: int = 1
+) -> dict[str, Any]:
     """Run every entry once a round; each round begins with another, so that none always follows the same one.
 
     Parameters
@@ -37,7 +41,9 @@ def in_turn(entries: Mapping[str, Callable[[], Any]], rounds: int, warm_ups: int
     entries : mapping of str to callable
         What is measured; each gives a number (seconds), or what else it measured.
     rounds : int
-        Rounds that count.
+        Rounds that count; at least one, and no further one is begun after so many seconds.
+    seconds : float
+        See there; what a slow or busy machine may take.
     warm_ups : int
         Rounds before them that do not.
 
@@ -50,7 +56,10 @@ def in_turn(entries: Mapping[str, Callable[[], Any]], rounds: int, warm_ups: int
     measured: dict[str, list[Any]] = {name: [] for name in entries}
     failed: dict[str, str] = {}
     names = list(entries)
+    start = time.monotonic()
     for i in range(warm_ups + rounds):
+        if i > warm_ups and time.monotonic() - start > seconds:
+            break
         first = i % max(1, len(names))
         for name in names[first:] + names[:first]:
             if name in failed:

@@ -94,6 +94,7 @@ def target_table(found: list[Target]) -> Iterator[str]:
 def rate_table(case: dict[str, Any]) -> Iterator[str]:
     """Rates, how much faster LithoVAE is, and how far each is from the largest floor."""
     measured, rows = case["measured"], case["rows"]
+    rounds = max(map(len, measured.values()), default=0)
     bounded = all(name in measured for name in ("read", "compute", "write"))
     yield "| | M rows/s | seconds | LithoVAE's speed against it |" + (
         " time over the largest floor |" if bounded else ""
@@ -107,9 +108,9 @@ def rate_table(case: dict[str, Any]) -> Iterator[str]:
             yield row + ((f" {_spread(over_floor(case, name), '×')} |" if name in LABELS else " |") if bounded else "")
         elif name in case["failed"]:
             yield f"| {label(name)} | | {case['failed'][name]} | |" + (" |" if bounded else "")
-    if bounded:
-        yield ""
-        yield f"Bound by: {FLOORS[floor(case)[0]]}."
+    yield ""
+    bound = f" Bound by: {FLOORS[floor(case)[0]]}." if bounded else ""
+    yield f"{rounds} round{'s' * (rounds != 1)}.{bound}"
 
 
 def live_table(case: dict[str, Any]) -> Iterator[str]:

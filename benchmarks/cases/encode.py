@@ -23,4 +23,4 @@ def _measure(bench: Bench, what: str, n_rows: int, rounds: int) -> dict[str, Any
         "one_core": bench.ask("floors", "bare", n_rows=n_rows, what=what),
         "all_cores": bench.ask("floors", "bare_on_all", n_rows=n_rows, what=what),
     }
-    return {"rows": n_rows, **in_turn(bench.ask_all(what, n_rows=n_rows) | floors, rounds)}
+    return {"rows": n_rows, **in_turn(bench.ask_all(what, n_rows=n_rows) | floors, rounds, bench.seconds)}

@@ -96,7 +96,7 @@ def _measure(bench: Bench, scan: Path, rounds: int, features: Any, where: Any, n
         "compute": lambda: one_core() * (n_rows / bench.threads / max(4096, n_rows // bench.threads // 4)),
         "write": lambda: bench.worker("floors").ask("write", out=str(out), n_bytes=sizes[OURS]),
     }
-    found = in_turn(entries | floors, rounds)
+    found = in_turn(entries | floors, rounds, bench.seconds)
     size = scan.stat().st_size
     scan.unlink()
     return {**found, "bytes_in": size, "bytes_out": sizes.get(OURS)}

@@ -18,7 +18,8 @@ def measure(bench: Bench) -> dict[str, Any]:
     folder, out = bench.folder / "small", bench.folder / "small-out"
     write_small(folder, n_scans, N_ROWS)
     entries = bench.ask_all("scans", folder=str(folder), out=str(out))
-    found = in_turn(entries | {"read": bench.ask("floors", "read_all", folder=str(folder))}, 2 if bench.short else 3)
+    floors = {"read": bench.ask("floors", "read_all", folder=str(folder))}
+    found = in_turn(entries | floors, 2 if bench.short else 3, bench.seconds)
     for place in (folder, out):
         shutil.rmtree(place, ignore_errors=True)
     return {"scans": n_scans, "rows": n_scans * N_ROWS, **found}

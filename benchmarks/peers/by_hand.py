@@ -15,7 +15,7 @@ from lithovae.models.checkpoint import Checkpoint
 from .batches import CLASSIFY_TRIAL_ROWS, Batches, fastest
 from .peer import CHECKPOINT, Float32s, Peer
 
-BATCHES = (512, 1024, 2048, 4096, 16_384)
+BATCHES = (4096, 2048, 16_384, 1024, 512)
 
 
 class ByHand(Peer):
@@ -55,9 +55,9 @@ class ByHand(Peer):
         """Give the class probabilities of raw rows."""
         return self._classify(x)  # type: ignore[no-any-return]
 
-    def live(self) -> Callable[[Float32s], object]:
+    def live(self, row: Float32s) -> Callable[[], Any]:
         """Give the embedder of one row."""
-        return self._mu
+        return lambda: self._mu(row)
 
     def _mu(self, rows: Float32s) -> Float32s:
         scaled = self._buffer("scaled", len(rows), 6)

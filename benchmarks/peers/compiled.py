@@ -17,7 +17,7 @@ from .peer import Peer, UnavailableError
 class Compiled(Eager):
     """Modules compiled by inductor."""
 
-    batches = (2048, 4096, 16_384, 65_536)
+    batches = (4096, 16_384, 2048, 65_536)
     fixed = True
 
     def prepared(self, module: nn.Module) -> Callable[..., Any]:

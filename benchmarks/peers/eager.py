@@ -15,7 +15,7 @@ from .batches import CLASSIFY_TRIAL_ROWS, Batches, fastest
 from .module import Classifier, Embedder
 from .peer import CHECKPOINT, Float32s, Peer
 
-BATCHES = (1024, 2048, 4096, 16_384, 65_536, 262_144)
+BATCHES = (4096, 16_384, 2048, 65_536, 1024, 262_144)
 
 
 class Eager(Peer):
@@ -39,8 +39,8 @@ class Eager(Peer):
         return way
 
     def _ways(self, module: nn.Module, width: int) -> Iterator[tuple[dict[str, Any], Callable[[], Batches]]]:
-        for workers in dict.fromkeys((1, self.threads)):  # one with all threads inside, or several of one thread each
-            for batch in self.batches:
+        for batch in self.batches:
+            for workers in dict.fromkeys((1, self.threads)):  # one with all threads inside, or several of one each
                 what = {"batch": batch, "workers": workers, "intra_op_threads": self.threads // workers}
                 yield what, lambda batch=batch, workers=workers: self._make(module, width, batch, workers)  # type: ignore[misc]
 
@@ -63,9 +63,10 @@ class Eager(Peer):
         torch.set_num_threads(self.choice["classify"]["intra_op_threads"])
         return classify(x)  # type: ignore[no-any-return]
 
-    def live(self) -> Callable[[Float32s], object]:
+    def live(self, row: Float32s) -> Callable[[], Any]:
         """Give the embedder; one row is too small for torch to spread over threads."""
-        return in_inference_mode(self.prepared(Embedder(self.checkpoint)))
+        embed = in_inference_mode(self.prepared(Embedder(self.checkpoint)))
+        return lambda: embed(row)
 
 
 def in_inference_mode(module: Callable[..., Any]) -> Callable[[Float32s], Any]:

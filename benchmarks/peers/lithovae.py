@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lithovae.runtime import LithoModel
 from lithovae.runtime.pipeline import embed_scan
 
@@ -27,11 +29,14 @@ class LithoVAE(Peer):
         """Give the class probabilities of raw rows."""
         return self.model.classify(x)
 
-    def live(self) -> Callable[[Float32s], object]:
+    def live(self, row: Float32s) -> Callable[[], Any]:
         """Give ``model.live()`` where the runtime has it, `embed` otherwise."""
         live = getattr(self.model, "live", None)
         self.choice["live"] = "model.live()" if live else "model.embed(): this runtime has no live()"
-        return live() if live else self.model.embed
+        if live is None:
+            return lambda: self.model.embed(row)
+        embed, one, out = live().embed, row[0], np.empty(self.model.latent_dim, np.float32)
+        return lambda: embed(one, out)
 
     def embed_scan(self, scan: Path, out: Path) -> None:
         """Embed a scan as ``lithovae-run`` does."""

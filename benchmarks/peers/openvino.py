@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from .batches import CLASSIFY_TRIAL_ROWS, TAIL_ROWS, fastest, padded
 from .module import Classifier, Embedder
 from .peer import CHECKPOINT, MODEL, Float32s, Peer
 
-BATCHES = (1024, 4096, 16_384, 65_536)
+BATCHES = (16_384, 4096, 65_536, 1024)
 
 
 class OpenVINO(Peer):
@@ -44,12 +44,10 @@ class OpenVINO(Peer):
         for name, graph in graphs.items():
             for batch in BATCHES:
                 what = {"graph": name, "batch": batch, "threads": self._threads}
-                yield (
-                    what,
-                    lambda graph=graph, batch=batch: Queue(
-                        self._compiled(graph, batch), self._compiled(graph, TAIL_ROWS), batch, width
-                    ),
-                )  # type: ignore[misc]
+                yield what, partial(self._queue, graph, batch, width)
+
+    def _queue(self, graph: bytes, batch: int, width: int) -> Queue:
+        return Queue(self._compiled(graph, batch), self._compiled(graph, TAIL_ROWS), batch, width)
 
     def _compiled(self, graph: bytes, batch: int, hint: str = "THROUGHPUT") -> Any:
         model = self._core.read_model(graph)
@@ -69,10 +67,10 @@ class OpenVINO(Peer):
         """Give the class probabilities of raw rows."""
         return self._classify(x)  # type: ignore[no-any-return]
 
-    def live(self) -> Callable[[Float32s], object]:
+    def live(self, row: Float32s) -> Callable[[], Any]:
         """Give a latency-minded request of one row."""
         request = self._compiled(self._graphs[self.choice["embed"]["graph"]], 1, "LATENCY").create_infer_request()
-        return lambda row: request.infer({0: row}, share_inputs=True, share_outputs=True)[0]
+        return lambda: request.infer({0: row}, share_inputs=True, share_outputs=True)[0]
 
 
 class Queue:

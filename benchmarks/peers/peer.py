@@ -43,8 +43,8 @@ class Peer(ABC):
         """Give the class probabilities (n, 139) of raw rows (n, 6)."""
 
     @abstractmethod
-    def live(self) -> Callable[[Float32s], object]:
-        """Give a function that embeds one row (1, 6)."""
+    def live(self, row: Float32s) -> Callable[[], Any]:
+        """Give a function that embeds a row (1, 6), again at each call: whatever the row's array then holds."""
 
     def embed_scan(self, scan: Path, out: Path) -> None:
         """Embed a scan into an ``.npz``: streamed, unless the peer is one that does not."""

@@ -43,9 +43,9 @@ class SeedScript(Peer):
             logits = self.model.classify(self.model.get_embeddings(self._scaled(x)))
             return torch.softmax(logits, dim=1).numpy()
 
-    def live(self) -> Callable[[Float32s], object]:
+    def live(self, row: Float32s) -> Callable[[], Any]:
         """Give `embed`: the script has no other way."""
-        return self.embed
+        return lambda: self.embed(row)
 
     def embed_scan(self, scan: Path, out: Path) -> None:
         """Embed a scan, read and written as a whole; instruments are brought together by pandas."""

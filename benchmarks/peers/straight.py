@@ -37,9 +37,9 @@ class Straight(Peer):
         """Give the class probabilities of raw rows in one run."""
         return self._classifier.run(["probabilities"], {"features": x})[0]  # type: ignore[no-any-return]
 
-    def live(self) -> Callable[[Float32s], object]:
+    def live(self, row: Float32s) -> Callable[[], Any]:
         """Give `embed`."""
-        return self.embed
+        return lambda: self.embed(row)
 
     def embed_scan(self, scan: Path, out: Path) -> None:
         """Embed a scan, read and written as a whole."""
