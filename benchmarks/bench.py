@@ -54,7 +54,7 @@ class Bench:
         if name not in self._workers:
             self.say(f"starting {LABELS.get(name, name)}")
             try:
-                self._workers[name] = Worker(name, self.threads, self.folder)
+                self._workers[name] = Worker(name, self.threads, self.folder, 6 if self.short else 40)
             except UnavailableError as reason:
                 self.failed[name] = str(reason)
                 raise

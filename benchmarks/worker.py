@@ -23,11 +23,11 @@ class Worker:
         If the peer cannot run here.
     """
 
-    def __init__(self, name: str, threads: int, folder: Path) -> None:
+    def __init__(self, name: str, threads: int, folder: Path, trial_seconds: float = 40) -> None:
         self.label = LABELS.get(name, name)
         environment = environment_of(name, folder)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", name, str(threads)],
+            [sys.executable, "-m", "benchmarks.worker", name, str(threads), str(trial_seconds)],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
@@ -87,7 +87,7 @@ def environment_of(name: str, folder: Path) -> dict[str, str]:
     return environment
 
 
-def main(name: str, threads: int) -> None:
+def main(name: str, threads: int, trial_seconds: float) -> None:
     """Do what comes in by the line, until there is no more."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
@@ -97,7 +97,10 @@ def main(name: str, threads: int) -> None:
 
     try:
         from .floors import Floors
+        from .peers import batches
         from .timed import Timed
+
+        batches.TRIAL_SECONDS = trial_seconds
 
         does: Any = Floors(threads) if name == "floors" else Timed(make_peer(name, threads))
     except Exception as error:  # whatever a peer's library raises is the reason why its row is empty
@@ -118,4 +121,4 @@ def _reason(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))

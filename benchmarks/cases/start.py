@@ -27,6 +27,6 @@ def measure(bench: Bench) -> dict[str, Any]:
         "python": [sys.executable, "-c", "pass"],
     }
     entries = {name: lambda name=name: float(run(commands[name], bench.folder)["seconds"]) for name in commands}
-    found = in_turn(entries, 3 if bench.short else 15, bench.seconds)
+    found = in_turn(entries, 2 if bench.short else 15, bench.seconds)
     scan.unlink()
     return {"rows": N_ROWS, **found}
