@@ -10,6 +10,7 @@ import numpy as np
 
 from .floors import nanoseconds
 from .peers.peer import Float32s, Peer
+from .sampler import sampled
 from .scans import plausible_rows
 
 
@@ -42,6 +43,10 @@ class Timed:
         """Embed all scans of a folder."""
         Path(out).mkdir(exist_ok=True)
         return _seconds(self._peer.embed_scans, sorted(Path(folder).glob("*.h5")), Path(out))
+
+    def profile(self, scan: str, out: str) -> dict[str, float]:
+        """Embed a scan and tell where the threads were."""
+        return sampled(lambda: self._peer.embed_scan(Path(scan), Path(out)))
 
     def live(self, calls: int) -> list[int]:
         """Nanoseconds of each embedding of one row."""
