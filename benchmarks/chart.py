@@ -22,7 +22,7 @@ PANELS = {
 }
 LIMITS = {"encode": "all_cores", "table_f4": "read", "gzip_f8": "read", "instruments": "read"}
 """The dashed line in each panel, and its name."""
-LIMIT_NAMES = {"all_cores": "bare session.run\non all cores", "read": "h5py reads it"}
+LIMIT_NAMES = {"all_cores": "bare, all cores", "read": "h5py reads it"}
 COLOURS = {True: "#1b6ca8", False: "#b8c4cc"}
 
 
@@ -31,9 +31,12 @@ def draw(results: dict[str, Any], place: Path) -> None:
     found = {name: title for name, title in PANELS.items() if name in results["cases"]}
     if not found:
         return
-    figure, row = plt.subplots(1, len(found), figsize=(3.1 * len(found) + 0.6, 3.1), sharey=True, squeeze=False)
+    lines = -(-len(found) // 2)
+    figure, grid = plt.subplots(lines, 2, figsize=(9.2, 0.4 + 2.9 * lines), sharey=True, squeeze=False)
     names = list(LABELS)[::-1]
-    for axis, (name, title) in zip(row[0], found.items(), strict=True):
+    for axis in grid.flat[len(found) :]:
+        axis.set_visible(False)
+    for axis, (name, title) in zip(grid.flat, found.items(), strict=False):
         case = results["cases"][name]
         fastest = max(case["rows"] / Spread.of(values).median / 1e6 for values in _peers(case).values())
         for y, peer in enumerate(names):
@@ -50,20 +53,22 @@ def draw(results: dict[str, Any], place: Path) -> None:
                 va="center",
                 fontsize=8.5,
                 fontweight="bold" if peer == OURS else "normal",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
             )
         limit = LIMITS[name]
         if limit in case["measured"]:
             rate = case["rows"] / Spread.of(case["measured"][limit]).median / 1e6
             if rate < 1.6 * fastest:
                 axis.axvline(rate, color="#c0392b", linestyle="--", linewidth=1)
-                axis.text(rate, -0.75, f" {LIMIT_NAMES[limit]}", color="#c0392b", fontsize=7, va="bottom", ha="left")
+                axis.text(rate, -1.3, f" {LIMIT_NAMES[limit]}", color="#c0392b", fontsize=8, va="bottom", ha="left")
                 fastest = max(fastest, rate)
         axis.set_xlim(0, 1.35 * fastest)
+        axis.set_ylim(-1.4, len(names) - 0.4)
         axis.set_title(title, fontsize=9.5)
         axis.set_xlabel("million rows/s", fontsize=8.5)
         axis.tick_params(labelsize=8.5, left=False)
         axis.spines[["top", "right", "left"]].set_visible(False)
-    row[0][0].set_yticks(range(len(names)), [LABELS[peer] for peer in names])
+    grid[0][0].set_yticks(range(len(names)), [LABELS[peer] for peer in names])
     machine = results["machine"]
     figure.text(
         0.995,

@@ -59,12 +59,8 @@ def markdown(results: dict[str, Any]) -> str:
     for name, (title, table) in tables.items():
         if name in cases:
             lines += ["", f"## {title}", "", *_dated(cases[name]), *table(cases[name])]
-    lines += [
-        "",
-        "## Where LithoVAE is, in the two scans furthest from their floors",
-        "",
-        *profile_table(cases),
-    ]
+    if any("profile" in case for case in cases.values()):
+        lines += ["", "## Where LithoVAE is, in the two scans furthest from their floors", "", *profile_table(cases)]
     lines += ["", "## What each peer's trials found best", "", *choice_table(results["choices"])]
     return "\n".join(lines) + "\n"
 
