@@ -40,6 +40,8 @@ def main(
     if unknown:
         raise typer.BadParameter(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}", param_hint="--only")
     results = measure([name for name in CASES if name in chosen], scratch, short)
+    if not results["cases"]:
+        raise typer.Exit(1)
     results["command"] = "python -m benchmarks --short" if short else "make bench"
     if only and not short and (HERE / "results.json").exists():
         results = merged(json.loads((HERE / "results.json").read_text()), results)

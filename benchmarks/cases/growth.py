@@ -19,7 +19,7 @@ GROWS_TO = {OURS: 16, "eager": 16, "seed": 1, "straight": 1, "openvino": 1, "com
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Embed a contiguous float32 scan at 1, 4 and 16 times the size; LithoVAE three times, for the middle of the peaks."""
+    """Embed a contiguous float32 scan at 1, 4 and 16 times the size; LithoVAE three times."""
     base = 250_000 if bench.short else 8_000_000
     found: dict[str, Any] = {"peaks": {}, "failed": {}}
     for times in (1, 4, 16):
