@@ -21,7 +21,7 @@ from lithovae.runtime.bundle import Bundle
 from lithovae.runtime.model import MICRO_BATCH
 from lithovae.runtime.session import open_session
 
-from .machine import describe, sentence
+from .machine import machine
 from .peers.peer import CHECKPOINT
 from .scans import plausible_rows
 
@@ -85,7 +85,7 @@ def main(runs: Annotated[int, typer.Option(help="Runs of each, in turn.", min=1)
                 if run:  # the first warms up
                     found[name].append((time.perf_counter() - start) / n * 1e9)
     version = subprocess.run([find_compiler(), "--version"], capture_output=True, text=True, check=True).stdout
-    typer.echo(f"{sentence(describe() | {'threads': 1})}, {version.splitlines()[0]}; {runs} runs in turn.\n")
+    typer.echo(f"{machine(threads=1)}, {version.splitlines()[0]}; {runs} runs in turn.\n")
     typer.echo("| raw features to embedding, semisup_hybrid | ns a row, median | range |")
     typer.echo("|---|---|---|")
     for name, values in found.items():

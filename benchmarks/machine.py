@@ -29,6 +29,11 @@ def describe() -> dict[str, Any]:
     }
 
 
+def machine(threads: int | None = None) -> str:
+    """Say in a line what is measured on, and with how many threads; with all that are granted, unless said."""
+    return sentence(describe() | ({"threads": threads} if threads else {}))
+
+
 def sentence(found: dict[str, Any]) -> str:
     """Say it in a line."""
     packages = ", ".join(f"{name} {number}" for name, number in found["packages"].items())
