@@ -59,7 +59,7 @@ def markdown(results: dict[str, Any]) -> str:
     for name, (title, table) in tables.items():
         if name in cases:
             lines += ["", f"## {title}", "", *_dated(cases[name]), *table(cases[name])]
-    if any("profile" in case for case in cases.values()):
+    if any("where" in case for case in cases.values()):
         lines += ["", "## Where LithoVAE is, in the two scans furthest from their floors", "", *profile_table(cases)]
     lines += ["", "## What each peer's trials found best", "", *choice_table(results["choices"])]
     return "\n".join(lines) + "\n"
@@ -117,12 +117,12 @@ def rate_table(case: dict[str, Any]) -> Iterator[str]:
 
 def profile_table(cases: dict[str, Any]) -> Iterator[str]:
     """Say at which lines the threads were, in the cases with the largest ratios to their floors."""
-    scans = {name: case for name, case in cases.items() if case.get("profile") and OURS in case["measured"]}
+    scans = {name: case for name, case in cases.items() if "where" in case and OURS in case["measured"]}
     slowest = sorted(scans, key=lambda name: -over_floor(scans[name]).median)[:2]
     yield "| scan | line of the runtime, with all that it calls | threads there, on average |"
     yield "|---|---|---|"
     for name in slowest:
-        for place, threads in cases[name]["profile"].items():
+        for place, threads in cases[name]["where"].items():
             yield f"| {name} | `{place.replace('|', '¦')}` | {threads:.2f} |"
 
 

@@ -97,7 +97,7 @@ def _measure(bench: Bench, scan: Path, rounds: int, features: Any, where: Any, n
         "write": lambda: bench.worker("floors").ask("write", out=str(out), n_bytes=sizes[OURS]),
     }
     found = in_turn(entries | floors, rounds, bench.seconds)
-    found["profile"] = bench.worker(OURS).ask("profile", scan=str(scan), out=str(out))
+    found["where"] = bench.worker(OURS).ask("profile", scan=str(scan), out=str(out))
     size = scan.stat().st_size
     scan.unlink()
     return {**found, "bytes_in": size, "bytes_out": sizes.get(OURS)}

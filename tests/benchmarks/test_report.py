@@ -49,3 +49,13 @@ def test_a_case_measured_later_takes_the_place_of_the_old_one() -> None:
     found = merged(old, new)
     assert found["cases"] == {"encode": {"rows": 1}, "live": {"rows": 3, "date": "b"}}
     assert found["machine"] == {"date": "a"}
+
+
+def test_parts_are_written_between_their_marks_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        performance, "PARTS", {"a": lambda results: ["one", "two"], "b": lambda results: [results["x"]]}
+    )
+    page = "<!-- measured: a -->\n<!-- end -->\ntext\n<!-- measured: b -->\nold\n<!-- end -->\n"
+    filled = "<!-- measured: a -->\none\ntwo\n<!-- end -->\ntext\n<!-- measured: b -->\nold\n<!-- end -->\n"
+    assert performance.refreshed(page, {}) == filled  # b was not measured, and stays
+    assert performance.refreshed(filled, {"x": "new"}) == filled.replace("old", "new")
