@@ -33,6 +33,9 @@ FLOORS = {
     "python": "`python -c pass`",
 }
 
+BUSY = 0.5
+"""Load per core before the run, above which the report warns."""
+
 
 def markdown(results: dict[str, Any]) -> str:
     """Render all results."""
@@ -42,6 +45,12 @@ def markdown(results: dict[str, Any]) -> str:
         f"`{results['command']}`, {machine['date']}, {results['seconds'] / 60:.0f} minutes; load before it "
         f"{machine['load_before']:.1f}. {sentence(machine)}."
     )
+    if machine["load_before"] > BUSY * machine["cores"]:
+        lines += [
+            "",
+            "**The machine was busy with other work: ratios say little, above all of peers whose threads wait",
+        ]
+        lines += ["for each other (torch). To be measured again on a quiet one.**"]
     lines += ["", *_how(), ""]
     lines += ["## Targets", "", *target_table(targets(cases, machine["threads"]))]
     for name, title in TITLES.items():
