@@ -122,7 +122,7 @@ def bounds(results: dict[str, Any]) -> Iterator[str]:
         seconds = {key: Spread.of(case["measured"][key]).median for key in ("read", "compute", "write", OURS)}
         cells = " | ".join(f"{value:.2f}" for value in seconds.values())
         yield (
-            f"| {title}, {case['rows'] / 1e6:.0f} M rows | {cells} | {FLOORS[floor(case)[0]]} "
+            f"| {title}, {case['rows'] / 1e6:g} M rows | {cells} | {FLOORS[floor(case)[0]]} "
             f"| {over_floor(case).median:.2f}× |"
         )
 
