@@ -2,6 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/run
 DEV := .venv/dev
+BENCH := .venv/bench
 PACKAGES := models training export runtime
 SOURCES := pyproject.toml constraints.txt $(shell find $(PACKAGES) -name '*.py' -o -path 'models/bundles/*/*' -o -name '*.csv')
 TABLE := build/lily.csv
@@ -33,8 +34,9 @@ models: $(TABLE)
 embeddings: $(TABLE)
 	$(DEV)/bin/lithovae-train embed $(TABLE) --out models/embeddings_hybrid.npz
 
-bench: $(DEV)/ready
-	$(DEV)/bin/python -m benchmarks
+# Parity and throughput side by side with every peer; make bench SHORT=1 takes three minutes and writes nothing.
+bench: $(BENCH)/ready $(RUN)/ready .venv/torch/ready
+	$(BENCH)/bin/python -m benchmarks $(if $(SHORT),--short)
 
 $(TABLE): $(DEV)/ready
 	mkdir -p build
@@ -45,6 +47,19 @@ $(RUN)/ready: $(SOURCES)
 	$(PYTHON) -m venv $(RUN)
 	rm -rf build/lib build/bdist.*
 	$(RUN)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt .
+	touch $@
+
+# The environment of the benchmark: the package as an installed wheel, and all peers.
+$(BENCH)/ready: $(SOURCES)
+	$(PYTHON) -m venv $(BENCH)
+	rm -rf build/lib build/bdist.*
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[bench]'
+	touch $@
+
+# What the seed script needs, so that its size is measured, too.
+.venv/torch/ready: constraints.txt
+	$(PYTHON) -m venv .venv/torch
+	.venv/torch/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch scikit-learn h5py
 	touch $@
 
 # The environment of a developer: everything, and the package editable. mypy finds its parts through links.

@@ -1,134 +1,98 @@
-"""Measure, and write ``RESULTS.md``: parity of the four shipped bundles, throughput and memory against torch."""
+"""Measure LithoVAE and its peers side by side: ``RESULTS.md``, ``results.json`` and ``results.png``."""
 
 from __future__ import annotations
 
-import sys
+import json
 import tempfile
-from collections.abc import Iterator
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import h5py
-import numpy as np
-import torch
 import typer
 
-from lithovae.export import parity
-from lithovae.models.checkpoint import Checkpoint
-from lithovae.runtime import LithoModel
-from lithovae.runtime.bundle import Bundle
-from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.session import open_session
-from lithovae.training.recipe import MODELS
+from lithovae.runtime.model import granted_threads
 
-from . import straight_export
-from .measure import machine, pair_functions, pair_processes, peak_memory
+from . import chart, machine, performance, report
+from .bench import Bench
+from .cases import CASES
 
-ROOT = Path(__file__).parent.parent
-RUN = str(Path(sys.executable).parent / "lithovae-run")
-CHECKPOINT = ROOT / "models" / MODELS["semisup_hybrid"].checkpoint
-TORCH_BATCHES = (1024, 4096, 16_384, 65_536, 262_144)
-
-
-def write_scan(path: Path, n_rows: int) -> None:
-    """Write a contiguous (n, 6) float32 scan with a depth column."""
-    rng = np.random.default_rng(0)
-    with h5py.File(path, "w") as file:
-        data = file.create_dataset("data", (n_rows, 6), "f4")
-        data.attrs["columns"] = list(FEATURE_NAMES)
-        file["depth"] = np.arange(n_rows) * 0.001
-        file["depth"].attrs["units"] = "m"
-        for start in range(0, n_rows, 500_000):
-            data[start : start + 500_000] = plausible_rows(min(500_000, n_rows - start), rng)
-
-
-def plausible_rows(n: int, rng: np.random.Generator) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """Draw raw rows (n, 6)."""
-    logs = rng.normal([2.5, 3.1, 4.1, 4.1, 4.0], [1.5, 0.6, 0.5, 0.5, 0.5], (n, 5))
-    return np.column_stack([rng.normal(1.7, 0.25, n), np.expm1(logs)]).astype(np.float32)
-
-
-def parity_table() -> Iterator[str]:
-    """Hold each shipped bundle to its checkpoint: the worst ratio of each output over all sets of rows."""
-    yield "| bundle | output | worst rows | ONNX error | torch float32 error | ratio (limit 2) |"
-    yield "|---|---|---|---|---|---|"
-    for name, plan in MODELS.items():
-        bundle = Bundle.read(name)
-        sessions = {graph: open_session(bundle, graph) for graph in bundle.graphs}
-        results = parity.measure(Checkpoint.load(ROOT / "models" / plan.checkpoint), sessions)
-        parity.require(results)
-        for output in dict.fromkeys(result.output for result in results):
-            worst = max((result for result in results if result.output == output), key=lambda result: result.ratio)
-            yield (
-                f"| {name} | {output} | {worst.rows} | {worst.onnx_error:.2e} | {worst.torch_error:.2e} "
-                f"| {worst.ratio:.2f} |"
-            )
-
-
-def in_memory(n_rows: int, runs: int) -> Iterator[str]:
-    """Embed rows in memory: LithoModel against torch eager at its best batch, both from raw features."""
-    x = plausible_rows(n_rows, np.random.default_rng(1))
-    model = LithoModel.load("semisup_hybrid")
-    checkpoint = Checkpoint.load(CHECKPOINT)
-    torch.set_num_threads(model.threads)
-
-    def eager(batch: int) -> None:
-        with torch.inference_mode():
-            for start in range(0, n_rows, batch):
-                scaled = checkpoint.scaler.transform(x[start : start + batch])
-                checkpoint.model.encode(torch.tensor(scaled, dtype=torch.float32))
-
-    found = {batch: pair_functions(lambda: model.embed(x), lambda b=batch: eager(b), 2) for batch in TORCH_BATCHES}  # type: ignore[misc]
-    best = min(found, key=lambda batch: min(found[batch].theirs))
-    pair = pair_functions(lambda: model.embed(x), lambda: eager(best), runs)
-    yield pair.row("in memory, raw features to embeddings", f"torch eager, batches of {best:,}", n_rows)
-
-
-def end_to_end(folder: Path, n_rows: int, runs: int) -> Iterator[str]:
-    """Embed a scan from file to file, whole processes."""
-    scan, out = folder / "scan.h5", str(folder / "out.npz")
-    write_scan(scan, n_rows)
-    ours = [RUN, str(scan), "--out", out]
-    theirs = [sys.executable, "-m", "benchmarks.torch_script", str(scan), out, str(CHECKPOINT)]
-    pair = pair_processes(ours, theirs, runs)
-    yield pair.row(f"scan of {n_rows:,} rows to .npz", "torch script, whole file in memory", n_rows)
-
-
-def memory(folder: Path, sizes: list[int]) -> Iterator[str]:
-    """Measure peak memory as the scan grows."""
-    yield "| rows | peak RSS of `lithovae-run` |"
-    yield "|---|---|"
-    for n_rows in sizes:
-        write_scan(folder / "scan.h5", n_rows)
-        peak = peak_memory([RUN, str(folder / "scan.h5"), "--out", str(folder / "out.npz")])
-        yield f"| {n_rows:,} | {peak / 1e6:.0f} MB |"
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "performance.md"
 
 
 def main(
-    rows: Annotated[int, typer.Option(help="Rows of the scan.")] = 8_000_000,
-    runs: Annotated[int, typer.Option(help="Pairs of runs.")] = 5,
+    short: Annotated[bool, typer.Option("--short", help="Three minutes; prints, and writes nothing.")] = False,
+    only: Annotated[str, typer.Option(help=f"Some cases, with commas: {', '.join(CASES)}.")] = "",
+    render: Annotated[bool, typer.Option("--render", help="Measure nothing: write all from results.json.")] = False,
+    scratch: Annotated[
+        Path, typer.Option(help="Folder for scans and results: the disk that is measured.")
+    ] = HERE.parent,
 ) -> None:
-    """Measure everything and write RESULTS.md."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        sections = {
-            "Speed (median of pairs)": [
-                "| what | peer | ours, M rows/s | peer, M rows/s | speed | peak RSS, ours / peer (MB) |",
-                "|---|---|---|---|---|---|",
-                *in_memory(1_000_000, runs),
-                *end_to_end(folder, rows, runs),
-            ],
-            "Graph: one thread, blocks of 4,096 rows, against a straight torch.onnx.export of scaler and model": (
-                straight_export.table(2000)
-            ),
-            "Memory": memory(folder, [rows // 16, rows // 4, rows]),
-            "Parity with torch in float64": parity_table(),
-        }
-        lines = ["# Results", "", f"`make bench`, {runs} pairs. {machine()}."]
-        for title, table in sections.items():
-            lines += ["", f"## {title}", "", *table]
-    (ROOT / "benchmarks" / "RESULTS.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    typer.echo("\n".join(lines))
+    """Measure all cases, or some, and write what was found; some are put in the place of the same ones before.
+
+    Ctrl-C ends it early: the cases that were complete are written.
+    """
+    if render:
+        write(json.loads((HERE / "results.json").read_text()))
+        return
+    chosen = [name.strip() for name in only.split(",")] if only else list(CASES)
+    unknown = sorted(set(chosen) - set(CASES))
+    if unknown:
+        raise typer.BadParameter(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}", param_hint="--only")
+    results = measure([name for name in CASES if name in chosen], scratch, short)
+    if not results["cases"]:
+        raise typer.Exit(1)
+    results["command"] = "python -m benchmarks --short" if short else "make bench"
+    if only and not short and (HERE / "results.json").exists():
+        results = merged(json.loads((HERE / "results.json").read_text()), results)
+    if not short:
+        write(results)
+    typer.echo(report.markdown(results))
+
+
+def measure(chosen: list[str], scratch: Path, short: bool) -> dict[str, Any]:
+    """Run cases."""
+    start = time.monotonic()
+    results: dict[str, Any] = {"machine": machine.describe(), "cases": {}, "choices": {}}
+
+    def say(what: str) -> None:
+        typer.echo(f"[{time.monotonic() - start:5.0f} s] {what}", err=True)
+
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=scratch) as folder:
+        bench = Bench(Path(folder), granted_threads(), short, say)
+        try:
+            for name in chosen:
+                say(name)
+                began = time.monotonic()
+                results["cases"][name] = CASES[name](bench)
+                results["cases"][name]["took"] = time.monotonic() - began
+                results["choices"] = bench.choices()
+        except KeyboardInterrupt:
+            say("interrupted: what was measured so far stands")
+        finally:
+            bench.close()
+    results["seconds"] = time.monotonic() - start
+    return results
+
+
+def merged(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Put new cases in the place of the old ones; each tells when it was measured if that is not the rest's date."""
+    for case in now["cases"].values():
+        case["date"] = now["machine"]["date"]
+    cases = before["cases"] | now["cases"]
+    return {
+        **before,
+        "cases": {name: cases[name] for name in CASES if name in cases},
+        "choices": before["choices"] | now["choices"],
+    }
+
+
+def write(results: dict[str, Any]) -> None:
+    """Write the results for machines, for people and for the README, and the figures of the performance guide."""
+    (HERE / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (HERE / "RESULTS.md").write_text(report.markdown(results), encoding="utf-8")
+    chart.draw(results, HERE / "results.png")
+    PAGE.write_text(performance.refreshed(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
 
 
 if __name__ == "__main__":

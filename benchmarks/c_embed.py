@@ -21,8 +21,9 @@ from lithovae.runtime.bundle import Bundle
 from lithovae.runtime.model import MICRO_BATCH
 from lithovae.runtime.session import open_session
 
-from .__main__ import CHECKPOINT, plausible_rows
-from .measure import machine
+from .machine import machine
+from .peers.peer import CHECKPOINT
+from .scans import plausible_rows
 
 FLAGS = ("-O2", "-O3 -march=native")
 LOOP = """

@@ -1,0 +1,13 @@
+"""``python -m benchmarks.peers NAME SCAN.h5 OUT.npz CHOICE``: a scan by one peer, as a process of its own."""
+
+import json
+import sys
+from pathlib import Path
+
+from lithovae.runtime.model import granted_threads
+
+from . import make_peer
+
+if __name__ == "__main__":
+    name, scan, out, choice = sys.argv[1:]
+    make_peer(name, granted_threads(), json.loads(choice)).embed_scan(Path(scan), Path(out))

@@ -1,0 +1,35 @@
+"""torch.compile of the same modules: fixed shapes, weights frozen, threads and batch found by trial."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from .eager import Eager
+from .peer import Peer, UnavailableError
+
+
+class Compiled(Eager):
+    """Modules compiled by inductor."""
+
+    batches = (4096, 16_384, 2048, 65_536)
+    fixed = True
+
+    def prepared(self, module: nn.Module) -> Callable[..., Any]:
+        """Compile anew: a shape and a number of threads have a kernel of their own."""
+        return torch.compile(module, dynamic=False, options={"freezing": True})
+
+
+def make(threads: int, choice: dict[str, Any] | None = None) -> Peer:
+    """Find the best batch and threads, compiling for each."""
+    if not shutil.which("g++"):
+        raise UnavailableError("torch.compile needs g++, which is not installed")
+    config: Any = importlib.import_module("torch._dynamo.config")
+    config.recompile_limit = 64  # a kernel for each shape of the trials; beyond the limit it would fall back to eager
+    config.fail_on_recompile_limit_hit = True
+    return Compiled(threads, choice)

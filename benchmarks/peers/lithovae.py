@@ -1,0 +1,48 @@
+"""LithoVAE's runtime, by its public interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lithovae.runtime import LithoModel
+from lithovae.runtime.pipeline import embed_scan
+
+from .peer import MODEL, Float32s, Peer
+
+
+class LithoVAE(Peer):
+    """A `LithoModel`."""
+
+    def __init__(self, threads: int) -> None:
+        self.model = LithoModel.load(MODEL, threads=threads)
+        self.choice: dict[str, Any] = {"threads": threads}
+
+    def embed(self, x: Float32s) -> Float32s:
+        """Embed raw rows."""
+        return self.model.embed(x)
+
+    def classify(self, x: Float32s) -> Float32s:
+        """Give the class probabilities of raw rows."""
+        return self.model.classify(x)
+
+    def live(self, row: Float32s) -> Callable[[], Any]:
+        """Give ``model.live()`` where the runtime has it, `embed` otherwise."""
+        live = getattr(self.model, "live", None)
+        self.choice["live"] = "model.live()" if live else "model.embed(): this runtime has no live()"
+        if live is None:
+            return lambda: self.model.embed(row)
+        embed, one, out = live().embed, row[0], np.empty(self.model.latent_dim, np.float32)
+        return lambda: embed(one, out)
+
+    def embed_scan(self, scan: Path, out: Path) -> None:
+        """Embed a scan as ``lithovae-run`` does."""
+        embed_scan(scan, out, self.model)
+
+
+def make(threads: int, choice: dict[str, Any] | None = None) -> Peer:
+    """Load the model."""
+    return LithoVAE(threads)

@@ -1,0 +1,56 @@
+"""What every peer can do, and what most do alike."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import streamed
+
+Float32s = NDArray[np.float32]
+
+ROOT = Path(__file__).parent.parent.parent
+MODEL = "semisup_hybrid"
+CHECKPOINT = ROOT / "models" / "model_semisup_hybrid.pt"
+
+
+class UnavailableError(Exception):
+    """A peer, or one of its abilities, that cannot run here; the message says why."""
+
+
+class Peer(ABC):
+    """A way to embed.
+
+    Attributes
+    ----------
+    choice : dict
+        What its trials found best, for the record.
+    """
+
+    choice: dict[str, Any]
+
+    @abstractmethod
+    def embed(self, x: Float32s) -> Float32s:
+        """Embed raw rows (n, 6)."""
+
+    @abstractmethod
+    def classify(self, x: Float32s) -> Float32s:
+        """Give the class probabilities (n, 139) of raw rows (n, 6)."""
+
+    @abstractmethod
+    def live(self, row: Float32s) -> Callable[[], Any]:
+        """Give a function that embeds a row (1, 6), again at each call: whatever the row's array then holds."""
+
+    def embed_scan(self, scan: Path, out: Path) -> None:
+        """Embed a scan into an ``.npz``: streamed, unless the peer is one that does not."""
+        streamed.embed_scan(scan, out, self.embed)
+
+    def embed_scans(self, scans: list[Path], folder: Path) -> None:
+        """Embed many scans, each into an ``.npz`` in a folder."""
+        for scan in scans:
+            self.embed_scan(scan, folder / f"{scan.stem}.npz")

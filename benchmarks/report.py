@@ -1,0 +1,249 @@
+"""``RESULTS.md`` from ``results.json``: every figure in it is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .contest import Spread
+from .machine import sentence
+from .peers import LABELS
+from .targets import OURS, Target, floor, over_floor, ratio, scaled, targets
+
+TITLES = {
+    "encode": "In memory: {rows:,} rows to embeddings",
+    "classify": "In memory: {rows:,} rows to class probabilities",
+    "table_f4": "Scan to `.npz`: contiguous float32, {rows:,} rows",
+    "table_f8": "Scan to `.npz`: contiguous float64, {rows:,} rows",
+    "gzip_f4": "Scan to `.npz`: gzip with shuffle, float32, {rows:,} rows",
+    "gzip_f8": "Scan to `.npz`: gzip with shuffle, float64, {rows:,} rows",
+    "instruments": "Scan to `.npz`: a camera of {rows:,} lines and three loggers, brought together in {bins:,} bins",
+    "small": "{scans:,} scans of 1,000 rows, one process",
+    "shell": "From the shell: contiguous float32, {rows:,} rows, whole processes",
+}
+FLOORS = {
+    "one_core": "one core's bare `session.run`",
+    "all_cores": "all cores' bare `session.run`",
+    "read": "h5py reads it, no more",
+    "compute": "all cores compute it at one core's bare rate",
+    "write": "its bytes are written, no more",
+    "bare": "bare `session.run`",
+    "imports": "`import numpy, h5py, onnxruntime` alone",
+    "help": "`lithovae-run --help`",
+    "python": "`python -c pass`",
+}
+
+BUSY = 0.5
+"""Load per core before the run, above which the report warns."""
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """Render all results."""
+    cases, machine = results["cases"], results["machine"]
+    lines = ["# Results", ""]
+    lines.append(
+        f"`{results['command']}`, {machine['date']}, {results['seconds'] / 60:.0f} minutes; load before it "
+        f"{machine['load_before']:.1f}. {sentence(machine)}."
+    )
+    if machine["load_before"] > BUSY * machine["cores"]:
+        lines += [
+            "",
+            "**The machine was busy with other work: ratios say little, above all of peers whose threads wait",
+        ]
+        lines += ["for each other (torch). To be measured again on a quiet one.**"]
+    lines += ["", *_how(), ""]
+    lines += ["## Targets", "", *target_table(targets(cases, machine["threads"]))]
+    for name, title in TITLES.items():
+        if name in cases:
+            lines += ["", f"## {title.format(**cases[name])}", "", *_dated(cases[name]), *rate_table(cases[name])]
+    tables = {
+        "live": ("One row at a time", live_table),
+        "start": ("Cold start: a scan of 1,000 rows from the shell", start_table),
+        "memory": ("Peak memory of whole processes", memory_table),
+        "size": ("Installed size", size_table),
+        "graph": ("Graph alone: one thread, blocks of 4,096 rows, against a straight export", graph_table),
+        "agreement": ("Largest deviation from torch in float64 in this run", agreement_table),
+        "parity": ("Parity of the shipped bundles with torch in float64", parity_table),
+    }
+    for name, (title, table) in tables.items():
+        if name in cases:
+            lines += ["", f"## {title}", "", *_dated(cases[name]), *table(cases[name])]
+    if any("where" in case for case in cases.values()):
+        lines += ["", "## Where LithoVAE is, in the two scans furthest from their floors", "", *profile_table(cases)]
+    lines += ["", "## What each peer's trials found best", "", *choice_table(results["choices"])]
+    return "\n".join(lines) + "\n"
+
+
+def _dated(case: dict[str, Any]) -> list[str]:
+    return [f"Measured {case['date']}.", ""] if "date" in case else []
+
+
+def _how() -> Iterator[str]:
+    yield (
+        "Each peer lives in a process of its own; they are measured in turn, round by round, after a warm-up round "
+        "that does not count, and each round begins with another peer. Files are in the page cache for all alike, "
+        "results go to the same disk and are removed after each run. A ratio is the median of the ratios within a "
+        "round, with the least and the greatest. What trials found best for each peer stands below; compiling and "
+        "warming up is not counted. LithoVAE also finds and marks what is missing in each row, which the peers do not. "
+        "All figures, round by round: [`results.json`](results.json)."
+    )
+    yield ""
+    yield "![Speed of LithoVAE and its peers](results.png)"
+
+
+def target_table(found: list[Target]) -> Iterator[str]:
+    """Say what was asked for, what was measured and whether that is enough."""
+    yield "| target | asked | measured | reached |"
+    yield "|---|---|---|---|"
+    for target in found:
+        asked = f"{'≥' if target.at_least else '≤'} {target.limit:g}{target.unit}"
+        measured = "not measured" if target.measured is None else _spread(target.measured, target.unit)
+        reached = {True: "yes", False: "**no**", None: ""}[target.reached]
+        yield f"| {target.says} | {asked} | {measured} | {reached} |"
+
+
+def rate_table(case: dict[str, Any]) -> Iterator[str]:
+    """Rates, how much faster LithoVAE is, and how far each is from the largest floor."""
+    measured, rows = case["measured"], case["rows"]
+    rounds = max(map(len, measured.values()), default=0)
+    bounded = all(name in measured for name in ("read", "compute", "write"))
+    yield "| | M rows/s | seconds | LithoVAE's speed against it |" + (
+        " time over the largest floor |" if bounded else ""
+    )
+    yield "|---|---|---|---|" + ("---|" if bounded else "")
+    for name in [*LABELS, *FLOORS]:
+        if name in measured:
+            seconds = Spread.of(measured[name])
+            against = "" if name == OURS or OURS not in measured else _spread(ratio(case, name, OURS), "×")
+            row = f"| {label(name)} | {rows / seconds.median / 1e6:.2f} | {_spread(seconds)} | {against} |"
+            yield row + ((f" {_spread(over_floor(case, name), '×')} |" if name in LABELS else " |") if bounded else "")
+        elif name in case["failed"]:
+            yield f"| {label(name)} | | {case['failed'][name]} | |" + (" |" if bounded else "")
+    yield ""
+    bound = f" Bound by: {FLOORS[floor(case)[0]]}." if bounded else ""
+    yield f"{rounds} round{'s' * (rounds != 1)}.{bound}"
+
+
+def profile_table(cases: dict[str, Any]) -> Iterator[str]:
+    """Say at which lines the threads were, in the cases with the largest ratios to their floors."""
+    scans = {name: case for name, case in cases.items() if "where" in case and OURS in case["measured"]}
+    slowest = sorted(scans, key=lambda name: -over_floor(scans[name]).median)[:2]
+    yield "| scan | line of the runtime, with all that it calls | threads there, on average |"
+    yield "|---|---|---|"
+    for name in slowest:
+        for place, threads in cases[name]["where"].items():
+            yield f"| {name} | `{place.replace('|', '¦')}` | {threads:.2f} |"
+
+
+def live_table(case: dict[str, Any]) -> Iterator[str]:
+    """Microseconds a row."""
+    yield "| | p50, µs | p99, µs | LithoVAE's speed against it (p50) |"
+    yield "|---|---|---|---|"
+    for name in [*LABELS, *FLOORS]:
+        if name in case["measured"]:
+            p50, p99 = (scaled(Spread.of(case[key][name]), 1e6) for key in ("measured", "p99"))
+            against = "" if name == OURS else _spread(ratio(case, name, OURS), "×")
+            yield f"| {label(name)} | {_spread(p50)} | {_spread(p99)} | {against} |"
+        elif name in case["failed"]:
+            yield f"| {label(name)} | | {case['failed'][name]} | |"
+
+
+def start_table(case: dict[str, Any]) -> Iterator[str]:
+    """Milliseconds of whole processes."""
+    yield "| | ms | over the imports alone |"
+    yield "|---|---|---|"
+    for name, values in case["measured"].items():
+        over = _spread(ratio(case, name, "imports"), "×") if "imports" in case["measured"] else ""
+        yield f"| {label(name)} | {_spread(scaled(Spread.of(values), 1e3))} | {over} |"
+    for name, why in case["failed"].items():
+        yield f"| {label(name)} | {why} | |"
+
+
+def memory_table(case: dict[str, Any]) -> Iterator[str]:
+    """Peak memory by size: all processes, each at its own peak, and the largest alone."""
+    sizes = [peak["rows"] for peak in case["peaks"].get(OURS, [])]
+    yield f"| peak RSS, MB: all processes (the largest) | {' | '.join(f'{size:,} rows' for size in sizes)} |"
+    yield "|---|" + "---|" * len(sizes)
+    for name in LABELS:
+        if name in case["peaks"] or name in case["failed"]:
+            found = {peak["rows"]: peak for peak in case["peaks"].get(name, [])}
+            cells = [
+                f"{found[size]['tree'] / 1e6:,.0f} ({found[size]['largest'] / 1e6:,.0f})" if size in found else ""
+                for size in sizes
+            ]
+            if name in case["failed"]:
+                cells[-1] = case["failed"][name]
+            yield f"| {label(name)} | {' | '.join(cells)} |"
+
+
+def size_table(case: dict[str, Any]) -> Iterator[str]:
+    """Installed size of environments."""
+    yield "| environment | MB |"
+    yield "|---|---|"
+    names = {
+        "runtime": "`pip install lithovae`",
+        "torch": "`pip install torch scikit-learn h5py` (torch for CPUs alone)",
+    }
+    for name, text in names.items():
+        found = case["bytes"].get(name)
+        yield f"| {text} | {case['failed'].get(name) if found is None else f'{found / 1e6:,.0f}'} |"
+
+
+def graph_table(case: dict[str, Any]) -> Iterator[str]:
+    """Rates of the shipped embedders and of straight exports."""
+    yield "| bundle | ours, M rows/s | straight export, M rows/s | speed |"
+    yield "|---|---|---|---|"
+    for name, seconds in case["bundles"].items():
+        ours, straight = (case["rows"] / Spread.of(seconds[of]).median / 1e6 for of in ("bundle", "straight"))
+        speed = Spread.of_ratios(seconds["straight"], seconds["bundle"])
+        yield f"| {name} | {ours:.1f} | {straight:.1f} | {_spread(speed, '×')} |"
+
+
+def agreement_table(case: dict[str, Any]) -> Iterator[str]:
+    """Say how far each peer is from torch in float64."""
+    yield f"| {case['rows']:,} plausible rows | embeddings | probabilities | one row live |"
+    yield "|---|---|---|---|"
+    for name, errors in case["errors"].items():
+        cells = " | ".join(f"{errors[output]:.1e}" for output in ("embed", "classify", "live"))
+        yield f"| {label(name)} | {cells} |"
+
+
+def parity_table(case: dict[str, Any]) -> Iterator[str]:
+    """Give the worst ratio of each output of each bundle."""
+    yield "| bundle | output | worst rows | ONNX error | torch float32 error | ratio (limit 2) |"
+    yield "|---|---|---|---|---|---|"
+    for worst in case["worst"]:
+        yield (
+            f"| {worst['bundle']} | {worst['output']} | {worst['rows']} | {worst['onnx_error']:.2e} "
+            f"| {worst['torch_error']:.2e} | {worst['ratio']:.2f} |"
+        )
+
+
+def choice_table(choices: dict[str, Any]) -> Iterator[str]:
+    """Say with what each peer ran."""
+    yield "| | embedding | classifying |"
+    yield "|---|---|---|"
+    for name, choice in choices.items():
+        both = [choice.get(what, choice) for what in ("embed", "classify")]
+        cells = [", ".join(f"{k.replace('_', ' ')} {v}" for k, v in it.items() if _is_plain(v)) for it in both]
+        yield f"| {label(name)} | {' | '.join(cells)} |"
+
+
+def label(name: str) -> str:
+    """Name a peer or a floor as tables do."""
+    return f"**{LABELS[name]}**" if name == OURS else LABELS.get(name, FLOORS.get(name, name))
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, (str, int, float))
+
+
+def _spread(spread: Spread, unit: str = "") -> str:
+    if spread.low == spread.high:
+        return f"{_number(spread.median)}{unit}"
+    return f"{_number(spread.median)}{unit} ({_number(spread.low)} to {_number(spread.high)})"
+
+
+def _number(value: float) -> str:
+    """Give three digits, without an exponent."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
