@@ -20,7 +20,7 @@ from lithovae.runtime.bins import BIN_WIDTH
 from lithovae.runtime.pipeline import embed_scan
 
 from .logger import INSTRUMENTS, SPEED
-from .measure import machine
+from .machine import machine
 
 IDLE = 3.0
 PAUSE = 1.0

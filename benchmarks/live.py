@@ -16,8 +16,9 @@ from sklearn.preprocessing import StandardScaler
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime import LithoModel
 
-from .__main__ import CHECKPOINT, plausible_rows
-from .measure import machine
+from .machine import machine
+from .peers.peer import CHECKPOINT
+from .scans import plausible_rows
 
 ROUND = 500
 

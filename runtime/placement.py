@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,17 +110,49 @@ class Placement:
         return f"placed by {self.table.name}"
 
 
-def place_track(
-    table: SectionTable | None,
-    depth: Source | None,
-    members: list[Column],
-    parts: dict[str, Column],
-    constants: dict[str, str],
-    notes: list[str],
-) -> tuple[Source | None, Placement | None]:
-    """Decide whether a track's samples are placed by a table of sections.
+class Unplaced(NamedTuple):
+    """A table whose samples may have to be placed: its features, its depth, its address (columns and constants)."""
 
-    They are where they have an offset and no depth, or a depth that starts again with each section.
+    features: frozenset[int]
+    depth: Source | None
+    parts: dict[str, Column]
+    constants: dict[str, str]
+
+    @property
+    def says_section(self) -> bool:
+        """Whether its samples say which core or section they are from."""
+        return not {"core", "section"}.isdisjoint({*self.parts, *self.constants})
+
+
+def find_restarts(tables: Iterable[Unplaced]) -> dict[frozenset[int], Restart]:
+    """Find out whose depths start again with each section, by the features that they are the depths of.
+
+    Tables of the same features, a group per section say, are looked at together.
+    """
+    ranges: dict[frozenset[int], DepthRanges] = {}
+    for table in tables:
+        if table.depth is None or table.depth.is_mapped or not table.says_section:
+            continue
+        n = table.depth.column.length
+        for start in range(0, n, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, n)
+            (numbers,) = read_numbers([table.depth.column], start, stop)
+            texts = dict(zip(table.parts, read_texts(list(table.parts.values()), start, stop), strict=True))
+            starts = run_starts(list(texts.values()), stop - start)
+            runs = {part: np.full(len(starts), text) for part, text in table.constants.items()}
+            runs |= {part: column[starts] for part, column in texts.items()}
+            depth = np.asarray(scaled(numbers, table.depth.factor), np.float64)
+            ranges.setdefault(table.features, DepthRanges()).add(runs, starts, depth)
+    found = {features: known.restart() for features, known in ranges.items()}
+    return {features: restart for features, restart in found.items() if restart and restart.level == "section"}
+
+
+def place(
+    table: SectionTable, restart: Restart | None, unplaced: Unplaced, members: list[Column], notes: list[str]
+) -> tuple[Source | None, Placement | None]:
+    """Decide whether a table of sections places the samples of an instrument's table.
+
+    It does where they have an offset and no depth, or a depth that starts again with each section.
 
     Returns
     -------
@@ -130,26 +164,15 @@ def place_track(
     ScanError
         If the samples do not say enough of where they are from.
     """
-    if not {"core", "section"} & set(parts):
+    depth = unplaced.depth
+    if not unplaced.says_section:
         return depth, None
     if depth is None:
-        depth = find_quantity(OFFSET, members, notes) if table else None
-        if depth is None or table is None:
+        depth = find_quantity(OFFSET, members, notes)
+        if depth is None:
             return None, None
-    elif table is None or not (restart := _restart(depth, parts)) or restart.level != "section":
+    elif restart is None or depth.is_mapped:
         return depth, None
     else:
         notes.append(f"{depth.column.path}: {restart}: taken as the offset in it")
-    return depth, Placement(table, tuple(parts), constants)
-
-
-def _restart(depth: Source, parts: dict[str, Column]) -> Restart | None:
-    ranges, n = DepthRanges(), depth.column.length
-    for start in range(0, n, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, n)
-        (numbers,) = read_numbers([depth.column], start, stop)
-        texts = dict(zip(parts, read_texts(list(parts.values()), start, stop), strict=True))
-        starts = run_starts(list(texts.values()), stop - start)
-        few = {part: column[starts] for part, column in texts.items()}
-        ranges.add(few, starts, np.asarray(scaled(numbers, depth.factor), np.float64))
-    return ranges.restart()
+    return depth, Placement(table, tuple(unplaced.parts), unplaced.constants)

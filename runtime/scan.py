@@ -20,7 +20,7 @@ from .foreign import foreign_file, foreign_layout
 from .guard import reading
 from .limits import require_bounded, require_file
 from .mapped import MAPPED_DEPTH, mapped_columns
-from .placement import place_track
+from .placement import Unplaced, find_restarts, place
 from .sections import SectionTable
 from .source import Source, choose_sources
 from .track import Track
@@ -118,12 +118,18 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
     sections = SectionTable.find(path, [column for column in columns if column.table not in homes], notes)
     alike = len({frozenset(features) for _, features in tables}) == 1
     neighbours = _Neighbours(columns)
-    tracks = []
+    unplaced = []
     for (key, features), constant in zip(tables, constants, strict=True):
         own, above = neighbours.of(key)
-        parts = address_columns(own + above)
         depth = choose_depth(path, key, own, above, mapped_depths, notes)
-        depth, placement = place_track(sections, depth, own + above, parts, constant, notes)
+        unplaced.append(Unplaced(frozenset(features), depth, address_columns(own + above), constant))
+    restarts = find_restarts(unplaced) if sections else {}
+    tracks = []
+    for (key, features), table in zip(tables, unplaced, strict=True):
+        depth, placement = table.depth, None
+        if sections:
+            own, above = neighbours.of(key)
+            depth, placement = place(sections, restarts.get(table.features), table, own + above, notes)
         length = next(iter(features.values())).column.length
         if depth is None and not alike:
             names = ", ".join(source.column.path for source in features.values())
@@ -133,7 +139,8 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
                 "mbsf, or offset where there is a table of sections (--map depth=PATH names another)",
                 path,
             )
-        told = {part: text for part, text in constant.items() if part not in parts}  # a column has the last word
+        parts = table.parts
+        told = {part: text for part, text in table.constants.items() if part not in parts}  # a column has the last word
         track = Track(features, depth, parts, length, told, placement)
         _require_readable(track, notes)
         tracks.append(track)

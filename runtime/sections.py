@@ -10,7 +10,7 @@ import numpy as np
 from .address import address_columns
 from .column import Column
 from .errors import ScanError
-from .features import DEPTH, Quantity, split_unit
+from .features import DEPTH, Quantity
 from .reading import read_numbers, read_texts
 from .restart import Key
 from .source import Source
@@ -46,7 +46,7 @@ def find_quantity(quantity: Quantity, members: list[Column], notes: list[str]) -
     """Find the column of a table that is best named for a quantity, and whose unit is known."""
     ranked = [(rank, c) for c in members if (rank := quantity.rank(c.name)) is not None and c.is_number]
     for _, column in sorted(ranked, key=lambda candidate: candidate[0]):
-        unit = column.unit if column.unit is not None else (split_unit(column.name)[1] or None)
+        unit = column.unit if column.unit is not None else quantity.unit_in(column.name)
         factor = quantity.factor(unit or "")
         if factor is not None:
             if unit is None:

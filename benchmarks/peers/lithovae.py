@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lithovae.runtime import LithoModel
+from lithovae.runtime.batch import embed_scans
 from lithovae.runtime.pipeline import embed_scan
 
 from .peer import MODEL, Float32s, Peer
@@ -30,17 +34,18 @@ class LithoVAE(Peer):
         return self.model.classify(x)
 
     def live(self, row: Float32s) -> Callable[[], Any]:
-        """Give ``model.live()`` where the runtime has it, `embed` otherwise."""
-        live = getattr(self.model, "live", None)
-        self.choice["live"] = "model.live()" if live else "model.embed(): this runtime has no live()"
-        if live is None:
-            return lambda: self.model.embed(row)
-        embed, one, out = live().embed, row[0], np.empty(self.model.latent_dim, np.float32)
+        """Give what embeds one row by ``model.live()``."""
+        embed, one, out = self.model.live().embed, row[0], np.empty(self.model.latent_dim, np.float32)
         return lambda: embed(one, out)
 
     def embed_scan(self, scan: Path, out: Path) -> None:
         """Embed a scan as ``lithovae-run`` does."""
         embed_scan(scan, out, self.model)
+
+    def embed_scans(self, scans: list[Path], folder: Path) -> None:
+        """Embed many scans as one call of ``lithovae-run`` does, but for the lines that it prints."""
+        with redirect_stdout(StringIO()):
+            embed_scans(scans, folder, partial(embed_scan, model=self.model))
 
 
 def make(threads: int, choice: dict[str, Any] | None = None) -> Peer:

@@ -69,6 +69,16 @@ def test_a_depth_that_starts_again_is_an_offset_where_there_is_a_table(write_sca
     np.testing.assert_allclose(depths(write_scan(data | table)), data["depth"])
 
 
+@pytest.mark.parametrize("name", ["depth", "offset"])
+def test_a_group_for_every_section_is_placed_too(write_scan: WriteScan, name: str) -> None:
+    groups = [f"core_2/section_{i}" for i in (1, 2, 3)]
+    data = {f"{group}/{column}": values for group in groups for column, values in (
+        ("MS", np.ones(15)), (name, np.arange(0, 150, 10.0)))}  # fmt: skip
+    table = {"s/core": [2, 2, 2], "s/section": [1, 2, 3], "s/top": [100.0, 101.5, 103.0]}
+    path = write_scan(data | table, {f"{group}/{name}": "cm" for group in groups} | {"s/top": "m"})
+    np.testing.assert_allclose(depths(path), np.arange(45) * 0.1 + 100)
+
+
 def test_holes_are_looked_up_by_column_or_attribute(write_scan: WriteScan) -> None:
     holes = {name: np.tile(values, 2) for name, values in SECTIONS.items()}
     holes["sections/hole"] = np.repeat([b"A", b"B"], 4)
