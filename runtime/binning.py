@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from .address import ADDRESS, HOLE_PARTS, Codes, run_starts
 from .bins import MAX_DEPTH, DepthBins
 from .errors import ScanError
 from .features import FEATURES
+from .missing import Extremes, extremes
 from .restart import DepthRanges
 from .scan import Scan
 from .track import Stretch
@@ -32,6 +34,8 @@ class Block:
         Samples behind each feature; None where the rows are the scan's own.
     first : int
         Number of the first of them among all rows.
+    known : Extremes, optional
+        Their `extremes`, where they are known already.
     """
 
     features: NDArray[np.float32]
@@ -39,6 +43,12 @@ class Block:
     address: dict[str, NDArray[np.str_]]
     samples: NDArray[np.int64] | None = None
     first: int = 0
+    known: Extremes | None = None
+
+    @cached_property
+    def extremes(self) -> Extremes:
+        """Lowest and highest value of each feature."""
+        return self.known or extremes(self.features)
 
     def __len__(self) -> int:
         return len(self.features)

@@ -23,14 +23,16 @@ with suppress(ImportError):  # several times as fast; comes with the extra `fast
     decompressobj = isal_zlib.decompressobj
     _DAMAGE = (*_DAMAGE, isal_zlib.error)  # type: ignore[arg-type]  # its stub has an instance for the class
 
+Order = Literal["C", "F"]
 SIZES = range(1 << 12, (1 << 25) + 1)
 """Bytes of a chunk worth the trouble: smaller ones cost more in calls than they save, larger ones cost memory."""
 
 
-def read_window(dataset: Any, window: Sequence[slice]) -> NDArray[Any]:
+def read_window(dataset: Any, window: Sequence[slice], order: Order | None = None) -> NDArray[Any]:
     """Read part of a dataset; the result is that of ``dataset[window]``, which does all that is not plain deflate.
 
-    A table lies in memory column by column (Fortran order), for so it is used; anything else row by row.
+    A table lies in memory column by column (Fortran order), for so it is used, unless told otherwise; anything else row
+    by row.
 
     Parameters
     ----------
@@ -38,6 +40,8 @@ def read_window(dataset: Any, window: Sequence[slice]) -> NDArray[Any]:
         The dataset.
     window : sequence of slice
         What of it is read, a slice without a step for each dimension.
+    order : {"C", "F"}, optional
+        How the result lies in memory.
 
     Raises
     ------
@@ -47,15 +51,15 @@ def read_window(dataset: Any, window: Sequence[slice]) -> NDArray[Any]:
     window = tuple(slice(*part.indices(n)[:2]) for part, n in zip(window, dataset.shape, strict=True))
     if packing := Packing.of(dataset):
         try:
-            return packing.read(dataset, window)
+            return packing.read(dataset, window, order or _order(window))
         except ShortChunkError:
             raise
         except _DAMAGE:
             pass  # never written, damaged, or not as it seemed: h5py gives the fill value, or says what is wrong
-    return np.asarray(dataset[window], order=_order(window))
+    return np.asarray(dataset[window], order=order or _order(window))
 
 
-def _order(window: Sequence[slice]) -> Literal["C", "F"]:
+def _order(window: Sequence[slice]) -> Order:
     """Tell how a window lies in memory: sums along a line of pixels depend on it in their last bits."""
     return "F" if len(window) == 2 and window[1].stop - window[1].start <= TABLE_WIDTH else "C"
 
@@ -105,7 +109,7 @@ class Packing:
         """Bytes of a chunk when inflated."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
-    def read(self, dataset: Any, window: tuple[slice, ...]) -> NDArray[Any]:
+    def read(self, dataset: Any, window: tuple[slice, ...], order: Order) -> NDArray[Any]:
         """Read part of a dataset chunk by chunk.
 
         Raises
@@ -115,7 +119,7 @@ class Packing:
         OSError, RuntimeError, ValueError, EOFError, zlib.error
             If one was never written, or is not what it should be.
         """
-        out = np.empty([part.stop - part.start for part in window], self.dtype, order=_order(window))
+        out = np.empty([part.stop - part.start for part in window], self.dtype, order=order)
         stored = bytearray(self.n_bytes + self.n_bytes // 8 + 1024)  # deflate adds little to what it cannot shrink
         grid = (
             range(part.start - part.start % size, part.stop, size)

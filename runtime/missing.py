@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,15 @@ def measurable(values: NDArray[Any], feature: int) -> NDArray[Any]:
     return np.where(bad, values.dtype.type(np.nan), values) if bad.any() else values
 
 
-def missing_bits(features: NDArray[np.float32]) -> NDArray[np.uint8]:
+class Extremes(NamedTuple):
+    """The lowest and the highest value of each column of an array, NaN passed over; and whether there is a NaN."""
+
+    lowest: NDArray[Any]
+    highest: NDArray[Any]
+    has_nan: bool
+
+
+def missing_bits(features: NDArray[np.float32], known: Extremes | None = None) -> NDArray[np.uint8]:
     """Tell which features of each row are missing.
 
     Parameters
@@ -65,6 +73,8 @@ def missing_bits(features: NDArray[np.float32]) -> NDArray[np.uint8]:
     features : ndarray of shape (n, 6), float32
         Raw features, without sentinels. NaN and infinity are missing, and so is a colour of -1 or less, for which the
         scaler's log1p has no value.
+    known : Extremes, optional
+        Their `extremes`, where they are known already.
 
     Returns
     -------
@@ -72,7 +82,8 @@ def missing_bits(features: NDArray[np.float32]) -> NDArray[np.uint8]:
         Bit ``i`` (value ``2**i``) is set where feature ``i`` is missing.
     """
     bits = np.zeros(len(features), np.uint8)
-    if np.isfinite(features).all() and (extremes(features)[0][FIRST_COLOUR:] > -1).all():
+    lowest, highest, has_nan = known or extremes(features)
+    if not has_nan and np.isfinite([lowest, highest]).all() and (lowest[FIRST_COLOUR:] > -1).all():
         return bits  # nearly every block: told by two passes in storage order, not by six across it
     for i in range(len(FEATURE_NAMES)):
         values = np.ascontiguousarray(features[:, i])
@@ -83,30 +94,37 @@ def missing_bits(features: NDArray[np.float32]) -> NDArray[np.uint8]:
     return bits
 
 
-def implausible_bits(features: NDArray[np.float32]) -> NDArray[np.uint8]:
+def implausible_bits(features: NDArray[np.float32], known: Extremes | None = None) -> NDArray[np.uint8]:
     """Tell which features of each row are there, but beyond their plausible range; as `missing_bits`, shape (n,)."""
     bits = np.zeros(len(features), np.uint8)
-    lowest, highest = extremes(features)
+    lowest, highest, _ = known = known or extremes(features)
     for i in np.flatnonzero((lowest < PLAUSIBLE[0]) | (highest > PLAUSIBLE[1])).tolist():
         values = np.ascontiguousarray(features[:, i])
         bits |= ((values < PLAUSIBLE[0, i]) | (values > PLAUSIBLE[1, i])).view(np.uint8) << i
-    return bits & ~missing_bits(features) if bits.any() else bits
+    return bits & ~missing_bits(features, known) if bits.any() else bits
 
 
-def extremes(rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Find the lowest and the highest value of each column of (n, k) rows; NaN is passed over, alone it stays.
+def extremes(rows: NDArray[Any]) -> Extremes:
+    """Find the lowest and the highest value of each column of (n, k) rows; both are NaN where there is no other.
 
     For an array in storage order many rows are compared at once: a dozen times as fast as column by column.
     """
+    lowest, highest = _reduced(np.minimum, rows), _reduced(np.maximum, rows)
+    has_nan = bool(np.isnan(lowest).any())
+    if has_nan:  # fmin passes over NaN, and is slower
+        lowest, highest = _reduced(np.fmin, rows), _reduced(np.fmax, rows)
+    return Extremes(lowest, highest, has_nan)
+
+
+def _reduced(smaller: np.ufunc, rows: NDArray[Any]) -> NDArray[Any]:
     n, width = rows.shape
+    if not n:
+        return np.full(width, np.nan, rows.dtype)
     whole = n - n % 128
-    found = []
-    for smaller in (np.fmin, np.fmax):
-        parts = [rows[whole:]]
-        if whole:
-            parts.append(smaller.reduce(rows[:whole].reshape(-1, 128 * width), axis=0).reshape(-1, width))
-        found.append(smaller.reduce(np.concatenate(parts), axis=0) if n else np.full(width, np.nan, rows.dtype))
-    return found[0], found[1]
+    parts = [rows[whole:]]
+    if whole:
+        parts.append(smaller.reduce(rows[:whole].reshape(-1, 128 * width), axis=0).reshape(-1, width))
+    return np.asarray(smaller.reduce(np.concatenate(parts), axis=0))
 
 
 def bit_counts(bits: NDArray[np.uint8]) -> NDArray[np.int64]:

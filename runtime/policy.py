@@ -110,7 +110,8 @@ class MissingPolicy:
         ScanError
             If a row lacks a feature and the policy is ``error``.
         """
-        missing, implausible = missing_bits(block.features), implausible_bits(block.features)
+        missing = missing_bits(block.features, block.extremes)
+        implausible = implausible_bits(block.features, block.extremes)
         dropped = np.empty(0, np.uint8)
         lacks = missing != 0
         if lacks.any():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .address import run_starts
 from .attributes import decode, number_text
-from .chunks import read_window
+from .chunks import Order, read_window
 from .column import Column
 from .errors import DAMAGE, ScanError
 from .guard import advanced
@@ -18,7 +18,7 @@ from .missing import FIRST_COLOUR, measurable
 from .selection import window_of
 
 
-def load(dataset: Any, window: tuple[slice, ...], fields: list[str]) -> NDArray[Any]:
+def load(dataset: Any, window: tuple[slice, ...], fields: list[str], *, order: Order | None = None) -> NDArray[Any]:
     """Read a window of a dataset: the one place where a scan's values leave the file.
 
     Parameters
@@ -29,6 +29,8 @@ def load(dataset: Any, window: tuple[slice, ...], fields: list[str]) -> NDArray[
         What of it is read, a slice for each dimension.
     fields : list of str
         Fields of a compound dataset; empty for any other.
+    order : {"C", "F"}, optional
+        How the values lie in memory.
 
     Raises
     ------
@@ -36,9 +38,8 @@ def load(dataset: Any, window: tuple[slice, ...], fields: list[str]) -> NDArray[
         If the file is damaged there.
     """
     advanced()
-    window = tuple(slice(*part.indices(n)[:2]) for part, n in zip(window, dataset.shape, strict=True))
     try:
-        return np.asarray(dataset.fields(fields)[window]) if fields else read_window(dataset, window)
+        return np.asarray(dataset.fields(fields)[window]) if fields else read_window(dataset, window, order)
     except DAMAGE as error:
         file, name, rows = dataset.file.filename, dataset.name, max(window, key=lambda part: part.stop or 0)
         raise ScanError(
@@ -101,10 +102,7 @@ def _read(columns: Sequence[Column], start: int, stop: int) -> Iterator[tuple[Co
             beside = [other.selection for other in columns if other.dataset.name == dataset.name and other.ends is None]
             window = window_of(beside, dataset.ndim, start, stop)
             fields = list(dict.fromkeys(other.field[0] for other in beside if other.field))
-            block = load(dataset, window, fields)
-            if block.ndim == 2 and selection.axis == 0:
-                block = np.asfortranarray(block)  # what follows goes column by column
-            blocks[dataset.name] = block, window
+            blocks[dataset.name] = load(dataset, window, fields), window
         yield column, selection.of(*blocks[dataset.name])
 
 

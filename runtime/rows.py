@@ -16,8 +16,9 @@ from .bins import BIN_WIDTH, require_width
 from .errors import InputError, ScanError
 from .features import FEATURES
 from .flow import in_order
-from .missing import without_sentinels
+from .missing import Extremes, without_sentinels
 from .scan import Scan
+from .table import Table
 from .track import BLOCK_ROWS, Stretch, Track, blocks_in_flight, spans
 
 Progress = Callable[[Iterable[Any], str, int, Callable[[Any], int]], Iterable[Any]]
@@ -121,14 +122,18 @@ def _own_rows(scan: Scan) -> Rows:
     has_depth = any(track.depth is not None for track in scan.tracks)
     total, constant = sum(track.length for track in scan.tracks), {part: scan.address.get(part, "") for part in types}
 
-    def read(track: Track, span: tuple[int, int], first: int) -> Block:
-        return own_block(track.read(span), constant, has_depth, first)
+    def read(track: Track, table: Table | None, span: tuple[int, int], first: int) -> Block:
+        if table is None:
+            return own_block(track.read(span), constant, has_depth, first)
+        rows, known = table.read(span)
+        return _beside(track.read_beside(span), rows, constant, has_depth, first, known)
 
     def blocks() -> Iterator[Callable[[], Block]]:
         before = 0
         for track in scan.tracks:
+            table = Table.of(track)
             for span in track.spans():
-                yield partial(read, track, span, before + span[0])
+                yield partial(read, track, table, span, before + span[0])
             before += track.length
 
     return Rows(total, blocks(), max(track.block_rows for track in scan.tracks), types, has_depth=has_depth)
@@ -145,9 +150,21 @@ def own_block(stretch: Stretch, constant: dict[str, str], has_depth: bool, first
         for i in range(len(FEATURES)):
             rows[:, i] = stretch.features.get(i, np.nan)
     rows = without_sentinels(rows)  # to which a number in float64 may have been rounded
+    return _beside(stretch, rows, constant, has_depth, first)
+
+
+def _beside(
+    stretch: Stretch,
+    rows: NDArray[np.float32],
+    constant: dict[str, str],
+    has_depth: bool,
+    first: int,
+    known: Extremes | None = None,
+) -> Block:
+    n = stretch.length
     depth = np.full(n, np.nan) if stretch.depth is None and has_depth else stretch.depth
     texts = {part: np.broadcast_to(np.array(text), n) for part, text in constant.items()}
-    return Block(rows, depth, texts | stretch.address, first=first)
+    return Block(rows, depth, texts | stretch.address, first=first, known=known)
 
 
 def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> Rows:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .address import run_starts
 from .features import FEATURE_NAMES
-from .missing import bit_counts, extremes
+from .missing import bit_counts
 from .policy import Embedded, MissingPolicy
 from .restart import DepthRanges
 from .rows import Rows
@@ -92,7 +92,7 @@ class Summary:
             starts = run_starts(list(done.block.address.values()), len(depth))
             self._ranges.add({part: texts[starts] for part, texts in done.block.address.items()}, starts, depth)
         self.n_nan += int(np.isnan(done.embeddings[:, 0]).sum())
-        self.highest = np.fmax(self.highest, extremes(features)[1])
+        self.highest = np.fmax(self.highest, done.block.extremes.highest)
         if depth is not None and not np.isnan(depth).all():
             low, high = float(np.nanmin(depth)), float(np.nanmax(depth))
             known = self.depth_range or (low, high)

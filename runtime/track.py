@@ -27,11 +27,11 @@ ROWS_IN_FLIGHT = 1 << 21
 
 
 def blocks_in_flight(rows: int, threads: int) -> int:
-    """Tell how many blocks of so many rows may be begun but not done with: two more than threads, memory allowing.
+    """Tell how many blocks of so many rows may be begun but not done with: six more than threads, memory allowing.
 
     With one thread it is one: then the caller's is the only thread.
     """
-    return 1 if threads == 1 else max(1, min(threads + 2, ROWS_IN_FLIGHT // rows))
+    return 1 if threads == 1 else max(1, min(threads + 6, ROWS_IN_FLIGHT // rows))
 
 
 def spans(length: int, rows: int) -> Iterator[tuple[int, int]]:
@@ -117,8 +117,15 @@ class Track:
         ScanError
             If the file is damaged there.
         """
+        return self._read(span, self.features)
+
+    def read_beside(self, span: tuple[int, int]) -> Stretch:
+        """Read what lies beside the features in a block: depth and address. Raises as `read` does."""
+        return self._read(span, {})
+
+    def _read(self, span: tuple[int, int], features: dict[int, Source]) -> Stretch:
         start, stop = span
-        sources = [*self.features.values(), *([self.depth] if self.depth else [])]
+        sources = [*features.values(), *([self.depth] if self.depth else [])]
         blocks = read_numbers([source.column for source in sources], start, stop)
         numbers = [scaled(block, source.factor) for source, block in zip(sources, blocks, strict=True)]
         texts = read_texts(list(self.address.values()), start, stop)
@@ -132,7 +139,7 @@ class Track:
         return Stretch(
             track=self,
             length=stop - start,
-            features={i: measurable(values, i) for i, values in zip(self.features, numbers, strict=False)},
+            features={i: measurable(values, i) for i, values in zip(features, numbers, strict=False)},
             depth=depth,
             address=address,
         )
