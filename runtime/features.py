@@ -12,6 +12,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property, lru_cache
+
+_NAMES = 1 << 14  # a scan asks after the same names again and again, and so does the next
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Quantity:
     point_sensor_aliases: tuple[str, ...] = field(default=())
     aliases_with_unit: tuple[str, ...] = field(default=())
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """All names that it goes by, reduced to their `letters`, in order of preference."""
         return (letters(self.name), *self.aliases, *self.aliases_with_unit)
@@ -86,6 +89,7 @@ class Quantity:
         return letters(bare) in self.names
 
 
+@lru_cache(_NAMES)
 def letters(name: str) -> str:
     """Reduce a name to its letters, digits and stars (b* is not blue), without case."""
     return re.sub(r"[^0-9a-z*]", "", name.casefold())
@@ -96,12 +100,14 @@ def unit_key(unit: str) -> str:
     return re.sub(r"[\s^.*·_]", "", unit.casefold().replace("³", "3").replace("−", "-").replace("⁻", "-"))
 
 
+@lru_cache(_NAMES)
 def split_unit(name: str) -> tuple[str, str]:
     """Split ``"Depth (cm)"`` into ``("Depth", "cm")``; the unit is empty where there is no trailing parenthesis."""
     match = re.fullmatch(r"\s*(.*?)\s*[(\[]([^()\[\]]*)[)\]]\s*", name)
     return (match[1], match[2].strip()) if match and match[1] else (name, "")
 
 
+@lru_cache(_NAMES)
 def split_suffix(name: str) -> tuple[str, str]:
     """Split ``"depth_cm"`` into ``("depth", "cm")``; the unit is empty where none that is known by its look ends it."""
     match = _SUFFIX.fullmatch(name.strip())
@@ -115,8 +121,9 @@ _SUFFIX = re.compile(
 )
 
 
-def _spellings(name: str) -> list[str]:
-    return [letters(spelling) for spelling in (name, split_unit(name)[0], split_suffix(name)[0])]
+@lru_cache(_NAMES)
+def _spellings(name: str) -> tuple[str, ...]:
+    return tuple(letters(spelling) for spelling in (name, split_unit(name)[0], split_suffix(name)[0]))
 
 
 def _units(factor: Fraction | int, spellings: str) -> dict[str, Fraction]:

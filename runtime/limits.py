@@ -10,6 +10,7 @@ import os
 import stat
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import h5py
 
@@ -40,6 +41,9 @@ FREE_ROWS = 1 << 24
 """Rows that a dataset may have however little of it is stored: they take some seconds."""
 MAX_NOTES = 20
 """Notes on objects of a file that cannot be read; the others are counted."""
+
+
+_NAMES: WeakKeyDictionary[Any, list[str]] = WeakKeyDictionary()  # they are asked for some twenty times of each object
 
 
 def require_file(path: str | Path) -> Path:
@@ -185,6 +189,8 @@ def attribute_names(node: Any) -> list[str]:
     ScanError
         If there are more than `MAX_ATTRIBUTES`.
     """
+    if (names := _NAMES.get(node)) is not None:
+        return names
     attributes = node.attrs
     if len(attributes) > MAX_ATTRIBUTES:
         path = Path(node.file.filename)
@@ -193,7 +199,8 @@ def attribute_names(node: Any) -> list[str]:
             "not a core scan, or damaged",
             path,
         )
-    return [name for name in attributes if isinstance(name, str)]
+    names = _NAMES[node] = [name for name in attributes if isinstance(name, str)]
+    return names
 
 
 def require_small(node: Any, name: str) -> None:

@@ -208,9 +208,12 @@ class _Neighbours:
 
 
 def _require_readable(track: Track, notes: list[str]) -> None:
+    checked: set[tuple[str, int]] = set()
     for column in track.columns:
-        require_bounded(column)
-        require_filters(column.dataset)
+        if (asked := (column.place, column.selection.axis)) not in checked:
+            checked.add(asked)
+            require_bounded(column)
+            require_filters(column.dataset)
     for source in track.features.values():
         if source.column.unwritten.any():
             notes.append(f"parts of {source.column.path} were never written: missing there")
