@@ -24,8 +24,8 @@ def announce(scan: Scan) -> None:
     address = ", ".join(f"{part} {text}" for part, text in scan.address.items())
     say(f"read   {scan.path}{f'  ({address})' if address else ''}")
     for i, feature in enumerate(FEATURES):
-        say(f"       {feature.name:38} {_several(scan.sources.get(i, []))}")
-    say(f"       {'depth':38} {_several([track.depth_text for track in scan.tracks if track.depth])}")
+        say(f"       {feature.name:38} {_several(scan.sources.get(i, []), 2)}")
+    say(f"       {'depth':38} {_several([track.depth_text for track in scan.tracks if track.depth], 4)}")
     for note in scan.notes[:MAX_NOTES]:
         say(f"note   {note}")
     if len(scan.notes) > MAX_NOTES:
@@ -35,10 +35,10 @@ def announce(scan: Scan) -> None:
         say(f"unused {', '.join(scan.unused[:12])}{more}")
 
 
-def _several(sources: Sequence[Source | str]) -> str:
+def _several(sources: Sequence[Source | str], at_most: int) -> str:
     texts = list(dict.fromkeys(map(str, sources)))
-    more = f" and {len(texts) - 4} more" if len(texts) > 4 else ""
-    return f"{', '.join(texts[:4])}{more}" if texts else "not in this scan"
+    more = f" and {len(texts) - at_most:,} more" if len(texts) > at_most else ""
+    return f"{', '.join(texts[:at_most])}{more}" if texts else "not in this scan"
 
 
 def conclude(summary: Summary, model: LithoModel, out: Path) -> None:
