@@ -28,10 +28,13 @@ def test_readme_snippet_runs(root: Path) -> None:
     assert snippet
     names: dict[str, object] = {}
     exec(snippet[1], names)
-    assert [getattr(names[name], "shape", None) for name in ("embeddings", "probabilities", "reconstruction")] == [
+    assert [
+        getattr(names[name], "shape", None) for name in ("embeddings", "probabilities", "reconstruction", "embedding")
+    ] == [
         (1, 10),
         (1, 139),
         (1, 6),
+        (10,),
     ]
 
 
