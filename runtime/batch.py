@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .command import complain, say
+from .command import complain
 from .errors import InputError, LithoError, OutputError
-from .features import FEATURE_NAMES
 from .guard import Scans, advanced
+from .report import conclude_one
 from .summary import Summary
 
 
@@ -58,8 +58,7 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[..., Summar
             complain(str(error))
         else:
             guarded.done()
-            missing = [f"{name} {n:,}" for name, n in zip(FEATURE_NAMES, summary.n_missing.tolist(), strict=True) if n]
-            say(f"wrote  {out}: {summary.n_rows:,} rows{'; missing: ' * bool(missing)}{', '.join(missing)}")
+            conclude_one(summary, out)
     return guarded.failed
 
 

@@ -12,19 +12,21 @@ from typing import Annotated, Any
 import typer
 
 from .command import clear_errors, new_app, progress, run_guarded, say
-from .errors import LithoError
+from .errors import LithoError, ScanError
 
 app = new_app("Embed core scans, without torch.")
+LOOK, RIG, BUNDLE = "To look first", "At the rig", "To trust a bundle"
 
 
-@app.command()
+@app.command(no_args_is_help=True)
 @clear_errors()
 def run(
     scans: Annotated[
-        list[Path] | None, typer.Argument(metavar="SCAN...", help="Core scan (HDF5), or several.", show_default=False)
+        list[Path] | None,
+        typer.Argument(metavar="SCAN...", help="A core scan (HDF5), or several.", show_default=False),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where the embeddings go (.npz); for several scans, a folder.")
+        Path | None, typer.Option(help="Where the embeddings go: a .npz; for several scans, a folder.")
     ] = None,
     model: Annotated[
         str, typer.Option(help="unsup, semisup, unsup_hybrid, semisup_hybrid, or the folder of a bundle.")
@@ -33,7 +35,8 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="FEATURE=PATH",
-            help="Take this column for a feature, as in 'MS=point_MS/hiresMS', 'R=image:0' or 'NGR=table:counts'.",
+            help="Take this column for a feature, or for 'depth', as in 'MS=point_MS/hiresMS', 'R=image:0', "
+            "'NGR=table:counts' or 'MS=*/loop/MS'.",
         ),
     ] = None,
     bin: Annotated[
@@ -41,31 +44,46 @@ def run(
         typer.Option(
             metavar="auto|none|WIDTH",
             help="Width of the depth bins in metres; none: rows as they are in the scan; auto: bins of 0.2 m where "
-            "instruments have grids of their own.",
+            "features have grids of their own, else none.",
         ),
     ] = "auto",
     missing: Annotated[
         str,
         typer.Option(
             metavar="auto|nan|impute|drop|error",
-            help="What to do with a row that lacks a feature: as the model was trained; no embedding; impute the "
-            "feature by its mean; leave the row out; stop.",
+            help="What to do with a row that lacks a feature. auto: as the model was trained; nan: no embedding; "
+            "impute: put the feature at its mean; drop: leave the row out; error: stop.",
         ),
     ] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker threads; by default as many as Slurm or the machine grants.", metavar="N"),
+    ] = None,
     inspect: Annotated[
-        bool, typer.Option("--inspect", help="Show what a run would do with SCAN, without running the model.")
+        bool,
+        typer.Option(
+            "--inspect",
+            help="Show what a run would do with SCAN, without running the model.",
+            rich_help_panel=LOOK,
+        ),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="With --inspect: for machines.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --inspect: for machines.", rich_help_panel=LOOK)] = False,
     follow: Annotated[
         bool,
         typer.Option(
             "--follow",
+            rich_help_panel=RIG,
             help="Embed a file that grows, as its logger appends: JSON lines on standard output, or to OUT (.h5).",
         ),
     ] = False,
     idle_timeout: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0, help="With --follow: end when the file has not grown for so long."),
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="With --follow: end when the file has not grown for so long.",
+            rich_help_panel=RIG,
+        ),
     ] = None,
     track_timeout: Annotated[
         float | None,
@@ -73,11 +91,8 @@ def run(
             metavar="SECONDS",
             min=0,
             help="With --follow: do not wait any more for an instrument that has been silent for so long.",
+            rich_help_panel=RIG,
         ),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, help="Worker threads; by default as many as Slurm or the machine grants.", metavar="N"),
     ] = None,
     verify: Annotated[
         str | None,
@@ -85,13 +100,14 @@ def run(
             metavar="BUNDLE",
             help="Instead of a scan: replay a bundle's golden rows, to show that it gives on this machine what it "
             "should.",
+            rich_help_panel=BUNDLE,
         ),
     ] = None,
 ) -> None:
     """Embed each SCAN: find its features, bring them to common depths, run the model and write OUT."""
     if verify is not None:
-        if scans or out is not None or map:
-            raise typer.BadParameter("goes with no scan, --out or --map", param_hint="--verify")
+        if scans or out is not None or map or inspect or follow:
+            raise typer.BadParameter("takes a bundle alone, without a scan or other options", param_hint="--verify")
         _verify(verify)
         return
     if not scans:
@@ -115,10 +131,14 @@ def run(
         _inspect(scans[0], model, mapping, bin, missing, as_json=json)
         return
     if follow:
-        _follow(scans[0], out, model, mapping, bin, missing, idle_timeout, track_timeout)
+        _follow(scans[0], out, model, mapping, bin, missing, idle_timeout, track_timeout, threads)
         return
     if out is None:
         raise typer.BadParameter("where do the embeddings go?", param_hint="--out")
+    if len(scans) > 1 and out.suffix == ".npz":
+        raise typer.BadParameter(f"{out} must be a folder: there are {len(scans)} scans", param_hint="--out")
+    if len(scans) == 1 and out.suffix != ".npz" and not out.is_dir():
+        raise typer.BadParameter(f"{out} is neither a .npz nor a folder that is there", param_hint="--out")
     from .heap import keep_freed
     from .model import LithoModel
     from .pipeline import embed_scan
@@ -137,7 +157,10 @@ def run(
     from .batch import embed_scans
 
     if failed := embed_scans(scans, out, embed):
-        raise LithoError(f"{len(failed)} of {len(scans)} scans could not be embedded; the others are in {out}")
+        if len(scans) == 1:  # its error is the whole story
+            raise typer.Exit(1)
+        others = f"; the others are in {out}" if len(failed) < len(scans) else ""
+        raise LithoError(f"{len(failed)} of {len(scans)} scans could not be embedded{others}")
 
 
 def _inspect(scan: Path, model: str, mapping: dict[str, str], bin: str, missing: str, *, as_json: bool) -> None:
@@ -154,6 +177,11 @@ def _inspect(scan: Path, model: str, mapping: dict[str, str], bin: str, missing:
     plan = plan_of(scan, mapping, bundle=bundle.name, missing=effect, bin_width=parse_bin(bin), progress=progress)
     for line in [json.dumps(plan, ensure_ascii=True)] if as_json else plan_lines(plan):
         say(line)
+    lacking = [feature["name"] for feature in plan["features"] if feature["rows_with_value"] < plan["rows"]["n"]]
+    if policy == "error" and lacking:
+        raise ScanError(
+            f"{scan}: there are rows without {', '.join(lacking)}: a run stops, as --missing error asks", scan
+        )
 
 
 def _follow(
@@ -165,6 +193,7 @@ def _follow(
     missing: str,
     idle_timeout: float | None,
     track_timeout: float | None,
+    threads: int | None,
 ) -> None:
     # Set to TRUE it would overrule us, and a lock that we held would make the logger's next open fail.
     os.environ.pop("HDF5_USE_FILE_LOCKING", None)
@@ -177,7 +206,7 @@ def _follow(
 
     follower = Follower(
         scan,
-        LithoModel.load(model),
+        LithoModel.load(model, threads=threads),
         JsonLines(sys.stdout) if out is None else GrowingFile(out),
         mapping,
         bin_width=parse_bin(bin),

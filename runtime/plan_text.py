@@ -102,7 +102,7 @@ def _track(track: dict[str, Any]) -> list[str]:
         return [f"{track['samples']:,}", values, "no depth", "", "", where]
     low_high = "{:.2f} to {:.2f} m".format(*depth["range_m"]) if depth["range_m"] else "no depths"
     step = "" if depth["median_step_m"] is None else f"{depth['median_step_m']:.3g} m"
-    unit = f" ({_unit(depth, 'm')})" if not depth["path"].endswith(")") else ""
+    unit = f" ({_unit(depth, 'm') if depth['unit'] else 'no unit given'})" if not depth["path"].endswith(")") else ""
     return [f"{track['samples']:,}", values, depth["path"] + unit, low_high, step, where]
 
 

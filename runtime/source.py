@@ -38,7 +38,8 @@ class Source:
     is_mapped: bool = False
 
     def __str__(self) -> str:
-        return f"{self.column.path} ({self.unit or 'no unit given'})"
+        unit = f"({self.unit or 'no unit given'})"
+        return self.column.path if self.column.path.endswith(unit) else f"{self.column.path} {unit}"
 
 
 def choose_sources(

@@ -28,21 +28,26 @@ def test_readme_snippet_runs(root: Path) -> None:
     assert snippet
     names: dict[str, object] = {}
     exec(snippet[1], names)
-    assert [getattr(names[name], "shape", None) for name in ("embeddings", "probabilities", "reconstruction")] == [
+    assert [
+        getattr(names[name], "shape", None) for name in ("embeddings", "probabilities", "reconstruction", "embedding")
+    ] == [
         (1, 10),
         (1, 139),
         (1, 6),
+        (10,),
     ]
 
 
-def test_every_command_and_its_main_options_are_documented(docs: str) -> None:
+def test_every_command_and_option_is_documented(docs: str) -> None:
     for name, app in (("lithovae-run", run_app), ("lithovae-export", export_app), ("lithovae-train", train_app)):
         assert name in docs
         command = typer.main.get_command(app)
-        for subcommand in getattr(command, "commands", {}):
+        subcommands = getattr(command, "commands", {})
+        for subcommand in subcommands:
             assert f"{name} {subcommand}" in docs, subcommand
-    for option in ("--out", "--model", "--map", "--bin", "--missing"):
-        assert option in docs
+        for parameter in (each for one in [command, *subcommands.values()] for each in one.params):
+            for option in parameter.opts:
+                assert not option.startswith("-") or re.search(rf"{option}\b(?!-)", docs), (name, option)
 
 
 def test_make_targets_are_those_the_docs_name(root: Path, docs: str) -> None:
@@ -53,8 +58,19 @@ def test_make_targets_are_those_the_docs_name(root: Path, docs: str) -> None:
 
 def test_links_lead_somewhere(root: Path) -> None:
     for page in [root / "README.md", *(root / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-            assert target.startswith("http") or (page.parent / target).exists(), (page.name, target)
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            if target.startswith("http"):
+                continue
+            path, _, heading = target.partition("#")
+            place = page.parent / path if path else page
+            assert place.exists(), (page.name, target)
+            assert not heading or heading in headings(place), (page.name, target)
+
+
+def headings(page: Path) -> set[str]:
+    """The headings of a page as GitHub links to them."""
+    lines = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.casefold()).replace(" ", "-") for line in lines}
 
 
 def test_scan_format_names_what_the_code_knows(root: Path) -> None:

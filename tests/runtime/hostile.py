@@ -440,7 +440,7 @@ def rows_of_gigabytes(path: Path) -> None:
     write(path, t={"shape": (3,), "dtype": [("R", "f4"), ("rest", "V2000000000")]})
 
 
-@fault("not used: hole", reads=True)
+@fault("unused hole", reads=True)
 def text_of_a_gigabyte(path: Path) -> None:
     write(path, R=RED, hole={"shape": (1000,), "dtype": "S1000000000"})
 
@@ -549,12 +549,12 @@ def depths_of_nan(path: Path) -> None:
             file[f"{group}/depth"] = np.full(3, np.nan)
 
 
-@fault("G is missing in 1,000 of 1,000 rows", reads=True)
+@fault("G, B are missing in all 1,000 rows", reads=True)
 def nothing_but_nan(path: Path) -> None:
     write(path, R=RED, G=np.full(1000, np.nan))
 
 
-@fault("G is missing in 1,000 of 1,000 rows", reads=True)
+@fault("G, B are missing in all 1,000 rows", reads=True)
 def nothing_but_infinity(path: Path) -> None:
     write(path, R=RED, G=np.full(1000, np.inf))
 

@@ -82,6 +82,30 @@ def test_one_scan_into_a_folder_that_is_there(scans: list[Path], tmp_path: Path)
     assert (tmp_path / "out" / "core0.npz").exists()
 
 
+def test_out_is_what_its_name_says(scans: list[Path], tmp_path: Path) -> None:
+    for some, out in ((scans, "emb.npz"), (scans[:1], "emb.csv")):
+        assert run(*some, "--out", tmp_path / out)[:2] == (2, [])
+        assert not (tmp_path / out).exists()
+
+
+def test_what_is_missing_doubted_and_left_out_is_in_the_line(scans: list[Path], tmp_path: Path) -> None:
+    with h5py.File(scans[0], "a") as file:
+        file["R"][:4] = np.nan
+        file["Bulk density (GRA)"][5] = 1700
+        file["depth"] = np.append(np.arange(9.0), np.nan)
+    (said,) = run(scans[0], "--out", tmp_path, "--bin", "0.5", "--missing", "drop")[1]
+    assert said.endswith(
+        "core0.npz: 5 bins of 0.5 m; implausible: density 1; left out: 4 rows; left out: 1 sample without a depth"
+    )
+    (said,) = run(scans[0], "--out", tmp_path, "--bin", "none")[1]
+    assert said.endswith("core0.npz: 10 rows; missing: R 4; implausible: density 1")
+
+
+def test_a_scan_alone_that_fails_says_so_once(scans: list[Path], tmp_path: Path) -> None:
+    scans[0].write_text("depth,density")
+    assert run(scans[0], "--out", tmp_path) == (1, [], [f"error: {scans[0]} is not an HDF5 file"])
+
+
 def test_several_scans_need_a_folder(scans: list[Path], tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"a file")
     status, _, (complained,) = run(*scans, "--out", tmp_path / "out")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -30,8 +31,33 @@ def test_says_what_it_read_and_wrote(run: CliRunner, root: Path, tmp_path: Path)
     done = run.invoke(app, [str(root / "examples" / "scan.h5"), "--out", str(tmp_path / "emb.npz")])
     assert done.exit_code == 0, done.output
     assert done.stderr == ""  # quiet in a pipe
-    for line in ("RGB/R (0-255)", "RGB/depth (cm)", "142 bins of 0.2 m, from 4 tracks", "embeddings (142, 10) float32"):
+    for line in (
+        "NGR/NGR total counts (cps)\n",
+        "RGB/R (0-255)",
+        "RGB/depth (cm)",
+        "142 bins of 0.2 m, from 4 tables",
+        "semisup_hybrid, trained on: Simulated data",
+        "embeddings (142, 10) float32",
+    ):
         assert line in done.stdout
+
+
+def test_what_the_scan_lacks_is_one_line(run: CliRunner, write_scan: Callable[..., Path], tmp_path: Path) -> None:
+    scan = write_scan({"R": [1.0, 2.0, np.nan], "G": [1.0, np.nan, np.nan], "B": [300.0, 2.0, 3.0]})
+    said = run.invoke(app, [str(scan), "--out", str(tmp_path / "emb.npz")]).stdout.splitlines()
+    assert [line.removeprefix("note   ") for line in said if "missing" in line or "outside" in line] == [
+        f"{', '.join(FEATURE_NAMES[:3])} are missing in all 3 rows: imputed",
+        "R is missing in 1 of 3 rows: imputed",
+        "G is missing in 2 of 3 rows: imputed",
+        "B is outside 0 to 255 in 1 of 3 rows: is it in another unit?",
+        "       which features, row by row: the bits of 'missing' and 'implausible' in the output",
+    ]
+
+
+def test_without_arguments_it_says_how_it_is_used(run: CliRunner) -> None:
+    done = run.invoke(app, [])
+    assert done.exit_code == 2
+    assert "--inspect" in done.output
 
 
 def test_a_missing_feature_is_said_with_its_effect(run: CliRunner, flat_scan: Path, tmp_path: Path) -> None:
@@ -41,7 +67,7 @@ def test_a_missing_feature_is_said_with_its_effect(run: CliRunner, flat_scan: Pa
     for model, effect in (("semisup_hybrid", "imputed"), ("semisup", "embedding is NaN")):
         said = run.invoke(app, [*arguments, model]).stdout
         assert f"{FEATURE_NAMES[2]:38} not in this scan" in said
-        assert f"NGR total counts (cps) is missing in 1,000 of 1,000 rows: {effect}" in said
+        assert f"NGR total counts (cps) is missing in all 1,000 rows: {effect}" in said
     assert "1,000 of 1,000 rows have no embedding (NaN); the hybrid models impute" in said
 
 

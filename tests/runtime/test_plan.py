@@ -102,6 +102,16 @@ def test_options_that_do_not_go_together(holes: Path, options: list[str], hint: 
     assert hint in done.stderr
 
 
+def test_inspect_of_a_run_that_gaps_would_stop(flat_scan: Path) -> None:
+    arguments = [str(flat_scan), "--inspect", "--missing", "error"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    with h5py.File(flat_scan, "a") as file:
+        file["R"][3] = np.nan
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 1
+    assert done.stderr == f"error: {flat_scan}: there are rows without R: a run stops, as --missing error asks\n"
+
+
 def test_the_median_step_needs_no_more_memory_for_a_longer_track() -> None:
     steps = DepthSteps()
     for start in range(0, 8 * MAX_STEPS, MAX_STEPS):

@@ -46,7 +46,7 @@ def test_samples_are_placed_by_section_and_offset(
     np.testing.assert_allclose(depths(path), PLACED)
     with open_scan(path) as scan:
         (track,) = scan.tracks
-        assert track.depth_text == "MST/Offset (cm) (cm), placed by sections/Top depth CSF-A (m)"
+        assert track.depth_text == "MST/Offset (cm), placed by sections/Top depth CSF-A (m)"
         assert scan.unused == []
 
 

@@ -21,7 +21,7 @@ from lithovae.runtime.cli import app
 from lithovae.runtime.command import run_guarded
 from lithovae.runtime.model import LithoModel
 
-CliRunner().invoke(app, ["no such file", "--out", "none"])  # typer, too, imports when it is first used
+CliRunner().invoke(app, ["no such file", "--out", "none.npz"])  # typer, too, imports when it is first used
 
 
 @dataclass(frozen=True)
