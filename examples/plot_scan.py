@@ -12,9 +12,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from lithovae.runtime import LithoModel
+from lithovae.runtime import LithoModel, embed_scan
 from lithovae.runtime.bins import DepthBins
-from lithovae.runtime.pipeline import embed_scan
 from lithovae.runtime.scan import open_scan
 
 

@@ -24,6 +24,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from .model import LithoModel
+    from .pipeline import embed_scan
 
 __all__ = [
     "BundleError",
@@ -36,13 +37,18 @@ __all__ = [
     "ScanError",
     "TableError",
     "TrainingError",
+    "embed_scan",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    # LithoModel brings numpy and onnxruntime with it: a caller who only wants `--help` or an error should not wait.
+    # These bring numpy and onnxruntime with them: a caller who only wants `--help` or an error should not wait.
     if name == "LithoModel":
         from .model import LithoModel
 
         return LithoModel
+    if name == "embed_scan":
+        from .pipeline import embed_scan
+
+        return embed_scan
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

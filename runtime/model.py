@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from .bundle import Bundle
 from .errors import BundleError, InputError
 from .features import FEATURE_NAMES
-from .missing import missing_bits, without_sentinels
+from .missing import implausible_bits, missing_bits, without_sentinels
 from .session import open_session
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ class LithoModel:
         model = cls(Bundle.read(bundle), threads)
         _ = model._embedder  # a bundle that cannot run should say so now, not at the first row
         return model
+
+    def __repr__(self) -> str:
+        return f"LithoModel({self.bundle.name!r}, threads={self.threads})"
 
     def __reduce__(self) -> tuple[type[LithoModel], tuple[Bundle, int]]:
         return type(self), (self.bundle, self.threads)  # sessions and threads stay behind; a worker makes its own
@@ -159,6 +162,16 @@ class LithoModel:
             If ``x`` is not numbers of shape ``(n, 6)``.
         """
         return missing_bits(without_sentinels(_rows(x)))
+
+    def implausible(self, x: ArrayLike) -> NDArray[np.uint8]:
+        """Tell which features of each row lie beyond their plausible range, in another unit perhaps: bits as `missing`.
+
+        Raises
+        ------
+        InputError
+            If ``x`` is not numbers of shape ``(n, 6)``.
+        """
+        return implausible_bits(without_sentinels(_rows(x)))
 
     def _mu(self, block: Float32s) -> Any:
         return self._embedder.run(["mu"], {"features": block})[0]

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import OutputError
+from .errors import OutputError, ScanError
 from .features import FEATURE_NAMES, FEATURES
 from .flow import in_order
 from .model import LithoModel
-from .output import Packed, npz_stream
+from .output import Packed, npz_stream, require_writable
 from .policy import Embedded, Missing, MissingPolicy
 from .rows import BinWidth, Block, Progress, rows_of
 from .scan import Scan, open_scan
@@ -57,6 +57,11 @@ def embed_scan(
     progress : callable, optional
         Wraps what passes, to show how far the run is.
 
+    Returns
+    -------
+    Summary
+        What was read and written, counted.
+
     Raises
     ------
     InputError
@@ -67,10 +72,14 @@ def embed_scan(
         If the result cannot be written. Nothing is left under its name.
     """
     out, path = Path(out), Path(path)
+    require_writable(out)  # better known before an hour's binning than after it
     if out.exists() and path.exists() and out.samefile(path):
         raise OutputError(f"the result would replace the scan {path}: choose another name", out)
     with open_scan(path, mapping) as scan:
         policy = MissingPolicy(model, missing, path)
+        lacking = ", ".join(feature.name for i, feature in enumerate(FEATURES) if i not in scan.sources)
+        if lacking and policy.name == "drop":
+            raise ScanError(f"{path}: no row has all six features, this scan has no {lacking}: nothing to keep", path)
         announce(scan)
         summary = Summary(scan, rows_of(scan, progress, bin_width, model.threads), policy)
         _write(out, model, summary, progress)

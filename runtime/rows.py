@@ -74,9 +74,10 @@ def parse_bin(text: str) -> BinWidth:
     if text in ("auto", "none"):
         return "auto" if text == "auto" else None
     try:
-        return require_width(float(text))
+        width = float(text)
     except ValueError as error:
-        raise InputError(f"--bin takes auto, none or a width in metres, as 0.2, not {text!r}") from error
+        raise InputError(f"bins take auto, none or a width in metres, as 0.2, not {text!r}") from error
+    return require_width(width)
 
 
 def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto", threads: int = 1) -> Rows:
@@ -98,20 +99,18 @@ def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto", thread
 def width_of(scan: Scan, bin_width: BinWidth) -> float | None:
     """Give the width of a scan's bins in metres; None where its rows stay as they are. Raises as `rows_of` does."""
     alike = len({frozenset(track.features) for track in scan.tracks}) == 1
+    if isinstance(bin_width, str):
+        bin_width = parse_bin(bin_width)
     if bin_width == "auto":
         bin_width = None if alike else BIN_WIDTH
     if bin_width is None and not alike:
-        held = "; ".join(_features_of(track.features, track.length) for track in scan.tracks[:4])
+        held = "; ".join(dict.fromkeys(", ".join(FEATURES[i].name for i in track.features) for track in scan.tracks))
         raise ScanError(
             f"{scan.path}: there are no rows to keep as they are, the features lie on grids of their own ({held}): "
             "bring them together in bins, as with --bin 0.2",
             scan.path,
         )
     return None if bin_width is None else require_width(bin_width)
-
-
-def _features_of(features: Iterable[int], length: int) -> str:
-    return f"{', '.join(FEATURES[i].name for i in features)} in {length:,} rows"
 
 
 def _own_rows(scan: Scan) -> Rows:

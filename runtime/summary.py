@@ -20,7 +20,7 @@ def _per_feature() -> NDArray[np.int64]:
     return np.zeros(len(FEATURE_NAMES), np.int64)
 
 
-@dataclass
+@dataclass(repr=False)
 class Summary:
     """What a run read and wrote.
 
@@ -62,6 +62,10 @@ class Summary:
     highest: NDArray[np.float32] = field(default_factory=lambda: np.full(len(FEATURE_NAMES), -np.inf, np.float32))
     depth_range: tuple[float, float] | None = None
     _ranges: DepthRanges = field(default_factory=DepthRanges)
+
+    def __repr__(self) -> str:
+        bins = "" if self.bin_width is None else f" in bins of {self.bin_width:g} m"
+        return f"<Summary of {self.scan.path.name}: {self.n_rows:,} rows{bins}, {self.n_nan:,} without an embedding>"
 
     @property
     def bin_width(self) -> float | None:

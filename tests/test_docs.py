@@ -112,6 +112,7 @@ def test_public_names_are_pinned() -> None:
         "ScanError",
         "TableError",
         "TrainingError",
+        "embed_scan",
     ]
     for name in lithovae.runtime.__all__:
         assert getattr(lithovae.runtime, name).__doc__

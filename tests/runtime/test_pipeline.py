@@ -235,6 +235,19 @@ def test_a_failure_on_the_way_leaves_nothing_and_spoils_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.npz", "scan.h5"]
 
 
+def test_where_the_result_cannot_go_is_known_before_the_scan_is_read(tmp_path: Path, model: LithoModel) -> None:
+    with pytest.raises(OutputError, match="no such folder"):
+        embed_scan(tmp_path / "absent.h5", tmp_path / "nowhere" / "out.npz", model)
+
+
+def test_nothing_is_kept_of_a_scan_that_lacks_a_feature(
+    write_scan: WriteScan, tmp_path: Path, model: LithoModel
+) -> None:
+    with pytest.raises(ScanError, match=r"has no Magnetic susceptibility .*, NGR .*, R, G, B: nothing to keep"):
+        embed_scan(write_scan({"density": np.ones(3)}), tmp_path / "out.npz", model, missing="drop")
+    assert not (tmp_path / "out.npz").exists()
+
+
 def test_where_the_result_cannot_go(flat_scan: Path, model: LithoModel, tmp_path: Path) -> None:
     before = flat_scan.read_bytes()
     with pytest.raises(OutputError, match="would replace the scan"):

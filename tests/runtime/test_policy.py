@@ -155,7 +155,8 @@ def test_error_is_one_line_and_writes_nothing(gaps: Path, tmp_path: Path) -> Non
 
 
 def test_nothing_may_be_left(write_scan: Callable[..., Path]) -> None:
-    scan = write_scan({"R": np.ones(3), "depth": np.arange(3.0), "core": [1, 1, 2], "section": [b"1", b"2", b"1"]})
+    features = {name: np.full(3, np.nan if name == "R" else 2.0) for name in FEATURE_NAMES}
+    scan = write_scan(features | {"depth": np.arange(3.0), "core": [1, 1, 2], "section": [b"1", b"2", b"1"]})
     said, arrays = run(scan, "drop")
     assert "3 rows with a feature missing left out" in said
     assert arrays["embeddings"].shape == (0, 10)

@@ -52,7 +52,7 @@ def test_rows_as_they_are_are_refused_where_features_have_grids_of_their_own(wri
     data = {"a/density": np.ones(2), "a/depth": np.zeros(2), "b/R": np.ones(3), "b/depth": np.zeros(3)}
     with open_scan(write_scan(data)) as scan:
         assert rows(scan).bin_width == 0.2
-        with pytest.raises(ScanError, match=r"no rows to keep as they are.*R in 3 rows.*--bin 0\.2"):
+        with pytest.raises(ScanError, match=r"no rows to keep as they are.*\(Bulk density \(GRA\); R\): .*--bin 0\.2"):
             rows(scan, None)
 
 
@@ -82,8 +82,16 @@ def test_tables_that_hold_the_same_features_are_rows_one_after_the_other(write_s
 def test_widths_that_make_no_sense(flat_scan: Path, width: float) -> None:
     with open_scan(flat_scan) as scan, pytest.raises(InputError, match=r"bins must be 0.0001 to 1000 m wide"):
         rows(scan, width)
-    with pytest.raises(InputError, match="--bin takes auto, none or a width"):
+    with pytest.raises(InputError, match=r"bins take auto, none or a width in metres, as 0.2, not 'wide'"):
         parse_bin("wide")
+    with pytest.raises(InputError, match=r"bins must be 0.0001 to 1000 m wide, not 1e-05 m"):
+        parse_bin("0.00001")
+
+
+@pytest.mark.parametrize(("width", "n"), [("none", 3), ("0.2", 1)])
+def test_a_width_in_words_as_the_command_line_has_it(write_scan: WriteScan, width: Any, n: int) -> None:
+    with open_scan(write_scan({"R": np.ones(3), "depth": np.zeros(3)})) as scan:
+        assert rows(scan, width).n == n
 
 
 def test_a_width_needs_a_depth(flat_scan: Path) -> None:
