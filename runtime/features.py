@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Quantity:
         return letters(bare) in self.names
 
 
+@lru_cache(4096)
 def letters(name: str) -> str:
     """Reduce a name to its letters, digits and stars (b* is not blue), without case."""
     return re.sub(r"[^0-9a-z*]", "", name.casefold())
@@ -110,7 +112,7 @@ def split_suffix(name: str) -> tuple[str, str]:
 
 _SUFFIX = re.compile(
     r"(.*?[^\s_.,])[\s_.,]+"
-    r"(k?m|cm|mm|ft|gm?[_/]?cc|g[_/]c3|gm?[_/]?cm\^?3|kg[_/]?m\^?3|k[_/]m3|cps|g?api|(?:10-?5_?)?si|iu)",
+    r"(k?m|cm|mm|ft|feet|(?:centi|milli)?met(?:re|er)s?|gm?[_/]?cc|g[_/]c3|gm?[_/]?cm\^?3|kg[_/]?m\^?3|k[_/]m3|cps|g?api|(?:10-?5_?)?si|iu)",
     re.IGNORECASE,
 )
 
