@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from lithovae.runtime import ScanError
 from lithovae.runtime import track as track_module
 from lithovae.runtime.cli import app
+from lithovae.runtime.plan import plan_of
 from lithovae.runtime.scan import open_scan
 
 Floats = NDArray[np.float64]
@@ -186,3 +187,9 @@ def test_a_table_of_discrete_samples_is_no_table_of_sections(write_scan: WriteSc
     data = {"MST/MS": np.ones(3), "MST/depth": np.arange(3.0), "MST/core": np.ones(3, int)}
     mad = {"MAD/core": [1, 1], "MAD/section": [1, 1], "MAD/Offset (cm)": [10.0, 20.0], "MAD/Top depth (m)": [1, 2]}
     np.testing.assert_array_equal(depths(write_scan(data | mad)), np.arange(3.0))
+
+
+def test_a_plan_says_which_samples_have_no_place(write_scan: WriteScan) -> None:
+    path = write_scan(SECTIONS | SAMPLES | {"MST/section": np.array([b"7", b"1", b"CC", b"1", b"1"])})
+    notes = plan_of(path, bundle="semisup", missing="nan")["notes"]
+    assert "no depth for 1 sample of sections that sections/Top depth CSF-A (m) lacks (core 2 section 7)" in notes
