@@ -89,7 +89,7 @@ def number_text(value: float) -> str:
 
 def has_attribute(node: Any, *names: str) -> bool:
     """Tell whether a node has an attribute of one of some names, without reading it."""
-    return any(letters(name) in names for name in node.attrs)
+    return any(letters(name) in names for name in attribute_names(node))
 
 
 def first_text(node: Any, *names: str) -> str:

@@ -117,6 +117,7 @@ _SUFFIX = re.compile(
 )
 
 
+@lru_cache(4096)
 def _spellings(name: str) -> list[str]:
     return [letters(spelling) for spelling in (name, split_unit(name)[0], split_suffix(name)[0])]
 
