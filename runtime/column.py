@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .attributes import as_text, as_texts, find_attributes
 from .coding import Coding, coding_of
+from .features import letters
 from .selection import ACROSS, Selection
 
 UNIT_ATTRIBUTES = ("units", "unit")
@@ -123,6 +124,11 @@ class Column:
         """Unit that is stated for this very column, None where none is: a blank one says nothing, its name may."""
         if self.stated_unit:
             return self.stated_unit
+        if self.number is not None:  # depth_units, and FIELD_0_UNITS beside PyTables' FIELD_0_NAME
+            starts = [start for start in (letters(self.name), f"field{self.number[0]}") if start]
+            for value in find_attributes(self.dataset, *(start + end for start in starts for end in UNIT_ATTRIBUTES)):
+                if text := as_text(value):
+                    return text
         for value in find_attributes(self.dataset, *UNIT_ATTRIBUTES):
             texts = [as_text(value)] if self.number is None else as_texts(value)
             if len(texts) == (1 if self.number is None else self.number[1]):

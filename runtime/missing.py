@@ -31,7 +31,7 @@ def without_sentinels(
     """
     if not declared and not np.fmin.reduce(values, axis=None, initial=np.inf) <= max(sentinels, default=-np.inf):
         return values  # nearly every block
-    marks = {*sentinels, *np.array(sentinels, np.float32).tolist()}  # in float64, too, they may have been float32 before
+    marks = {*sentinels, *np.array(sentinels, np.float32).tolist()}  # which float64 may hold, too
     bad = np.isin(values, np.array(sorted(marks), values.dtype))
     with np.errstate(over="ignore"):
         for fill in declared:

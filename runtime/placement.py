@@ -153,7 +153,7 @@ def find_restarts(tables: Iterable[Unplaced]) -> dict[frozenset[int], Restart]:
     for table in tables:
         if table.depth is None or table.depth.is_mapped or not table.says_section:
             continue
-        n = table.depth.column.length
+        n = min(column.length for column in (table.depth.column, *table.parts.values()))
         for start in range(0, n, BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, n)
             (numbers,) = read_numbers([table.depth.column], start, stop)

@@ -205,11 +205,12 @@ class _Neighbours:
     def of(self, table: TableKey) -> tuple[list[Column], list[Column]]:
         """List the columns of a table, and those that may stand for it from above.
 
-        Those are the columns of the same length in the group above, and the variables along the same netCDF dimension.
+        Those are the columns of the same length in the group above, or the variables along the same netCDF dimension;
+        of an unlimited one some may be written further than others.
         """
         place, length, dimension = table
         if dimension is not None:
-            near = [column for column in self._dimensions[dimension] if column.length == length]
+            near = [column for column in self._dimensions[dimension] if column.length >= length]
         else:
             near = self._groups.get((place.rpartition("/")[0], length), []) if place else []
         return self._tables[table], [column for column in near if column.table != table]
