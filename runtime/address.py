@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .attributes import as_text, find_attributes
+from .attributes import as_text, named_attributes
 from .column import Column
 from .features import letters
 from .limits import MAX_TEXT_BYTES
@@ -42,9 +42,30 @@ Texts = Mapping[str, NDArray[np.str_]]
 """Parts of an address, an array of shape (n,) for each."""
 
 
+_PART_OF = {name: part for part, names in ADDRESS.items() for name in names}
+
+
 def address_part(name: str) -> str | None:
     """Tell which part of an address a column's name denotes, if any."""
-    return next((part for part, names in ADDRESS.items() if letters(name) in names), None)
+    return _PART_OF.get(letters(name))
+
+
+def stated_part(name: str, text: str) -> dict[str, str]:
+    """Give the part of an address that a text of some name states; a ``type`` may be anything's, a core's is H."""
+    part = address_part(name)
+    is_other_type = letters(name) == "type" and not re.fullmatch("[A-Z]", text)
+    return {part: text} if part and text and not is_other_type else {}
+
+
+def distinct_holes(names: Iterable[str]) -> set[str]:
+    """Leave out of the names of holes blanks, and a letter that another ends in: A is U1482A, where that is named."""
+    known = set(names) - {""}
+    return {name for name in known if not any(is_short_for(name, other) for other in known)}
+
+
+def is_short_for(name: str, full: str) -> bool:
+    """Tell whether a hole's name is the letter that its full name, with the site, ends in."""
+    return bool(re.fullmatch("[A-Z]", name) and re.fullmatch(HOLE_NAME, full) and full.endswith(name))
 
 
 def address_columns(members: list[Column]) -> dict[str, Column]:
@@ -54,6 +75,8 @@ def address_columns(members: list[Column]) -> dict[str, Column]:
         part = address_part(column.name)
         if part and (column.is_text or column.is_number) and column.dtype.itemsize <= MAX_TEXT_BYTES:
             found.setdefault(part, column)
+    if "core" not in found and "type" in found and letters(found["type"].name) == "type":
+        del found["type"]  # of anything
     return {part: found[part] for part in ADDRESS if part in found}
 
 
@@ -129,10 +152,8 @@ class Addresses:
     def _at(self, path: str) -> dict[str, str]:
         if path not in self._attributes:
             found = dict(self._stated.get(path, {}))
-            for part, aliases in ADDRESS.items():
-                for value in find_attributes(self._file[path], *aliases):
-                    if text := as_text(value):
-                        found[part] = text
+            for name, value in named_attributes(self._file[path], _PART_OF):
+                found |= stated_part(name, as_text(value) or "")
             self._attributes[path] = found
         return self._attributes[path]
 

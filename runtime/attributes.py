@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import h5py
@@ -13,16 +14,21 @@ from .limits import attribute_names, place, require_small
 
 
 def find_attributes(node: Any, *names: str) -> list[Any]:
-    """List the values of a node's attributes whose names are equal by their letters.
+    """List the values of a node's attributes whose names are equal by their letters. Raises as `named_attributes`."""
+    return [value for _, value in named_attributes(node, names)]
+
+
+def named_attributes(node: Any, names: Container[str]) -> list[tuple[str, Any]]:
+    """List the attributes of a node whose names are among some by their letters: these, and the values.
 
     Raises
     ------
     ScanError
         If one cannot be read, or is too large to be what its name says: without its unit, a value could be any.
     """
-    found: list[Any] = []
+    found: list[tuple[str, Any]] = []
     for name in attribute_names(node):
-        if letters(name) in names:
+        if (plain := letters(name)) in names:
             try:
                 require_small(node, name)
                 value = node.attrs[name]
@@ -32,7 +38,7 @@ def find_attributes(node: Any, *names: str) -> list[Any]:
                     f"{path}: attribute {name} of {place(node.name)} cannot be read: {error}", path
                 ) from error
             if not isinstance(value, (h5py.Empty, h5py.Reference)):
-                found.append(value)
+                found.append((plain, value))
     return found
 
 
@@ -75,7 +81,9 @@ def decode(value: bytes) -> str:
 
 
 def number_text(value: float) -> str:
-    """Write a number as a person would: a core number that a notebook has left as 1.0 is 1."""
+    """Write a number as a person would: a core number that a notebook has left as 1.0 is 1, NaN is nothing."""
+    if value != value:
+        return ""
     return str(int(value)) if value.is_integer() else repr(value)
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .address import ADDRESS, HOLE_PARTS, Codes, run_starts
+from .address import ADDRESS, HOLE_PARTS, Codes, distinct_holes, is_short_for, run_starts
 from .bins import MAX_DEPTH, DepthBins
 from .errors import ScanError
 from .features import FEATURES
@@ -143,8 +143,8 @@ class Binning:
         for part in set(HOLE_PARTS) & set(texts):
             named = self._named.setdefault(part, set())
             named.update(np.unique(texts[part]).tolist())
-            if len(named) > 1:
-                names = ", ".join(sorted(named)[:4])
+            if len(distinct := distinct_holes(named)) > 1:
+                names = ", ".join(sorted(distinct)[:4])
                 raise ScanError(
                     f"{self._scan.path}: several holes ({part} {names}), but not every instrument says which its "
                     f"samples are from: add a {part} column to each, or keep one hole per file",
@@ -174,8 +174,9 @@ class Binning:
         bins, labels = self.bins, self.bins.label[rows]
         address = {part: np.full(len(labels), text) for part, text in self._scan.address.items()}
         for i, part in enumerate(self._parts):
-            texts_of_codes = [*self._labels[part].texts(), self._scan.address.get(part, "")]  # the last is for code -1
-            address[part] = np.array(texts_of_codes, np.str_)[labels[:, i]]
+            whole = self._scan.address.get(part, "")
+            texts = [whole if is_short_for(text, whole) else text for text in self._labels[part].texts()]
+            address[part] = np.array([*texts, whole], np.str_)[labels[:, i]]  # the last is for code -1
         with np.errstate(over="ignore"):  # a mean beyond float32 becomes infinite, and so missing
             features = bins.mean(rows).astype(np.float32)
         first = rows.indices(len(bins))[0] if isinstance(rows, slice) else 0

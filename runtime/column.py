@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .attributes import as_text, as_texts, find_attributes
 from .coding import Coding, coding_of
+from .features import letters
 from .selection import ACROSS, Selection
 
 UNIT_ATTRIBUTES = ("units", "unit")
@@ -38,8 +39,8 @@ class Column:
         It is number so and so of how many columns of the dataset; None where the dataset is one column.
     layout : str
         The layout, in words.
-    home : str
-        Path of the group or dataset whose columns of the same length make a table.
+    home : str or None
+        Path of the group or dataset whose columns of the same length make a table; None for the dataset's group.
     dimension : int or None
         Identifier of the netCDF dimension along which its rows lie: columns along different ones make no table.
     stated_unit : str or None
@@ -56,7 +57,7 @@ class Column:
     label: str = ""
     number: tuple[int, int] | None = None
     layout: str = PLAIN
-    home: str = ""
+    home: str | None = None
     dimension: int | None = None
     stated_unit: str | None = None
     ends: NDArray[np.int64] | None = None
@@ -83,7 +84,7 @@ class Column:
     @property
     def table(self) -> tuple[str, int, int | None]:
         """What tells its table from others: the home, the length and the dimension of its columns."""
-        return self.home or self.group, self.length, self.dimension
+        return self.group if self.home is None else self.home, self.length, self.dimension
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -120,22 +121,25 @@ class Column:
 
     @cached_property
     def unit(self) -> str | None:
-        """Unit that is stated for this very column, None where none is."""
-        if self.stated_unit is not None:
+        """Unit that is stated for this very column, None where none is: a blank one says nothing, its name may."""
+        if self.stated_unit:
             return self.stated_unit
+        if self.number is not None:  # depth_units, and FIELD_0_UNITS beside PyTables' FIELD_0_NAME
+            starts = [start for start in (letters(self.name), f"field{self.number[0]}") if start]
+            for value in find_attributes(self.dataset, *(start + end for start in starts for end in UNIT_ATTRIBUTES)):
+                if text := as_text(value):
+                    return text
         for value in find_attributes(self.dataset, *UNIT_ATTRIBUTES):
-            if self.number is None:
-                return as_text(value)
-            texts = as_texts(value)
-            if len(texts) == self.number[1]:
-                return texts[self.number[0]]
+            texts = [as_text(value)] if self.number is None else as_texts(value)
+            if len(texts) == (1 if self.number is None else self.number[1]):
+                return texts[self.number[0] if self.number else 0] or None
         return None
 
     @cached_property
     def table_unit(self) -> str | None:
         """The one unit that a compound or 2-D dataset states: of which of its columns, it does not say."""
         values = find_attributes(self.dataset, *UNIT_ATTRIBUTES) if self.number is not None else []
-        return next((text for value in values if (text := as_text(value)) is not None), None)
+        return next((text for value in values if (text := as_text(value))), None)
 
     @cached_property
     def coding(self) -> Coding:

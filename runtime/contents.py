@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 
 from . import matlab, netcdf
-from .address import address_part
+from .address import address_part, stated_part
 from .attributes import as_texts, find_attributes, first_text
 from .column import PLAIN, Column
 from .features import DEPTH, FEATURES, letters
@@ -79,9 +79,8 @@ def find_contents(file: Any, notes: list[str]) -> Contents:
             if first_text(node, "class") == "DIMENSION_SCALE" and (number := netcdf.dimension_of(node, 0)) is not None:
                 dimensions[name] = number
             found.columns += _columns_of(node, nodes, walk, notes)
-            part = address_part(name)
-            if part and node.shape is not None and (text := read_text(node)):
-                found.addresses.setdefault(str(group.name), {})[part] = text
+            if address_part(name) and node.shape is not None and (text := read_text(node)):
+                found.addresses.setdefault(str(group.name), {}).update(stated_part(name, text))
         groups += reversed(inner)
     walk.conclude()
     found.columns = netcdf.numbered(found.columns)
@@ -116,7 +115,7 @@ def _by_shape(dataset: Any, beside: Mapping[str, Any], notes: list[str], *, is_m
         n = len(shape)
         return Selection((index[:n][::-1] if is_matlab else index[:n]) + index[n:], field)
 
-    own_name = netcdf.name_of(str(dataset.name).rpartition("/")[2])
+    home, own_name = _home_and_name(dataset)
     line: tuple[int | Axis, ...] = (ROWS,) if len(shape) == 1 else ()
     if len(shape) == 2 and 1 in shape:
         line = (ROWS, 0) if shape[1] == 1 else (0, ROWS)
@@ -128,13 +127,22 @@ def _by_shape(dataset: Any, beside: Mapping[str, Any], notes: list[str], *, is_m
         depths = {node.shape[0] for name, node in beside.items() if _is_depth(name, node)}
         channels = image_columns(dataset, shape, names, depths, notes)
         for i, (name, index) in enumerate(channels):
-            yield Column(dataset, name, select(*index), name, (i, len(channels)), IMAGE, _group_of(dataset))
+            yield Column(dataset, name, select(*index), name or str(i), (i, len(channels)), IMAGE, _group_of(dataset))
     elif len(shape) == 1:
-        yield Column(dataset, own_name, select(ROWS))
+        yield Column(dataset, own_name, select(ROWS), home=home)
     elif len(shape) == 2 and _is_characters(dataset):
         yield Column(dataset, own_name, select(ROWS, Axis.ACROSS))
     elif len(shape) == 2:
-        yield from _matrix(dataset, shape, select, beside, notes, own_name, line)
+        yield from _matrix(dataset, shape, select, beside, notes, own_name, home, line)
+
+
+def _home_and_name(dataset: Any) -> tuple[str, str]:
+    """Give the path of a dataset's group, and its name: ``density (g/cm3)`` is one name, though h5py makes it two."""
+    above, _, name = str(dataset.name).rpartition("/")
+    home, _, start = above.rpartition("/")
+    if start.rfind("(") > start.rfind(")") and ")" in name and "(" not in name:
+        return home, f"{start}/{name}"
+    return above, netcdf.name_of(name)
 
 
 def _is_characters(dataset: Any) -> bool:
@@ -179,10 +187,12 @@ def _matrix(
     beside: Mapping[str, Any],
     notes: list[str],
     own_name: str,
+    home: str,
     line: tuple[int | Axis, ...],
 ) -> Iterator[Column]:
     place = str(dataset.name).lstrip("/")
-    given = next((names for names in _names_for(dataset, beside) if len(names) in shape), None)
+    candidates = _names_for(dataset, beside)
+    given = next((names for names in candidates if len(names) in shape), None)
     if given and shape[0] == shape[1] == len(given) > 1:
         notes.append(
             f"{place} {tuple(shape)} has as many rows as columns, so that its names may be those of either: not used "
@@ -190,11 +200,13 @@ def _matrix(
         )
         given = None
     elif given is None and line:
-        yield Column(dataset, own_name, select(*line))
+        yield Column(dataset, own_name, select(*line), home=home)
         return
     lies = bool(given) and len(given or ()) != shape[1]
     names = given or colour_order(own_name, shape[1])
     n = shape[0] if lies else shape[1]
+    if not names and not line and (lists := [len(texts) for texts in candidates if len(texts) > 1]):
+        notes.append(f"{place} {tuple(shape)} has {lists[0]} names, for neither its columns nor its rows: not used")
     if not names and any(quantity.rank(own_name) is not None for quantity in FEATURES):
         notes.append(f"{place} {tuple(shape)} has several values in a row, which are not named: not used")
     if not names and n > MAX_NAMELESS_COLUMNS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -10,9 +11,16 @@ from pathlib import Path
 from .attributes import first_text
 from .column import Column
 from .errors import ScanError
-from .features import DEPTH
+from .features import DEPTH, letters
 from .source import Source
 
+SCALES = {
+    "CCSF": ("ccsf", "mcd"),
+    "CSF-A": ("csfa", "mbsf"),
+    "CSF-B": ("csfb",),
+    "vertical depth": ("tvd", "trueverticaldepth"),
+}
+"""Depth scales (IODP's; mcd and mbsf were the names before), and the letters that tell them, in this order."""
 TRUE_VERTICAL = ("tvd", "tvdss", "ztvdss", "trueverticaldepth")
 
 
@@ -110,8 +118,29 @@ def _best(path: Path, members: list[Column], notes: list[str]) -> Source | None:
     return best
 
 
+def note_scales(depths: Iterable[Source], notes: list[str]) -> None:
+    """Say where the depths of a scan's tables are on different scales, by their names or units."""
+    scales: dict[str, Source] = {}
+    for depth in depths:
+        told = letters(f"{depth.column.name} {depth.unit or ''}")
+        if scale := next((scale for scale, words in SCALES.items() if any(word in told for word in words)), None):
+            scales.setdefault(scale, depth)
+    if len(scales) > 1:
+        named = ", ".join(f"{scale} in {depth.column.path}" for scale, depth in scales.items())
+        notes.append(
+            f"depths are on different scales ({named}), which can be metres apart: taken as they stand "
+            "(--map depth=PATH names another)"
+        )
+
+
 def _unit(column: Column) -> str | None:
     return column.unit if column.unit is not None else DEPTH.unit_in(column.name)
+
+
+def _unit_above(column: Column) -> str:
+    """Find what the group of a depth, or the file, says of the unit of all depths."""
+    groups = column.dataset.parent, column.dataset.file["/"]
+    return next((text for group in groups if (text := first_text(group, "depthunits", "depthunit"))), "")
 
 
 def _source(column: Column, notes: list[str]) -> Source | None:
@@ -121,6 +150,9 @@ def _source(column: Column, notes: list[str]) -> Source | None:
     factor = DEPTH.factor(unit or "")
     if factor is None:
         return None
+    if unit is None and (stated := _unit_above(column)):
+        notes.append(f"{column.path} gives no unit, but its group or the file says that depths are in {stated!r}")
+        return _source(replace(column, stated_unit=stated), notes)
     if unit is None:
         notes.append(f"{column.path} gives no unit: taken as metres")
     if first_text(column.dataset, "positive") == "up":  # CF: a height, of which the depth is the opposite

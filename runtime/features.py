@@ -116,7 +116,7 @@ def split_suffix(name: str) -> tuple[str, str]:
 
 _SUFFIX = re.compile(
     r"(.*?[^\s_.,])[\s_.,]+"
-    r"(k?m|cm|mm|ft|gm?[_/]?cc|g[_/]c3|gm?[_/]?cm\^?3|kg[_/]?m\^?3|k[_/]m3|cps|g?api|(?:10-?5_?)?si|iu)",
+    r"(k?m|cm|mm|ft|feet|(?:centi|milli)?met(?:re|er)s?|gm?[_/]?cc|g[_/]c3|gm?[_/]?cm\^?3|kg[_/]?m\^?3|k[_/]m3|cps|g?api|(?:10-?5_?)?si|iu)",
     re.IGNORECASE,
 )
 

@@ -12,6 +12,7 @@ from .selection import ACROSS, ROWS, Axis
 
 IMAGE = "line-scan image, averaged across its width"
 ORDERS = ("rgba", "bgra", "rgb", "bgr")
+_IMAGE_WORDS = ("rgb", "bgr", "image", "img", "colour", "color", "camera", "photo", "linescan", "lsimg", "pixel")
 MAX_ROW_BYTES = 1 << 25
 """Bytes of a row as float64 beyond which an image is no line scan."""
 
@@ -57,8 +58,22 @@ def image_columns(
     if width * n * 8 > MAX_ROW_BYTES:
         notes.append(f"{place} {tuple(shape)} has rows too wide for a line scan: not used")
         return []
-    channels = next((given for given in names if len(given) == n), None) or _order(dataset, n)
+    channels = next((given for given in names if len(given) == n), None)
+    if channels is None and not _is_image(dataset):
+        notes.append(
+            f"{place} {tuple(shape)} does not say that it is an image: not used (name it image or RGB, its channels in "
+            f"an attribute 'columns', or map them, as in --map R={place}:0)"
+        )
+        channels = [""] * n
+    channels = channels or _order(dataset, n)
     return [(name, (*axes, i) if last else (i, *axes)) for i, name in enumerate(channels)]
+
+
+def _is_image(dataset: Any) -> bool:
+    """Tell whether a dataset is an image: by its bytes, its name, or its class (HDF5 Image Specification)."""
+    if (dataset.dtype.kind == "u" and dataset.dtype.itemsize == 1) or first_text(dataset, "class") == "IMAGE":
+        return True
+    return any(word in letters(str(dataset.name)) for word in _IMAGE_WORDS)
 
 
 def _order(dataset: Any, n: int) -> list[str]:

@@ -191,15 +191,15 @@ def attribute_names(node: Any) -> list[str]:
     """
     if (names := _NAMES.get(node)) is not None:
         return names
-    attributes = node.attrs
-    if len(attributes) > MAX_ATTRIBUTES:
+    n = h5py.h5a.get_num_attrs(node.id)
+    if n > MAX_ATTRIBUTES:
         path = Path(node.file.filename)
         raise ScanError(
-            f"{path}: {place(node.name)} has {len(attributes):,} attributes, more than {MAX_ATTRIBUTES:,}: "
+            f"{path}: {place(node.name)} has {n:,} attributes, more than {MAX_ATTRIBUTES:,}: "
             "not a core scan, or damaged",
             path,
         )
-    names = _NAMES[node] = [name for name in attributes if isinstance(name, str)]
+    names = _NAMES[node] = [name for name in (node.attrs if n else ()) if isinstance(name, str)]
     return names
 
 

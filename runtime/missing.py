@@ -31,7 +31,8 @@ def without_sentinels(
     """
     if not declared and not np.fmin.reduce(values, axis=None, initial=np.inf) <= max(sentinels, default=-np.inf):
         return values  # nearly every block
-    bad = np.isin(values, np.array(sentinels, values.dtype))
+    marks = {*sentinels, *np.array(sentinels, np.float32).tolist()}  # which float64 may hold, too
+    bad = np.isin(values, np.array(sorted(marks), values.dtype))
     with np.errstate(over="ignore"):
         for fill in declared:
             bad |= values == values.dtype.type(fill)

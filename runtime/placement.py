@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .address import HOLE_PARTS, Codes, Texts, run_starts
+from .address import HOLE_PARTS, Codes, Texts, distinct_holes, run_starts
 from .column import Column
 from .errors import ScanError
 from .reading import read_numbers, read_texts
@@ -32,7 +32,7 @@ class Placement:
     parts : iterable of str
         The parts of the samples' address that the track has.
     constants : dict of str to str
-        Parts of the address that hold for the whole scan.
+        Parts of the address that hold for the whole track.
 
     Attributes
     ----------
@@ -61,7 +61,8 @@ class Placement:
                 table.path,
             )
         self._rows = table.only(self._parts)
-        self._single = {part: set[str]() for part in (*HOLE_PARTS, "core") if part in parts and part not in table.parts}
+        self._single = tuple(part for part in (*HOLE_PARTS, "core") if part in parts and part not in table.parts)
+        self._require_single({part: np.array([text]) for part, text in self._constants.items()}, self._constants)
         self._lock = Lock()
         self._codes = Codes()
         self._places = np.empty((0, 2))
@@ -79,7 +80,7 @@ class Placement:
         runs = {part: column[starts] for part, column in address.items()}
         constant = {part: np.full(len(starts), text) for part, text in self._constants.items()}
         with self._lock:
-            self._require_single(runs)
+            self._require_single(runs, self._single)
             codes = self._codes.encode([(constant | runs)[part] for part in self._parts], len(starts))
             keys = self._codes.keys()
             new = [self._rows.get(spelt(key), (np.nan, np.nan)) for key in keys[len(self._places) :]]
@@ -95,19 +96,38 @@ class Placement:
             self.unknown.update(name_of(self._parts, keys[code]) for code in lost)
         return np.where(beyond, np.nan, top + offset)
 
-    def _require_single(self, texts: Texts) -> None:
-        for part, found in self._single.items():
+    def _require_single(self, texts: Texts, parts: Iterable[str]) -> None:
+        """Make sure that all samples, of other tracks too, are from the one place that the table is of."""
+        for part in parts:
+            if part not in self.table.places:
+                continue
+            found = self.table.places[part]
             found.update(np.unique(texts[part]).tolist())
-            if len(found) > 1:
-                names = ", ".join(sorted(found)[:4])
+            if len(distinct := distinct_holes(found)) > 1:
+                names = ", ".join(sorted(distinct)[:4])
                 raise ScanError(
                     f"{self.table.path}: samples are from several places ({part} {names}), but "
                     f"{self.table.name} has no {part} beside it: add that column to the table of sections",
                     self.table.path,
                 )
 
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of the samples so far that have no depth."""
+        found = []
+        if self.n_unknown:
+            some = ", ".join(sorted(self.unknown)[:4])
+            found.append(f"no depth for {_samples(self.n_unknown)} of sections that {self.table.name} lacks ({some})")
+        if self.n_beyond:
+            found.append(f"no depth for {_samples(self.n_beyond)} beyond the ends of their sections")
+        return found
+
     def __str__(self) -> str:
         return f"placed by {self.table.name}"
+
+
+def _samples(n: int) -> str:
+    return f"{n:,} sample{'s' * (n != 1)}"
 
 
 class Unplaced(NamedTuple):
@@ -133,7 +153,7 @@ def find_restarts(tables: Iterable[Unplaced]) -> dict[frozenset[int], Restart]:
     for table in tables:
         if table.depth is None or table.depth.is_mapped or not table.says_section:
             continue
-        n = table.depth.column.length
+        n = min(column.length for column in (table.depth.column, *table.parts.values()))
         for start in range(0, n, BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, n)
             (numbers,) = read_numbers([table.depth.column], start, stop)

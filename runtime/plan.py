@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from .address import HOLE_PARTS
 from .features import FEATURE_NAMES, FEATURES
+from .missing import missing_bits
+from .policy import require_whole
 from .rows import BinWidth, Progress, Rows, rows_of
 from .scan import Scan, open_scan
 from .source import Source
+from .summary import OwnDepths
 from .track import Track
 
 MAX_STEPS = 1 << 18
@@ -62,8 +65,9 @@ def plan_of(
     """
     with open_scan(path, mapping) as scan:
         tracks = [_track(track, progress) for track in scan.tracks]
+        notes = [*scan.notes, *_unplaced(scan)]  # before the samples are placed, and counted, once more
         rows = rows_of(scan, progress, bin_width)
-        n_with, depth, found = _rows(rows, scan)
+        n_with, depth, found, restart = _rows(rows, scan, missing)
         effect = EFFECTS[missing]
         return {
             "scan": str(scan.path),
@@ -93,9 +97,13 @@ def plan_of(
                 for i, feature in enumerate(FEATURES)
             ],
             "tracks": tracks,
-            "notes": list(dict.fromkeys(scan.notes)),
+            "notes": [*notes, *([restart] if restart else [])],
             "unused": scan.unused,
         }
+
+
+def _unplaced(scan: Scan) -> list[str]:
+    return [note for track in scan.tracks if track.placement for note in track.placement.notes]
 
 
 def _layout(scan: Scan) -> list[str]:
@@ -174,15 +182,24 @@ class DepthSteps:
         return float(np.median(self._steps)) if len(self._steps) else None
 
 
-def _rows(rows: Rows, scan: Scan) -> tuple[list[int], list[float] | None, dict[str, set[str]]]:
-    """Count the rows that have each feature, and collect the holes, cores and sections that they come from."""
+def _rows(
+    rows: Rows, scan: Scan, missing: str
+) -> tuple[list[int], list[float] | None, dict[str, set[str]], str | None]:
+    """Count the rows that have each feature, and collect the holes, cores and sections that they come from.
+
+    With them comes what is to be said of the depths of a scan's own rows.
+    """
     n_with = np.zeros(len(FEATURES), np.int64)
-    depths = DepthSteps()
+    depths, ranges = DepthSteps(), OwnDepths()
     found: dict[str, set[str]] = {}
     for block in (read() for read in rows.blocks):
+        if missing == "error":
+            require_whole(block, missing_bits(block.features), scan.path)
         n_with += np.count_nonzero(np.isfinite(block.features), axis=0)
         if block.depth is not None:
             depths.add(block.depth)
+        if rows.bin_width is None:
+            ranges.add(block)
         parts: list[NDArray[np.str_]] = []
         for kind, names in (("holes", HOLE_PARTS), ("cores", ("core",)), ("sections", ("section",))):
             inner = [block.address[part] for part in names if part in block.address]
@@ -190,7 +207,7 @@ def _rows(rows: Rows, scan: Scan) -> tuple[list[int], list[float] | None, dict[s
             if inner:
                 keys = [tuple(map(str, key)) for key in np.unique(np.rec.fromarrays(parts)).tolist()]
                 found.setdefault(kind, set()).update(" ".join(filter(None, key)) for key in keys if key[-1])
-    return n_with.tolist(), depths.range, found
+    return n_with.tolist(), depths.range, found, ranges.note
 
 
 def _natural(name: str) -> list[tuple[str, int]]:

@@ -116,7 +116,7 @@ class MissingPolicy:
         lacks = missing != 0
         if lacks.any():
             if self.name == "error":
-                self._refuse(block, missing)
+                require_whole(block, missing, self._path)
             if self.name == "drop":
                 dropped = missing[lacks]
                 block, missing, implausible = block.take(~lacks), missing[~lacks], implausible[~lacks]
@@ -132,15 +132,25 @@ class MissingPolicy:
             embeddings[missing != 0] = np.nan
         return embeddings
 
-    def _refuse(self, block: Block, missing: NDArray[np.uint8]) -> None:
-        first = int(np.flatnonzero(missing)[0])
-        lacking = [name for i, name in enumerate(FEATURE_NAMES) if missing[first] & (1 << i)]
-        depth = f" ({block.depth[first]:.2f} m)" if block.depth is not None else ""
-        raise ScanError(
-            f"{self._path or 'the scan'}: row {block.first + first:,}{depth} lacks {', '.join(lacking)}: nothing was "
-            "written, as --missing error asks; nan, impute and drop go on",
-            self._path,
-        )
+
+def require_whole(block: Block, missing: NDArray[np.uint8], path: Path | None) -> None:
+    """Make sure that no row of a block lacks a feature.
+
+    Raises
+    ------
+    ScanError
+        If one does, by its bits in ``missing``: it names the first.
+    """
+    if not missing.any():
+        return
+    first = int(np.flatnonzero(missing)[0])
+    lacking = [name for i, name in enumerate(FEATURE_NAMES) if missing[first] & (1 << i)]
+    depth = f" ({block.depth[first]:.2f} m)" if block.depth is not None else ""
+    raise ScanError(
+        f"{path or 'the scan'}: row {block.first + first:,}{depth} lacks {', '.join(lacking)}: nothing was "
+        "written, as --missing error asks; nan, impute and drop go on",
+        path,
+    )
 
 
 def _centre(model: LithoModel) -> NDArray[np.float32]:

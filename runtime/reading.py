@@ -14,8 +14,11 @@ from .chunks import Order, read_window
 from .column import Column
 from .errors import DAMAGE, ScanError
 from .guard import advanced
-from .missing import FIRST_COLOUR, measurable
+from .missing import FIRST_COLOUR, SENTINELS, measurable
 from .selection import window_of
+
+NOTHING = ("nan", "NaN", "None")
+"""What becomes of a missing text where a table is written as text."""
 
 
 def load(dataset: Any, window: tuple[slice, ...], fields: list[str], *, order: Order | None = None) -> NDArray[Any]:
@@ -116,12 +119,12 @@ def _as_text(column: Column, stored: NDArray[Any]) -> NDArray[np.str_]:
 
 
 def _texts(stored: NDArray[Any]) -> NDArray[np.str_]:
-    if stored.dtype.kind == "f":
-        texts = [number_text(float(value)) for value in stored]
-    elif stored.dtype.kind in "iu":
-        return stored.astype(np.str_)
+    if stored.dtype.kind in "iuf":
+        write = number_text if stored.dtype.kind == "f" else str
+        texts = ["" if value in SENTINELS else write(value) for value in stored.tolist()]
     else:
         texts = [(decode(value) if isinstance(value, bytes) else str(value)).strip() for value in stored.tolist()]
+        texts = ["" if text in NOTHING else text for text in texts]
     return np.array(texts, np.str_)
 
 

@@ -107,12 +107,7 @@ def _left_out(summary: Summary) -> Iterator[str]:
         of = _by_feature(summary.rows.left_out, FEATURE_NAMES)
         yield f"{_count(summary.n_left_out, 'sample')} without a depth left out ({of})"
     for placement in (track.placement for track in summary.scan.tracks if track.placement):
-        n_unknown, n_beyond = placement.n_unknown, placement.n_beyond
-        if n_unknown:
-            some = ", ".join(sorted(placement.unknown)[:4])
-            yield f"no depth for {_count(n_unknown, 'sample')} of sections that {placement.table.name} lacks ({some})"
-        if n_beyond:
-            yield f"no depth for {_count(n_beyond, 'sample')} beyond the ends of their sections"
+        yield from placement.notes
     if summary.n_dropped:
         of = _by_feature(summary.dropped, FEATURE_NAMES)
         yield f"{_count(summary.n_dropped, 'row')} with a feature missing left out, as asked ({of})"

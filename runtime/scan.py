@@ -13,7 +13,7 @@ import h5py
 from .address import ADDRESS, HOLE_PARTS, Addresses, address_columns, constant_addresses
 from .column import Column
 from .contents import find_contents
-from .depth import choose_depth
+from .depth import choose_depth, note_scales
 from .errors import DAMAGE, ScanError
 from .filters import require_filters
 from .foreign import foreign_file, foreign_layout
@@ -115,7 +115,7 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
     tables = _tables(path, chosen)
     constants = constant_addresses(addresses, [(key[0], _datasets(features)) for key, features in tables], notes)
     homes = {key for key, _ in tables}
-    sections = SectionTable.find(path, [column for column in columns if column.table not in homes], notes)
+    sections = SectionTable.find(path, [column for column in columns if column.table not in homes], addresses, notes)
     alike = len({frozenset(features) for _, features in tables}) == 1
     neighbours = _Neighbours(columns)
     unplaced = []
@@ -146,6 +146,7 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
         tracks.append(track)
     if not any(track.length for track in tracks):
         raise ScanError(f"{path}: the features are there, but have no rows", path)
+    note_scales([track.depth for track in tracks if track.depth and not track.placement], notes)
     tracks, address = _share_address(tracks)
     used = {column.path for track in tracks for column in track.columns}
     if sections and any(track.placement for track in tracks):
@@ -155,8 +156,15 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
         tracks=tracks,
         address=address,
         notes=list(dict.fromkeys(notes)),
-        unused=[column.path for column in columns if column.name and column.path not in used],
+        unused=_unused(columns, used),
     )
+
+
+def _unused(columns: list[Column], used: set[str]) -> list[str]:
+    """List the columns that are not used; a matrix without names once, if nothing of it is."""
+    places = {column.place for column in columns if column.path in used}
+    unused = (column.path if column.name else column.place for column in columns if column.path not in used)
+    return [path for path in dict.fromkeys(unused) if path not in places]
 
 
 def _tables(path: Path, chosen: dict[int, list[Source]]) -> list[tuple[TableKey, dict[int, Source]]]:
@@ -197,11 +205,12 @@ class _Neighbours:
     def of(self, table: TableKey) -> tuple[list[Column], list[Column]]:
         """List the columns of a table, and those that may stand for it from above.
 
-        Those are the columns of the same length in the group above, and the variables along the same netCDF dimension.
+        Those are the columns of the same length in the group above, or the variables along the same netCDF dimension;
+        of an unlimited one some may be written further than others.
         """
         place, length, dimension = table
         if dimension is not None:
-            near = [column for column in self._dimensions[dimension] if column.length == length]
+            near = [column for column in self._dimensions[dimension] if column.length >= length]
         else:
             near = self._groups.get((place.rpartition("/")[0], length), []) if place else []
         return self._tables[table], [column for column in near if column.table != table]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .address import address_columns
+from .address import HOLE_PARTS, Addresses, address_columns
 from .column import Column
 from .errors import ScanError
 from .features import DEPTH, Quantity
@@ -73,6 +73,9 @@ class SectionTable:
         Top depth and length (m; NaN where it is not said) of each section, by its address.
     columns : frozenset of str
         Paths of all columns beside it.
+    places : dict of str to set of str
+        The hole, the core, ... that it is of, where it has no column for that: what is said of it, and of the samples
+        that it places.
     """
 
     path: Path
@@ -80,10 +83,13 @@ class SectionTable:
     parts: tuple[str, ...]
     rows: dict[Key, tuple[float, float]]
     columns: frozenset[str]
+    places: dict[str, set[str]]
 
     @classmethod
-    def find(cls, path: Path, columns: list[Column], notes: list[str]) -> SectionTable | None:
+    def find(cls, path: Path, columns: list[Column], addresses: Addresses, notes: list[str]) -> SectionTable | None:
         """Find the one table among columns, of which none belongs to a feature's table, that gives sections' tops.
+
+        One that has offsets in the sections, too, is of samples. ``addresses`` tells what the file says of its groups.
 
         Raises
         ------
@@ -96,17 +102,24 @@ class SectionTable:
         found = []
         for members in tables.values():
             address, said = address_columns(members), list[str]()
-            if "section" in address and (top := find_quantity(TOP, members, said)):
+            is_of_samples = any(OFFSET.rank(column.name) is not None for column in members)
+            if "section" in address and not is_of_samples and (top := find_quantity(TOP, members, said)):
                 found.append((top, address, members))
                 notes += said
         if len(found) > 1:
             names = ", ".join(top.column.path for top, _, _ in found[:4])
             raise ScanError(f"{path}: {names} could all be the sections' top depths: keep one table of sections", path)
-        return cls._read(path, *found[0], notes) if found else None
+        return cls._read(path, *found[0], addresses, notes) if found else None
 
     @classmethod
     def _read(
-        cls, path: Path, top: Source, address: dict[str, Column], members: list[Column], notes: list[str]
+        cls,
+        path: Path,
+        top: Source,
+        address: dict[str, Column],
+        members: list[Column],
+        addresses: Addresses,
+        notes: list[str],
     ) -> SectionTable:
         n = top.column.length
         if n > MAX_SECTIONS:
@@ -123,7 +136,14 @@ class SectionTable:
             for *key, top_depth, extent in zip(*texts, tops.tolist(), lengths.tolist(), strict=True):
                 if np.isfinite(top_depth):
                     _put(rows, spelt(key), (top_depth, extent), path, tuple(address))
-        return cls(path, top.column.path, tuple(address), rows, frozenset(column.path for column in members))
+        home = top.column.table[0]
+        stated = addresses.named(home) | addresses.attributed(home)
+        places = {
+            part: {stated[part]} if part in stated else set[str]()
+            for part in (*HOLE_PARTS, "core")
+            if part not in address
+        }
+        return cls(path, top.column.path, tuple(address), rows, frozenset(column.path for column in members), places)
 
     def only(self, parts: tuple[str, ...]) -> dict[Key, tuple[float, float]]:
         """Give the rows by some of the parts alone.

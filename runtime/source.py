@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -73,6 +74,9 @@ def choose_sources(
     chosen: dict[int, list[Source]] = {}
     unfit: dict[int, Column] = {}
     mapped = mapped_columns(path, columns, mapping)
+    beside: dict[object, set[str]] = {}
+    for column in columns:
+        beside.setdefault(column.table, set()).add(column.name.strip())
     for i, feature in enumerate(FEATURES):
         if i in mapped:
             chosen[i] = [_mapped_source(feature, column, notes) for column in mapped[i]]
@@ -86,7 +90,7 @@ def choose_sources(
                         f"{column.path} is a point sensor's {feature.name}, which is not comparable: left out "
                         f"(--map takes it)"
                     )
-            elif _is_lab_colour(column, columns):
+            elif _is_lab_colour(column, beside[column.table]):
                 notes.append(f"{column.path} stands beside L and a: taken for L*a*b* colour, not for {feature.name}")
             elif not column.is_number:
                 unfit[i] = column
@@ -95,7 +99,7 @@ def choose_sources(
             elif (source := _source(feature, column)) is not None:
                 candidates.append((rank, source))
         if candidates:
-            chosen[i] = _best(path, feature, candidates, addresses, notes)
+            chosen[i] = _best(path, feature, candidates, columns, addresses, notes)
     for i, column in unfit.items():
         kind = "text" if column.is_text else str(column.dtype)
         if i in chosen:
@@ -125,15 +129,21 @@ def _why_not(feature: Quantity, column: Column) -> str:
 
 
 def _best(
-    path: Path, feature: Quantity, candidates: list[tuple[int, Source]], addresses: Addresses, notes: list[str]
+    path: Path,
+    feature: Quantity,
+    candidates: list[tuple[int, Source]],
+    columns: list[Column],
+    addresses: Addresses,
+    notes: list[str],
 ) -> list[Source]:
     """Take the best-named candidate of each hole, core or section; refuse where two are equally good for one."""
     candidates.sort(key=lambda candidate: candidate[0])
-    same_data: set[object] = set()
-    for candidate in list(candidates):
-        if candidate[1].column.identity in same_data:  # a link to what a better name leads to
-            candidates.remove(candidate)
-        same_data.add(candidate[1].column.identity)
+    same_data: dict[object, list[tuple[int, Source]]] = {}
+    for candidate in candidates:
+        same_data.setdefault(candidate[1].column.identity, []).append(candidate)
+    if len(same_data) < len(candidates):  # links: a single one may stand apart from the depth
+        sizes = Counter(column.table for column in columns)
+        candidates = [max(links, key=lambda link: sizes[link[1].column.table]) for links in same_data.values()]
     best_rank, best_parts = candidates[0][0], addresses.key(candidates[0][1].column.table[0])[0]
     taken: dict[object, tuple[int, Source]] = {}
     passed_over: list[tuple[Source, Source]] = []
@@ -184,11 +194,10 @@ def _mapped_source(feature: Quantity, column: Column, notes: list[str]) -> Sourc
     return Source(column, source.unit, source.factor, is_mapped=True)
 
 
-def _is_lab_colour(column: Column, columns: list[Column]) -> bool:
-    if letters(column.name) != "b":
+def _is_lab_colour(column: Column, beside: set[str]) -> bool:
+    if letters(column.name) != "b" or "a" not in map(letters, beside):
         return False
-    beside = {letters(other.name) for other in columns if other.table == column.table}
-    return "a" in beside and "r" not in beside
+    return "r" not in map(letters, beside) or (column.name.strip() == "b" and {"a", "B"} <= beside)
 
 
 def _unit(feature: Quantity, column: Column) -> str | None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .address import run_starts
+from .binning import Block
 from .features import FEATURE_NAMES
 from .missing import bit_counts
 from .policy import Embedded, MissingPolicy
@@ -18,6 +19,25 @@ from .scan import Scan
 
 def _per_feature() -> NDArray[np.int64]:
     return np.zeros(len(FEATURE_NAMES), np.int64)
+
+
+class OwnDepths:
+    """Looks whether the depths of a scan's own rows start again with each section; bins see to it themselves."""
+
+    def __init__(self) -> None:
+        self._ranges = DepthRanges()
+
+    def add(self, block: Block) -> None:
+        """Add some rows."""
+        if block.depth is not None:
+            starts = run_starts(list(block.address.values()), len(block))
+            self._ranges.add({part: texts[starts] for part, texts in block.address.items()}, starts, block.depth)
+
+    @property
+    def note(self) -> str | None:
+        """What a user should know of them; None where that is nothing."""
+        restart = self._ranges.restart()
+        return f"{restart}: rows of equal depth are from different places" if restart else None
 
 
 @dataclass(repr=False)
@@ -61,7 +81,7 @@ class Summary:
     n_implausible: NDArray[np.int64] = field(default_factory=_per_feature)
     highest: NDArray[np.float32] = field(default_factory=lambda: np.full(len(FEATURE_NAMES), -np.inf, np.float32))
     depth_range: tuple[float, float] | None = None
-    _ranges: DepthRanges = field(default_factory=DepthRanges)
+    _depths: OwnDepths = field(default_factory=OwnDepths)
 
     def __repr__(self) -> str:
         bins = "" if self.bin_width is None else f" in bins of {self.bin_width:g} m"
@@ -80,9 +100,7 @@ class Summary:
     @property
     def notes(self) -> list[str]:
         """What was found on the way, beyond the scan's notes; complete when all rows have been taken."""
-        restart = self._ranges.restart()
-        said = f"{restart}: rows of equal depth are from different places" if restart else ""
-        return [note for note in (said, self.policy.note) if note]
+        return [note for note in (self._depths.note, self.policy.note) if note]
 
     def take(self, done: Embedded) -> None:
         """Count some rows."""
@@ -92,9 +110,8 @@ class Summary:
         self.n_dropped += len(done.dropped)
         self.dropped += bit_counts(done.dropped)
         self.n_implausible += bit_counts(done.implausible)
-        if self.bin_width is None and depth is not None:  # bins see to it themselves
-            starts = run_starts(list(done.block.address.values()), len(depth))
-            self._ranges.add({part: texts[starts] for part, texts in done.block.address.items()}, starts, depth)
+        if self.bin_width is None:
+            self._depths.add(done.block)
         self.n_nan += int(np.isnan(done.embeddings[:, 0]).sum())
         self.highest = np.fmax(self.highest, done.block.extremes.highest)
         if depth is not None and not np.isnan(depth).all():

@@ -331,6 +331,17 @@ def test_netcdf_with_packing_fills_and_a_coordinate(path: Path) -> None:
     assert of_block(block, 4) == pytest.approx(binned(DEPTH[unsigned != 255], unsigned[unsigned != 255]), rel=1e-6)
 
 
+def test_an_unlimited_dimension_may_be_written_further_for_one_variable(path: Path) -> None:
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("obs", None)
+        for name, n in (("depth", 10), ("core", 10), ("MS", 5)):
+            file.createVariable(name, "f8", ("obs",))[:] = np.arange(n)
+    block, _ = read(path)
+    assert block.depth is not None
+    np.testing.assert_array_equal(block.depth, np.arange(5.0))
+    assert block.address["core"].tolist() == list("01234")
+
+
 def test_a_ragged_netcdf_has_its_holes(path: Path) -> None:
     sizes = [30, 0, 20]
     with netCDF4.Dataset(path, "w") as file:

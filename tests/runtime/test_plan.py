@@ -132,3 +132,16 @@ def test_a_scan_without_depth_has_a_plan(flat_scan: Path) -> None:
         "samples_without_depth": 0,
     }
     assert plan["tracks"][0]["depth"] is None
+
+
+def test_a_plan_says_of_own_rows_what_the_run_says(tmp_path: Path) -> None:
+    path = tmp_path / "sections.h5"
+    with h5py.File(path, "w") as file:
+        file["MS"], file["depth"], file["section"] = np.ones(30), np.tile(np.arange(15) * 0.1, 2), np.repeat([1, 2], 15)
+    notes = plan_of(path, bundle="semisup", missing="nan")["notes"]
+    assert any(note.startswith("depths start again near 0 with each section (2 of 2): rows of equal") for note in notes)
+
+
+def test_a_plan_ends_as_a_run_that_may_miss_nothing(holes: Path) -> None:
+    with pytest.raises(ScanError, match=r"row 0 \(0\.00 m\) lacks Magnetic susceptibility .* as --missing error asks"):
+        plan_of(holes, bundle="semisup", missing="error")

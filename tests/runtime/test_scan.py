@@ -365,3 +365,49 @@ def test_a_map_that_leads_nowhere(write_scan: WriteScan, mapping: dict[str, str]
     with pytest.raises(ScanError, match=message):
         with open_scan(write_scan({"R": np.ones(3), "name": np.array([b"a", b"b", b"c"])}), mapping):
             pass
+
+
+@pytest.mark.parametrize("make", [lambda file: h5py.SoftLink("/run/MS"), lambda file: file["run/MS"]])
+def test_a_lone_link_does_not_part_a_column_from_its_table(tmp_path: Path, make: Callable[[Any], Any]) -> None:
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        for name in ("MS", "R", "depth"):
+            file[f"run/{name}"] = np.arange(3.0)
+        file["best/MS"] = make(file)
+    with open_scan(tmp_path / "scan.h5") as scan:
+        (track,) = scan.tracks
+        assert [source.column.path for source in track.features.values()] == ["run/MS", "run/R"]
+
+
+def test_lab_colour_beside_rgb_is_told_by_its_case(write_scan: WriteScan) -> None:
+    with open_scan(write_scan({name: np.full(3, 90.0) for name in ("R", "G", "B", "L", "a", "b")})) as scan:
+        assert [source.column.path for source in scan.tracks[0].features.values()] == ["R", "G", "B"]
+
+
+def test_a_slash_in_a_columns_unit_does_not_part_its_name(write_scan: WriteScan) -> None:
+    path = write_scan({"Bulk density (kg/m3)": np.full(3, 1900.0), "NGR (counts/s)": np.ones(3), "depth": np.ones(3)})
+    with open_scan(path) as scan:
+        np.testing.assert_array_equal(values_of(scan)[:, 0], [1.9] * 3)
+        assert scan.tracks[0].depth is not None
+        assert scan.unused == []
+
+
+def test_columns_that_have_no_names_are_listed_once(write_scan: WriteScan) -> None:
+    with open_scan(write_scan({"MS": np.ones(5), "colours": np.ones((5, 3))})) as scan:
+        assert scan.unused == ["colours"]
+
+
+def test_names_that_fit_no_side_of_a_matrix_are_said(write_scan: WriteScan) -> None:
+    path = write_scan({"data": np.ones((9, 4))}, attrs={"data@columns": ["MS", "R", "depth"]})
+    with pytest.raises(ScanError, match=r"data \(9, 4\) has 3 names, for neither its columns nor its rows"):
+        with open_scan(path):
+            pass
+
+
+def test_a_cube_that_is_no_image_is_not_taken_for_colour(write_scan: WriteScan) -> None:
+    cube = np.arange(5 * 4 * 3.0).reshape(5, 4, 3)
+    path = write_scan({"MS": np.ones(5), "acceleration": cube})
+    with open_scan(path) as scan:
+        assert list(scan.sources) == [1]
+        assert any(note.startswith("acceleration (5, 4, 3) does not say that it is an image") for note in scan.notes)
+    with open_scan(path, {"G": "acceleration:1"}) as scan:
+        np.testing.assert_array_equal(values_of(scan)[:, 4], cube[:, :, 1].mean(axis=1))

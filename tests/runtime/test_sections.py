@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from lithovae.runtime import ScanError
 from lithovae.runtime import track as track_module
 from lithovae.runtime.cli import app
+from lithovae.runtime.plan import plan_of
 from lithovae.runtime.scan import open_scan
 
 Floats = NDArray[np.float64]
@@ -169,3 +170,26 @@ def test_threads_may_place_together(write_scan: WriteScan) -> None:
     np.testing.assert_allclose(depth, np.where(core < 50, core * 10 + offset, np.nan))
     assert placement.n_unknown == np.count_nonzero(core >= 50)
     assert len(placement.unknown) == 10
+
+
+@pytest.mark.parametrize("home", ["sections", "U1482A/sections"])
+def test_groups_of_several_holes_need_a_table_that_tells_them_apart(write_scan: WriteScan, home: str) -> None:
+    data = {name.replace("sections", home): values for name, values in SECTIONS.items()}
+    data |= {name.replace("MST", "U1482B"): values for name, values in SAMPLES.items()}
+    if home == "sections":
+        np.testing.assert_allclose(depths(write_scan(data)), PLACED)
+        data |= {name.replace("MST", "U1482A"): values for name, values in SAMPLES.items()}
+    with pytest.raises(ScanError, match=r"from several places \(hole U1482A, U1482B\), but .* has no hole beside it"):
+        depths(write_scan(data))
+
+
+def test_a_table_of_discrete_samples_is_no_table_of_sections(write_scan: WriteScan) -> None:
+    data = {"MST/MS": np.ones(3), "MST/depth": np.arange(3.0), "MST/core": np.ones(3, int)}
+    mad = {"MAD/core": [1, 1], "MAD/section": [1, 1], "MAD/Offset (cm)": [10.0, 20.0], "MAD/Top depth (m)": [1, 2]}
+    np.testing.assert_array_equal(depths(write_scan(data | mad)), np.arange(3.0))
+
+
+def test_a_plan_says_which_samples_have_no_place(write_scan: WriteScan) -> None:
+    path = write_scan(SECTIONS | SAMPLES | {"MST/section": np.array([b"7", b"1", b"CC", b"1", b"1"])})
+    notes = plan_of(path, bundle="semisup", missing="nan")["notes"]
+    assert "no depth for 1 sample of sections that sections/Top depth CSF-A (m) lacks (core 2 section 7)" in notes

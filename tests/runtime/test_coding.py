@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lithovae.runtime.scan import open_scan
+
+WriteScan = Callable[..., Path]
+
+
+def susceptibility(path: Path) -> list[float]:
+    with open_scan(path) as scan:
+        (stretch,) = scan.tracks[0].stretches()
+        return np.asarray(stretch.features[1], float).tolist()
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", ">f8"])
+def test_sentinels_are_known_after_a_change_of_type(write_scan: WriteScan, dtype: str) -> None:
+    narrow = np.array([-999, -999.25, -999.99, -9999, 5], "f2" if dtype == "f2" else "f4")
+    values: NDArray[Any] = narrow.astype(dtype)
+    np.testing.assert_equal(susceptibility(write_scan({"MS": values})), [np.nan] * 4 + [5])
+
+
+@pytest.mark.parametrize("attribute", ["_FillValue", "missing_value", "nodata", "NODATA_value", "null_value"])
+def test_a_fill_may_be_declared_by_any_of_its_names(write_scan: WriteScan, attribute: str) -> None:
+    path = write_scan({"MS": np.array([7, -32768, 8], "i4")}, attrs={f"MS@{attribute}": -32768})
+    np.testing.assert_equal(susceptibility(path), [7, np.nan, 8])
+
+
+def test_a_valid_range_of_unsigned_bytes_is_unsigned_too(tmp_path: Path) -> None:
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        file["MS"] = np.array([0, -56, -1, 100], "i1")
+        file["MS"].attrs["_Unsigned"] = "true"
+        file["MS"].attrs["valid_range"] = np.array([0, -2], "i1")
+    np.testing.assert_equal(susceptibility(path), [0, 200, np.nan, 100])
