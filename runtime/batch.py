@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .command import complain, say
-from .errors import InputError, LithoError, OutputError
+from . import guard
+from .bounds import advanced
+from .command import complain, explained, say
+from .errors import InputError, OutputError
 from .features import FEATURE_NAMES
-from .guard import Scans, advanced
 from .summary import Summary
 
 
@@ -49,18 +50,23 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[..., Summar
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {folder}: {error.strerror}", folder) from error
-    guarded = Scans(scans)
-    for scan in guarded:
+    begun, done = guard.several()
+    failed = [scan for scan in scans if str(scan) in begun - done]
+    for scan in scans:
+        if str(scan) in begun:  # by a child that a scan has killed
+            continue
+        guard.reading(scan)
         out = folder / f"{scan.stem}.npz"
         try:
             summary = embed(scan, out, progress=_silent)
-        except LithoError as error:
-            complain(str(error))
+        except Exception as error:  # whatever it is, it is this scan's: the others go on
+            complain(explained(error))
+            failed.append(scan)
         else:
-            guarded.done()
+            guard.done(scan)
             missing = [f"{name} {n:,}" for name, n in zip(FEATURE_NAMES, summary.n_missing.tolist(), strict=True) if n]
             say(f"wrote  {out}: {summary.n_rows:,} rows{'; missing: ' * bool(missing)}{', '.join(missing)}")
-    return guarded.failed
+    return failed
 
 
 def _silent(items: Iterable[Any], label: str, total: int, size: Callable[[Any], int]) -> Iterator[Any]:

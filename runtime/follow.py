@@ -12,10 +12,10 @@ from pathlib import Path
 from types import FrameType
 
 from .binning import Block
+from .bounds import advanced
 from .errors import ScanError
 from .features import FEATURES
 from .growth import Given, GrowingBins, GrowingRows, Growth
-from .guard import advanced
 from .model import LithoModel
 from .pipeline import about
 from .policy import Missing, MissingPolicy

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from . import guard
 from .errors import OutputError
 from .features import FEATURE_NAMES
 from .output import require_writable
@@ -88,6 +89,7 @@ class GrowingFile:
         if self._file is not None:
             return
         self._parts = parts
+        guard.keeping(self.path)
         try:
             self._file = h5py.File(self.path, "x", libver=("v110", "v110"))
         except OSError as error:
