@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import guard
+from .bounds import advanced
 from .checksum import combine, crc32
 from .errors import OutputError
 
@@ -51,20 +51,22 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
         If the folder is not there or cannot be written to.
     """
     path = require_writable(path)
-    try:
-        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.absolute().parent)
-    except OSError as error:
-        raise OutputError(f"cannot write in {path.absolute().parent}: {error.strerror}", path) from error
+    partial = path.with_name(f".{path.name}.{os.urandom(4).hex()}.partial")
     guard.writing(partial)
-    try:
-        with os.fdopen(handle, "w+b") as file:
+    try:  # from before it is there: an interrupt may come at any moment
+        try:
+            file = open(partial, "x+b")
+        except OSError as error:
+            raise OutputError(f"cannot write in {path.parent}: {error.strerror}", path) from error
+        with file:
             yield file
-        os.chmod(partial, 0o666 & ~_umask())  # mkstemp's files are for their owner alone
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave zeros under the final name: that is on the disk sooner
         os.replace(partial, path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}", path) from error
     finally:
-        Path(partial).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -180,6 +182,7 @@ class _Member:
         headers = self.headers(place)
         n_bytes, target = self.n_rows * self.row_bytes, place + len(headers)
         for start in range(0, n_bytes if target < self.first else 0, _MOVE):
+            advanced()
             file.seek(self.first + start)
             moved = file.read(min(_MOVE, n_bytes - start))
             file.seek(target + start)
@@ -202,9 +205,3 @@ def _reserve(file: IO[bytes], n_bytes: int) -> None:
         number = ctypes.get_errno()
         if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise OSError(number, os.strerror(number))
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +115,36 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
         with open("/dev/full", "wb", buffering=0) as full:
             full.write(b"x")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_at_any_moment_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    for module, name in ((output.guard, "writing"), (os, "fsync"), (os, "replace")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, interrupted)
+            with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "out") as file:
+                file.write(b"half")
+        assert list(tmp_path.iterdir()) == [], name
+
+
+def test_a_result_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[int, bool]] = []
+
+    def fsync(handle: int, real: Callable[[int], None] = os.fsync) -> None:
+        real(handle)
+        synced.append((os.fstat(handle).st_size, (tmp_path / "out").exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with whole_file(tmp_path / "out") as file:
+        file.write(b"all of it")
+    assert synced == [(9, False)]
+
+
+def test_rows_that_move_up_are_steps_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    monkeypatch.setattr(output, "advanced", lambda: steps.append(1))
+    with npz_stream(tmp_path / "out.npz", 1 << 20, {"x": (np.uint8, None), "y": (np.int64, None)}, fewer=True) as out:
+        out.write(out.pack(x=np.zeros(1 << 19), y=np.zeros(1 << 19)))
+    assert len(steps) == 4
