@@ -6,11 +6,12 @@ import ctypes
 import errno
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from .checksum import combine, crc32
 from .errors import OutputError
 
 _MOVE = 1 << 20
+_WRITE_BACK = 1 << 24
+"""Bytes after which the system is asked to bring them to the disk: then there is little to wait for at the end."""
 
 
 def require_writable(path: str | Path) -> Path:
@@ -55,7 +58,7 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
     guard.writing(partial)
     try:  # from before it is there: an interrupt may come at any moment
         try:
-            file = open(partial, "x+b")
+            file = open(partial, "x+b")  # noqa: SIM115 (closed below)
         except OSError as error:
             raise OutputError(f"cannot write in {path.parent}: {error.strerror}", path) from error
         with file:
@@ -108,7 +111,7 @@ class NpzStream:
         self._file, self._n_rows = file, n_rows
         self._members: dict[str, _Member] = {}
         self._whole: dict[str, NDArray[Any]] = {}
-        end = 0
+        end = self._n_waiting = 0
         for name, (dtype, width) in members.items():
             member = self._members[name] = _Member(name, np.dtype(dtype), width, end)
             end = member.first + n_rows * member.row_bytes
@@ -131,6 +134,10 @@ class NpzStream:
             self._file.write(content)
             member.n_rows += packed.n_rows
             member.crc = combine(member.crc, crc, len(content))
+            self._n_waiting += len(content)
+        if self._n_waiting >= _WRITE_BACK:
+            self._n_waiting = 0
+            _write_back(self._file)
 
     def add(self, name: str, array: NDArray[Any]) -> None:
         """Add a small member as a whole."""
@@ -197,11 +204,24 @@ def _reserve(file: IO[bytes], n_bytes: int) -> None:
 
     Not by `os.posix_fallocate`: where the file system cannot, that writes every block.
     """
+    if n_bytes and (fallocate := _of_libc("fallocate64")):
+        if fallocate(file.fileno(), 0, ctypes.c_int64(0), ctypes.c_int64(n_bytes)):
+            number = ctypes.get_errno()
+            if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise OSError(number, os.strerror(number))
+
+
+def _write_back(file: IO[bytes]) -> None:
+    """Let the system begin to bring a file to the disk, and do not wait for it. What fails, `os.fsync` will say."""
+    if sync := _of_libc("sync_file_range"):
+        everything, sync_file_range_write = ctypes.c_int64(0), 2  # <fcntl.h>
+        sync(file.fileno(), everything, everything, sync_file_range_write)
+
+
+@cache
+def _of_libc(name: str) -> Callable[..., int] | None:
+    """Give a function of the C library that only Linux has; None elsewhere."""
     try:
-        fallocate = ctypes.CDLL(None, use_errno=True).fallocate64
-    except (OSError, AttributeError, TypeError):  # not Linux with glibc
-        return
-    if n_bytes and fallocate(file.fileno(), 0, ctypes.c_int64(0), ctypes.c_int64(n_bytes)):
-        number = ctypes.get_errno()
-        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise OSError(number, os.strerror(number))
+        return cast(Callable[..., int], getattr(ctypes.CDLL(None, use_errno=True), name))
+    except (OSError, AttributeError, TypeError):
+        return None

@@ -148,3 +148,16 @@ def test_rows_that_move_up_are_steps_forward(tmp_path: Path, monkeypatch: pytest
     with npz_stream(tmp_path / "out.npz", 1 << 20, {"x": (np.uint8, None), "y": (np.int64, None)}, fewer=True) as out:
         out.write(out.pack(x=np.zeros(1 << 19), y=np.zeros(1 << 19)))
     assert len(steps) == 4
+
+
+@pytest.mark.parametrize("libc", ["its own", "without what only Linux has"])
+def test_a_result_is_the_same_whatever_the_c_library_offers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, libc: str
+) -> None:
+    monkeypatch.setattr(output, "_WRITE_BACK", 100)
+    if libc != "its own":
+        monkeypatch.setattr(output, "_of_libc", lambda name: None)
+    with npz_stream(tmp_path / "out.npz", 90, {"x": (np.float64, 2)}) as stream:
+        for start in range(0, 90, 30):
+            stream.write(stream.pack(x=np.arange(2.0 * start, 2.0 * start + 60).reshape(30, 2)))
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npz")["x"].ravel(), np.arange(180.0))
