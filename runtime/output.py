@@ -204,11 +204,11 @@ def _reserve(file: IO[bytes], n_bytes: int) -> None:
 
     Not by `os.posix_fallocate`: where the file system cannot, that writes every block.
     """
-    if n_bytes and (fallocate := _of_libc("fallocate64")):
-        if fallocate(file.fileno(), 0, ctypes.c_int64(0), ctypes.c_int64(n_bytes)):
-            number = ctypes.get_errno()
-            if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise OSError(number, os.strerror(number))
+    fallocate = _of_libc("fallocate64")
+    if n_bytes and fallocate and fallocate(file.fileno(), 0, ctypes.c_int64(0), ctypes.c_int64(n_bytes)):
+        number = ctypes.get_errno()
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OSError(number, os.strerror(number))
 
 
 def _write_back(file: IO[bytes]) -> None:
