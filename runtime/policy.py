@@ -135,9 +135,10 @@ class MissingPolicy:
         first = int(np.flatnonzero(missing)[0])
         lacking = [name for i, name in enumerate(FEATURE_NAMES) if missing[first] & (1 << i)]
         depth = f" ({block.depth[first]:.2f} m)" if block.depth is not None else ""
+        row = "a row" if block.first is None else f"row {block.first + first:,}"
         raise ScanError(
-            f"{self._path or 'the scan'}: row {block.first + first:,}{depth} lacks {', '.join(lacking)}: nothing was "
-            "written, as --missing error asks; nan, impute and drop go on",
+            f"{self._path or 'the scan'}: {row}{depth} lacks {', '.join(lacking)}: the run stops there, as --missing "
+            "error asks; nan, impute and drop go on",
             self._path,
         )
 
