@@ -242,7 +242,7 @@ def _stop_signals() -> Iterator[list[int]]:
         return
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     handlers = {number: signal.getsignal(number) for number in numbers}
-    before = {number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN}
+    before = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
 
     def catch(number: int, frame: FrameType | None) -> None:
         nonlocal first

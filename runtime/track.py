@@ -24,8 +24,9 @@ MAX_BLOCK_ROWS = 1 << 20
 MAX_BLOCK_BYTES = 1 << 25
 ROWS_IN_FLIGHT = 1 << 21
 """Rows that are in memory at once, however many threads there are: at 100 bytes or so each."""
-BYTES_IN_FLIGHT = 1 << 28
-"""Bytes that are read at once, however many threads there are: at up to four times as much for what is made of them."""
+BYTES_IN_FLIGHT = 1 << 27
+"""Bytes that are read at once, however many threads there are. Inflating, shuffling back and turning a table on its side
+take up to five times as much, which has to stay below `lithovae.runtime.bounds.MEMORY`."""
 
 
 def blocks_in_flight(threads: int, rows: int, n_bytes: int = 1) -> int:
