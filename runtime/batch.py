@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .command import complain
-from .errors import InputError, LithoError, OutputError
-from .guard import Scans, advanced
+from . import guard
+from .bounds import advanced
+from .command import complain, explained
+from .errors import InputError, OutputError
 from .report import conclude_one
 from .summary import Summary
 
@@ -49,17 +50,22 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[..., Summar
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {folder}: {error.strerror}", folder) from error
-    guarded = Scans(scans)
-    for scan in guarded:
+    begun, done = guard.several()
+    failed = [scan for scan in scans if str(scan) in begun - done]
+    for scan in scans:
+        if str(scan) in begun:  # by a child that a scan has killed
+            continue
+        guard.reading(scan)
         out = folder / f"{scan.stem}.npz"
         try:
             summary = embed(scan, out, progress=_silent)
-        except LithoError as error:
-            complain(str(error))
+        except Exception as error:  # whatever it is, it is this scan's: the others go on
+            complain(explained(error))
+            failed.append(scan)
         else:
-            guarded.done()
+            guard.done(scan)
             conclude_one(summary, out)
-    return guarded.failed
+    return failed
 
 
 def _silent(items: Iterable[Any], label: str, total: int, size: Callable[[Any], int]) -> Iterator[Any]:

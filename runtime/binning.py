@@ -32,8 +32,8 @@ class Block:
         Where each row comes from.
     samples : ndarray of shape (n, 6), int64, or None
         Samples behind each feature; None where the rows are the scan's own.
-    first : int
-        Number of the first of them among all rows.
+    first : int or None
+        Number of the first of them among all rows; None where it is not known.
     known : Extremes, optional
         Their `extremes`, where they are known already.
     """
@@ -42,7 +42,7 @@ class Block:
     depth: NDArray[np.float64] | None
     address: dict[str, NDArray[np.str_]]
     samples: NDArray[np.int64] | None = None
-    first: int = 0
+    first: int | None = None
     known: Extremes | None = None
 
     @cached_property
@@ -179,5 +179,5 @@ class Binning:
             address[part] = np.array([*texts, whole], np.str_)[labels[:, i]]  # the last is for code -1
         with np.errstate(over="ignore"):  # a mean beyond float32 becomes infinite, and so missing
             features = bins.mean(rows).astype(np.float32)
-        first = rows.indices(len(bins))[0] if isinstance(rows, slice) else 0
+        first = rows.indices(len(bins))[0] if isinstance(rows, slice) else None
         return Block(features, bins.depth[rows], address, bins.count[rows], first)

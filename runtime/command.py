@@ -11,8 +11,9 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from .errors import LithoError
-from .guard import advanced, guarded
+from .bounds import advanced
+from .errors import LithoError, unexpected
+from .guard import guarded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,9 +31,12 @@ def run_guarded(app: Callable[[], object]) -> NoReturn:
     """Run a command-line application in a process of its own, whose death is told in one clear line, and exit."""
     try:
         status = guarded(app, complain)
-    except LithoError as error:
-        complain(str(error))
+    except (LithoError, OSError) as error:  # the system may refuse another process
+        complain(explained(error))
         status = 1
+    except KeyboardInterrupt:  # a second one, when the first had ended the child already
+        _complain_interrupted()
+        status = 130
     sys.exit(status)
 
 
@@ -56,10 +60,8 @@ def clear_errors(extra: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:
                 signal.signal(signal.SIGHUP, _terminate)
             try:
                 return command(*args, **kwargs)
-            except LithoError as error:
-                _fail(str(error))
-            except MemoryError as error:
-                _fail(f"this takes more memory than there is, or than a run may take: {error}")
+            except (LithoError, MemoryError) as error:
+                _fail(explained(error))
             except ModuleNotFoundError as error:
                 if not extra:
                     raise
@@ -68,9 +70,9 @@ def clear_errors(extra: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(1) from None
             except OSError as error:
-                _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+                _fail(explained(error))
             except KeyboardInterrupt:
-                typer.echo("interrupted; nothing was left half-written", err=True)
+                _complain_interrupted()
                 raise typer.Exit(130) from None
 
         return cleared
@@ -86,6 +88,22 @@ def _terminate(number: int, frame: object) -> NoReturn:
 def say(line: str, err: bool = False) -> None:
     """Print a line that may quote a file: what a terminal could not print, or would obey, is escaped."""
     typer.echo(_printable(line), err=err)
+
+
+def explained(error: Exception) -> str:
+    """Say an error in words: what is wrong, where it is known; that it was not foreseen, where it is not."""
+    if isinstance(error, LithoError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"this takes more memory than there is, or than a run may take: {error}".removesuffix(": ")
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+    return unexpected(error)
+
+
+def _complain_interrupted() -> None:
+    """Say that the user has ended the run."""
+    typer.echo("interrupted; nothing was left half-written", err=True)
 
 
 def _fail(message: str) -> NoReturn:

@@ -78,3 +78,13 @@ DAMAGE = (
     ValueError,
 )
 """What h5py and numpy raise when a damaged file is read, rightly or by surprise."""
+
+
+def unexpected(error: BaseException) -> str:
+    """Say in one line what nobody foresaw, and where it was raised."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_filename}, line {place.tb_lineno}" if place else "nowhere"
+    message = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"unexpected {message!a} in {where}: please report this"

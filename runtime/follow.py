@@ -6,16 +6,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from types import FrameType
 
 from .binning import Block
-from .errors import ScanError
+from .bounds import advanced
+from .errors import OutputError, ScanError
 from .features import FEATURES
 from .growth import Given, GrowingBins, GrowingRows, Growth
-from .guard import advanced
 from .model import LithoModel
 from .pipeline import about
 from .policy import Missing, MissingPolicy
@@ -130,7 +130,9 @@ class Follower:
                 raise ScanError(self._tail.trouble or f"{self.path}: nothing could be read", self.path)
             return
         self._give(self._growth.rest(), complete=False)
-        self._sink.close(complete)
+        self._sink.close(complete and not self._tail.trouble)
+        if self._tail.trouble:
+            self._say(f"note   there may be rows that were not read: {self._tail.trouble}")
         if changed := self._growth.changed():
             self._say(f"note   {changed}: a batch run of the file as it is now would give these otherwise")
         if self._given.n_again:
@@ -139,7 +141,8 @@ class Follower:
 
     def abandon(self) -> None:
         """End in the middle; what has been given stays."""
-        self._sink.close(complete=False)
+        with suppress(OutputError):  # what made an end of it is told already
+            self._sink.close(complete=False)
 
     def _take(self, news: News, now: float) -> None:
         if news.restart is not None:
@@ -172,6 +175,7 @@ class Follower:
 
     def _give(self, blocks: Iterable[Block], complete: bool = True) -> None:
         for block in blocks:
+            advanced()
             done = self._policy.apply(block)
             self._sink.write(done, complete)
             self.n_rows += len(done.block)
@@ -193,14 +197,14 @@ class Follower:
 
 
 def follow(follower: Follower, idle_timeout: float | None = None) -> None:
-    """Follow a file until it has not grown for ``idle_timeout`` seconds, or until Ctrl-C or SIGTERM.
+    """Follow a file until it has not grown for ``idle_timeout`` seconds, or until Ctrl-C, SIGTERM or SIGHUP.
 
     Either way the rows that are left are given, marked as perhaps not complete.
 
     Raises
     ------
     KeyboardInterrupt, SystemExit
-        After Ctrl-C and SIGTERM, when all is written.
+        After Ctrl-C, and after SIGTERM or SIGHUP, when all is written.
     LithoError
         As `Follower.poll` and `Follower.finish`.
     """
@@ -230,14 +234,15 @@ def _poll_until_idle(follower: Follower, idle_timeout: float, caught: list[int])
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM instead of being cut off by them in the middle of a row; a second one does cut off."""
+    """Collect signals instead of being cut off by them in the middle of a row; a second one does cut off."""
     caught: list[int] = []
     first = 0.0
     if threading.current_thread() is not threading.main_thread():
         yield caught
         return
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN}
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
 
     def catch(number: int, frame: FrameType | None) -> None:
         nonlocal first

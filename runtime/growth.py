@@ -10,9 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .address import ADDRESS, HOLE_PARTS
+from .address import ADDRESS, HOLE_PARTS, run_starts
 from .binning import Binning, Block
 from .bins import split_keys
+from .bounds import advanced
 from .features import FEATURES
 from .front import Front
 from .rows import own_block
@@ -21,6 +22,7 @@ from .track import Stretch
 
 MAX_ROWS = 1 << 16
 """Rows of a block that is given to the model."""
+NOWHERE = float("inf"), float("-inf")
 HELD = 60.0
 """Seconds for which bins are held back without a word."""
 
@@ -154,6 +156,7 @@ class GrowingBins:
         """Say which of the rows that were given are not those of the scan as it is now; nothing where all are."""
         found, more, bins = [], 0, self._binning.bins
         for start in range(0, len(bins), MAX_ROWS):
+            advanced()
             block = self._binning.block(slice(start, start + MAX_ROWS))
             assert block.depth is not None
             for depth, (identity, content) in zip(block.depth.tolist(), self._contents(block), strict=True):
@@ -168,7 +171,7 @@ class GrowingBins:
 
 
 class GrowingRows:
-    """A scan's own rows: each is finished as it is there.
+    """A scan's own rows: each is finished as it is there, but for those that a table of sections may still place.
 
     When the file is read from its first row again, rows of a section between the shallowest and the deepest that were
     given are taken for these; where there is no depth, all rows are new.
@@ -184,7 +187,7 @@ class GrowingRows:
     """
 
     def __init__(self, scan: Scan, given: Given, again: bool) -> None:
-        self._given, self._blocks = given, list[Block]()
+        self._given, self._blocks, self._unplaced = given, list[Block](), list[Block]()
         self._known = dict(given.ranges) if again else {}
         parts = {part for track in scan.tracks for part in track.parts} | set(scan.address)
         self._constant = {part: scan.address.get(part, "") for part in ADDRESS if part in parts}
@@ -193,36 +196,45 @@ class GrowingRows:
 
     def add(self, stretch: Stretch, now: float) -> None:
         """Take new samples, at a time in seconds."""
-        self._blocks.append(own_block(stretch, self._constant, self._has_depth))
+        block = own_block(stretch, self._constant, self._has_depth)
+        if stretch.track.placement and block.depth is not None and (is_lost := np.isnan(block.depth)).any():
+            self._unplaced.append(block.take(is_lost))
+            block = block.take(~is_lost)
+        self._blocks.append(block)
 
     def finished(self, now: float) -> Iterator[Block]:
         """Give the rows that are finished and have not been given."""
         blocks, self._blocks = self._blocks, []
         for block in blocks:
-            if block.depth is None:
-                yield block
-                continue
-            is_new = np.ones(len(block), np.bool_)
-            texts = [block.address[part] for part in self._constant]
-            sections = list(zip(*(column.tolist() for column in texts), strict=True)) or [()] * len(block)
-            for section in dict.fromkeys(sections):
-                here = np.array([other == section for other in sections])
-                low, high = self._known.get(section, (np.inf, -np.inf))
-                is_new &= ~here | ~((block.depth >= low) & (block.depth <= high))
-                depths = block.depth[here & ~np.isnan(block.depth)]
-                if len(depths):
-                    low, high = self._given.ranges.get(section, (np.inf, -np.inf))
-                    self._given.ranges[section] = min(low, float(depths.min())), max(high, float(depths.max()))
+            is_new = self._is_new(block)
             self._given.n_again += int(np.count_nonzero(~is_new))
             if is_new.any():
                 yield block.take(is_new)
 
+    def _is_new(self, block: Block) -> NDArray[np.bool_]:
+        is_new = np.ones(len(block), np.bool_)
+        if block.depth is None or not len(block):
+            return is_new
+        texts = [block.address[part] for part in self._constant]
+        starts = run_starts(texts, len(block))
+        for start, stop in zip(starts, [*starts[1:], len(block)], strict=True):
+            section, depth = tuple(str(column[start]) for column in texts), block.depth[start:stop]
+            low, high = self._known.get(section, NOWHERE)
+            is_new[start:stop] = ~((depth >= low) & (depth <= high))
+            low, high = self._given.ranges.get(section, NOWHERE)
+            self._given.ranges[section] = (
+                float(np.fmin.reduce(depth, initial=low)),
+                float(np.fmax.reduce(depth, initial=high)),
+            )
+        return is_new
+
     def rest(self) -> Iterator[Block]:
         """Give all that is left."""
+        self._blocks += self._unplaced
         return self.finished(0.0)
 
     def held(self, now: float) -> str:
-        """Nothing is held back."""
+        """Rows that have no depth yet are not spoken of: it is the table of sections that lacks something."""
         return ""
 
     def changed(self) -> str:

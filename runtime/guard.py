@@ -3,9 +3,9 @@
 `guarded` forks before anything heavy is imported. The child does the work and tells its parent, through a pipe, which
 scan it reads and which unfinished files it has made. The parent only waits: it passes signals on, and when the child
 dies of one, it says so in one line and removes what the child left. A hang is the kernel's to find: at every step
-forward the child moves its own limit of processor time (`advanced`), so that libhdf5 going round in circles meets it,
-and a slow disk does not. Where many scans are read (`Scans`), another child goes on with those after the one that was
-fatal. Outside a guarded child, `reading`, `writing` and `advanced` do nothing.
+forward the child moves its own limit of processor time (`lithovae.runtime.bounds`), so that libhdf5 going round in
+circles meets it, and a slow disk does not. Where many scans are read (`several`), another child goes on with those
+after the one that was fatal. Outside a guarded child, what tells the parent does nothing.
 """
 
 from __future__ import annotations
@@ -14,31 +14,23 @@ import faulthandler
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
-from .errors import LithoError, ScanError
+from . import bounds
+from .errors import LithoError, ScanError, unexpected
 
-CPU_SECONDS = 30
-"""Processor time that a run may take between two steps forward. The slowest honest one, inflating a storage chunk of
-128 MiB several times over on a slow core, takes a few seconds."""
-MEMORY = 1 << 30
-"""Bytes that a run may take beyond what the program holds when it starts to read; an honest scan takes a tenth."""
-MEMORY_PER_PROCESSOR = 16 << 20
-"""What is added for each processor: the stacks of its threads count as memory taken."""
 GRACE_SECONDS = 10
 """What a child may take to tidy up after a signal before it is killed."""
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-_SCAN, _PARTIAL, _SEVERAL, _DONE = b"S", b"P", b"N", b"D"
+_SCAN, _PARTIAL, _KEPT, _SEVERAL, _DONE = b"S", b"P", b"K", b"N", b"D"
 _begun: set[str] = set()
 _done: set[str] = set()
 _pipe: int | None = None
 _told: Path | None = None
-_bounded = False
 
 
 def guarded(work: Callable[[], object], complain: Callable[[str], object] = print) -> int:
@@ -58,6 +50,8 @@ def guarded(work: Callable[[], object], complain: Callable[[str], object] = prin
     """
     if not hasattr(os, "fork"):
         return _status(work)
+    _begun.clear()
+    _done.clear()
     while True:
         ended, passed, records = _in_child(work)
         if ended >= 0:
@@ -66,11 +60,12 @@ def guarded(work: Callable[[], object], complain: Callable[[str], object] = prin
             Path(path).unlink(missing_ok=True)
         if sys.stderr and sys.stderr.isatty():
             sys.stderr.write("\r\x1b[K\x1b[?25h")  # a progress bar dies without wiping itself and showing the cursor
+        left = f"{kept[-1]} has what came before" if (kept := records.get(_KEPT)) else "nothing was left half-written"
         if passed:  # it did not heed, or had no time to
-            print("interrupted; nothing was left half-written", file=sys.stderr)
+            print(f"interrupted; {left}", file=sys.stderr)
             return 128 + passed[0]
         scans = records.get(_SCAN, [])
-        death = _death(-ended, scans[-1] if scans else None)
+        death = _death(-ended, scans[-1] if scans else None, left)
         if _SEVERAL not in records or not set(scans) - _begun:
             raise death
         _begun.update(scans)
@@ -107,81 +102,45 @@ def _in_child(work: Callable[[], object]) -> tuple[int, list[int], dict[bytes, l
     return ended, passed, records
 
 
-class Scans:
-    """Many scans, of which one that kills the process does not keep the others from being read.
+def several() -> tuple[set[str], set[str]]:
+    """Tell the parent that another child may go on after one that died of a scan.
 
-    Parameters
-    ----------
-    scans : iterable of Path
-        The scans.
-
-    Attributes
-    ----------
-    failed : list of Path
-        Those that were begun, here or in an earlier child, and are not `done`.
+    Returns
+    -------
+    tuple of set of str
+        The scans that earlier children have begun, and those of them that they are `done` with.
     """
-
-    def __init__(self, scans: Iterable[Path]) -> None:
-        scans = list(scans)
-        self._todo = [scan for scan in scans if str(scan) not in _begun]
-        self.failed = [scan for scan in scans if str(scan) in _begun - _done]
-        _tell(_SEVERAL, Path())
-
-    def __iter__(self) -> Iterator[Path]:
-        for scan in self._todo:
-            self.failed.append(scan)
-            yield scan
-
-    def done(self) -> None:
-        """Mark the latest as done."""
-        _tell(_DONE, self.failed.pop())
+    _tell(_SEVERAL)
+    return set(_begun), set(_done)
 
 
 def reading(scan: Path) -> None:
     """Tell the parent which scan is being read, and bound the memory from here on."""
-    global _bounded, _told
+    global _told
     if scan != _told:  # a scan that is followed is opened again and again
         _tell(_SCAN, scan)
         _told = scan
-    if _pipe is not None and not _bounded:
-        _bounded = True
-        _bound_memory()
+    bounds.bound_memory()
 
 
-def writing(partial: str | Path) -> None:
-    """Tell the parent of an unfinished file, which it removes if this process dies."""
-    _tell(_PARTIAL, Path(partial).absolute())
+def done(scan: Path) -> None:
+    """Tell the parent that a scan's result is there."""
+    _tell(_DONE, scan)
 
 
-def advanced() -> None:
-    """Mark a step forward: the next may again take `CPU_SECONDS` of processor time."""
-    if _pipe is None:
-        return
-    import resource
-
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    limit = int(time.process_time()) + 1 + CPU_SECONDS
-    if hard == resource.RLIM_INFINITY or limit < hard:
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, hard))
+def writing(partial: Path) -> None:
+    """Tell the parent of an unfinished file, which it removes if this process dies. It need not be there yet."""
+    _tell(_PARTIAL, partial.absolute())
 
 
-def _tell(kind: bytes, path: Path) -> None:
+def keeping(growing: Path) -> None:
+    """Tell the parent of a file that grows under its own name: it stays, whatever becomes of this process."""
+    _tell(_KEPT, growing)
+
+
+def _tell(kind: bytes, path: Path = Path()) -> None:
     if _pipe is not None:
         os.write(_pipe, kind + os.fsencode(path) + b"\0")
-
-
-def _bound_memory() -> None:
-    """Bound what counts as data (heap, private mappings, stacks). Only Linux says how much of it there is by now."""
-    import resource
-
-    try:
-        held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
-    except OSError:
-        return
-    limit = held + MEMORY + MEMORY_PER_PROCESSOR * (os.cpu_count() or 1)
-    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    if hard == resource.RLIM_INFINITY or limit < hard:
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 @contextmanager
@@ -206,18 +165,18 @@ def _passing_on(child: int, numbers: list[int]) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _death(number: int, scan: str | None) -> LithoError:
+def _death(number: int, scan: str | None, left: str) -> LithoError:
     name = signal.Signals(number).name
     if number == getattr(signal, "SIGXCPU", None):
-        what = f"took over {CPU_SECONDS} s of computing without getting any further ({name})"
+        what = f"took over {bounds.CPU_SECONDS} s of computing without getting any further ({name})"
     elif number == signal.SIGKILL:
         what = f"was killed ({name}): did the machine run out of memory?"
     else:
         what = f"crashed ({name})"
     if scan is None:
-        return LithoError(f"the run {what}; nothing was left half-written")
+        return LithoError(f"the run {what}; {left}")
     cause = "" if number in (signal.SIGKILL, signal.SIGTERM) else ": the file is damaged, or not what it says it is"
-    return ScanError(f"{scan}: the run {what} on this file{cause}; nothing was left half-written", scan)
+    return ScanError(f"{scan}: the run {what} on this file{cause}; {left}", scan)
 
 
 def _be_child(work: Callable[[], object], writer: int, parent: int, numbers: list[int]) -> NoReturn:
@@ -230,7 +189,7 @@ def _be_child(work: Callable[[], object], writer: int, parent: int, numbers: lis
         for number in numbers:
             signal.signal(number, _interrupt if number == signal.SIGINT else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
-        advanced()
+        bounds.bind()
         status = _status(work)
         try:
             _flush()
@@ -239,7 +198,7 @@ def _be_child(work: Callable[[], object], writer: int, parent: int, numbers: lis
     except KeyboardInterrupt:
         status = 130
     except BaseException as error:  # nothing may pass: this process is a copy of its parent, and must end here
-        _say_unexpected(error)
+        print(f"error: {unexpected(error)}", file=sys.stderr)
     finally:
         os._exit(status)
 
@@ -287,12 +246,3 @@ def _keep_to_one_line() -> None:
     os.dup2(nowhere, 2)
     os.close(nowhere)
     sys.stderr = os.fdopen(ours, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
-
-
-def _say_unexpected(error: BaseException) -> None:
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f"{place.tb_frame.f_code.co_filename}, line {place.tb_lineno}" if place else "nowhere"
-    message = " ".join(f"{type(error).__name__}: {error}".split())
-    print(f"error: unexpected {message!a} in {where}: please report this", file=sys.stderr)

@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 
 import h5py
 
+from .bounds import advanced
 from .errors import ScanError
-from .guard import advanced
 
 MAX_OBJECTS = 50_000
 """Links in all groups together, which take up to 9 kB each. A hole with a group for every section has some 10,000."""

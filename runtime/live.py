@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,7 @@ def _one_row(row: Any) -> Any:
     """Take a row that is not six plain numbers as `LithoModel.embed` takes its rows."""
     if hasattr(row, "to_frame"):  # a pandas series, the row of a data frame: by name, where it has the names
         return _rows(row.to_frame().T.infer_objects())[0]
-    if not hasattr(row, "__len__") or isinstance(row, (str, bytes)) or len(row) != len(FEATURE_NAMES):
+    is_ordered = isinstance(row, Sequence) or getattr(row, "ndim", 0) == 1  # a set, say, has six numbers in no order
+    if not is_ordered or isinstance(row, (str, bytes)) or len(row) != len(FEATURE_NAMES):
         raise InputError(f"a row must be {len(FEATURE_NAMES)} numbers: {', '.join(FEATURE_NAMES)}")
     return _rows(row[np.newaxis] if isinstance(row, np.ndarray) else [list(row)])[0]

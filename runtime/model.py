@@ -251,7 +251,10 @@ def _rows(x: ArrayLike) -> Float32s:
         if lacking:
             raise InputError(f"the data frame lacks the columns {lacking}; it has {names}")
         x = x[list(FEATURE_NAMES)]  # type: ignore[call-overload, index]
-    values = x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
+    try:
+        values = x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
+    except ValueError as error:  # rows of different lengths
+        raise InputError(f"features must be numbers of shape (n, {len(FEATURE_NAMES)}): {error}") from error
     if values.ndim != 2 or values.shape[1] != len(FEATURE_NAMES):
         raise InputError(
             f"features must have shape (n, {len(FEATURE_NAMES)}), not {values.shape}; "
@@ -263,5 +266,5 @@ def _rows(x: ArrayLike) -> Float32s:
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
             unmasked = np.ma.filled(values.astype(np.float64), np.nan) if np.ma.isMA(values) else values
             return np.ascontiguousarray(unmasked, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"features must be numbers of shape (n, {len(FEATURE_NAMES)}): {error}") from error

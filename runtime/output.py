@@ -5,22 +5,25 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import guard
+from .bounds import advanced
 from .checksum import combine, crc32
 from .errors import OutputError
 
 _MOVE = 1 << 20
+_WRITE_BACK = 1 << 24
+"""Bytes after which the system is asked to bring them to the disk: then there is little to wait for at the end."""
 
 
 def require_writable(path: str | Path) -> Path:
@@ -51,20 +54,22 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
         If the folder is not there or cannot be written to.
     """
     path = require_writable(path)
-    try:
-        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.absolute().parent)
-    except OSError as error:
-        raise OutputError(f"cannot write in {path.absolute().parent}: {error.strerror}", path) from error
+    partial = path.with_name(f".{path.name}.{os.urandom(4).hex()}.partial")
     guard.writing(partial)
-    try:
-        with os.fdopen(handle, "w+b") as file:
+    try:  # from before it is there: an interrupt may come at any moment
+        try:
+            file = open(partial, "x+b")  # noqa: SIM115 (closed below)
+        except OSError as error:
+            raise OutputError(f"cannot write in {path.parent}: {error.strerror}", path) from error
+        with file:
             yield file
-        os.chmod(partial, 0o666 & ~_umask())  # mkstemp's files are for their owner alone
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave zeros under the final name: that is on the disk sooner
         os.replace(partial, path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}", path) from error
     finally:
-        Path(partial).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -106,7 +111,7 @@ class NpzStream:
         self._file, self._n_rows = file, n_rows
         self._members: dict[str, _Member] = {}
         self._whole: dict[str, NDArray[Any]] = {}
-        end = 0
+        end = self._n_waiting = 0
         for name, (dtype, width) in members.items():
             member = self._members[name] = _Member(name, np.dtype(dtype), width, end)
             end = member.first + n_rows * member.row_bytes
@@ -129,6 +134,10 @@ class NpzStream:
             self._file.write(content)
             member.n_rows += packed.n_rows
             member.crc = combine(member.crc, crc, len(content))
+            self._n_waiting += len(content)
+        if self._n_waiting >= _WRITE_BACK:
+            self._n_waiting = 0
+            _write_back(self._file)
 
     def add(self, name: str, array: NDArray[Any]) -> None:
         """Add a small member as a whole."""
@@ -180,6 +189,7 @@ class _Member:
         headers = self.headers(place)
         n_bytes, target = self.n_rows * self.row_bytes, place + len(headers)
         for start in range(0, n_bytes if target < self.first else 0, _MOVE):
+            advanced()
             file.seek(self.first + start)
             moved = file.read(min(_MOVE, n_bytes - start))
             file.seek(target + start)
@@ -194,17 +204,24 @@ def _reserve(file: IO[bytes], n_bytes: int) -> None:
 
     Not by `os.posix_fallocate`: where the file system cannot, that writes every block.
     """
-    try:
-        fallocate = ctypes.CDLL(None, use_errno=True).fallocate64
-    except (OSError, AttributeError, TypeError):  # not Linux with glibc
-        return
-    if n_bytes and fallocate(file.fileno(), 0, ctypes.c_int64(0), ctypes.c_int64(n_bytes)):
+    fallocate = _of_libc("fallocate64")
+    if n_bytes and fallocate and fallocate(file.fileno(), 0, ctypes.c_int64(0), ctypes.c_int64(n_bytes)):
         number = ctypes.get_errno()
         if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise OSError(number, os.strerror(number))
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _write_back(file: IO[bytes]) -> None:
+    """Let the system begin to bring a file to the disk, and do not wait for it. What fails, `os.fsync` will say."""
+    if sync := _of_libc("sync_file_range"):
+        everything, sync_file_range_write = ctypes.c_int64(0), 2  # <fcntl.h>
+        sync(file.fileno(), everything, everything, sync_file_range_write)
+
+
+@cache
+def _of_libc(name: str) -> Callable[..., int] | None:
+    """Give a function of the C library that only Linux has; None elsewhere."""
+    try:
+        return cast(Callable[..., int], getattr(ctypes.CDLL(None, use_errno=True), name))
+    except (OSError, AttributeError, TypeError):
+        return None

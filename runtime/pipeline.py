@@ -20,7 +20,6 @@ from .policy import Embedded, Missing, MissingPolicy
 from .rows import BinWidth, Block, Progress, rows_of
 from .scan import Scan, open_scan
 from .summary import Summary
-from .track import blocks_in_flight
 
 
 def embed_scan(
@@ -106,10 +105,9 @@ def _write(out: Path, model: LithoModel, summary: Summary, progress: Progress) -
         columns |= {} if block.samples is None else {"samples": block.samples}
         return done, stream.pack(**columns)
 
-    ahead = blocks_in_flight(rows.largest, model.threads)
     with (
         npz_stream(out, rows.n, members, fewer=policy.name == "drop") as stream,
-        in_order(embed, rows.blocks, model.threads, ahead) as embedded,
+        in_order(embed, rows.blocks, model.threads, rows.in_flight) as embedded,
     ):
         for done, packed in progress(embedded, "embedding", rows.n, lambda each: each[0].n_rows):
             summary.take(done)

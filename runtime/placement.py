@@ -13,7 +13,7 @@ from .address import HOLE_PARTS, Codes, Texts, distinct_holes, run_starts
 from .column import Column
 from .errors import ScanError
 from .reading import read_numbers, read_texts
-from .restart import DepthRanges, Restart
+from .restart import DepthRanges, Key, Restart
 from .sections import OFFSET, SectionTable, find_quantity, name_of, spelt
 from .source import Source
 from .track import BLOCK_ROWS, scaled
@@ -95,6 +95,15 @@ class Placement:
             lost = np.unique(codes[np.isnan(self._places[codes, 0])])
             self.unknown.update(name_of(self._parts, keys[code]) for code in lost)
         return np.where(beyond, np.nan, top + offset)
+
+    @property
+    def lost(self) -> set[Key]:
+        """The sections of samples so far that the table lacks, as it spells them."""
+        return {spelt(key) for key, (top, _) in zip(self._codes.keys(), self._places, strict=True) if np.isnan(top)}
+
+    def finds(self, lost: Iterable[Key]) -> bool:
+        """Tell whether the table has one of some sections that it lacked before."""
+        return not self._rows.keys().isdisjoint(lost)
 
     def _require_single(self, texts: Texts, parts: Iterable[str]) -> None:
         """Make sure that all samples, of other tracks too, are from the one place that the table is of."""

@@ -146,9 +146,10 @@ def require_whole(block: Block, missing: NDArray[np.uint8], path: Path | None) -
     first = int(np.flatnonzero(missing)[0])
     lacking = [name for i, name in enumerate(FEATURE_NAMES) if missing[first] & (1 << i)]
     depth = f" ({block.depth[first]:.2f} m)" if block.depth is not None else ""
+    row = "a row" if block.first is None else f"row {block.first + first:,}"
     raise ScanError(
-        f"{path or 'the scan'}: row {block.first + first:,}{depth} lacks {', '.join(lacking)}: nothing was "
-        "written, as --missing error asks; nan, impute and drop go on",
+        f"{path or 'the scan'}: {row}{depth} lacks {', '.join(lacking)}: the run stops there, as --missing error asks; "
+        "nan, impute and drop go on",
         path,
     )
 

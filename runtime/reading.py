@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from .address import run_starts
 from .attributes import decode, number_text
+from .bounds import advanced
 from .chunks import Order, read_window
 from .column import Column
 from .errors import DAMAGE, ScanError
-from .guard import advanced
 from .missing import FIRST_COLOUR, SENTINELS, measurable
 from .selection import window_of
 

@@ -39,8 +39,8 @@ class Rows:
         Number of rows.
     blocks : iterator of callable
         Each reads and gives a `Block`, whichever thread calls it.
-    largest : int
-        Rows of the largest block.
+    in_flight : int
+        How many blocks may be begun but not done with.
     address_types : dict of str to dtype
         Type of each part of the address.
     has_depth : bool
@@ -55,7 +55,7 @@ class Rows:
 
     n: int
     blocks: Iterator[Callable[[], Block]]
-    largest: int
+    in_flight: int
     address_types: dict[str, np.dtype[Any]]
     has_depth: bool = True
     bin_width: float | None = None
@@ -93,7 +93,7 @@ def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto", thread
         own rows are read as the blocks are taken.
     """
     width = width_of(scan, bin_width)
-    return _own_rows(scan) if width is None else _binned_rows(scan, progress, width, threads)
+    return _own_rows(scan, threads) if width is None else _binned_rows(scan, progress, width, threads)
 
 
 def width_of(scan: Scan, bin_width: BinWidth) -> float | None:
@@ -113,7 +113,7 @@ def width_of(scan: Scan, bin_width: BinWidth) -> float | None:
     return None if bin_width is None else require_width(bin_width)
 
 
-def _own_rows(scan: Scan) -> Rows:
+def _own_rows(scan: Scan, threads: int) -> Rows:
     types = {part: np.array(text).dtype for part, text in scan.address.items()}
     for track in scan.tracks:
         for part, dtype in track.address_types().items():
@@ -135,11 +135,16 @@ def _own_rows(scan: Scan) -> Rows:
                 yield partial(read, track, table, span, before + span[0])
             before += track.length
 
-    return Rows(total, blocks(), max(track.block_rows for track in scan.tracks), types, has_depth=has_depth)
+    return Rows(total, blocks(), _in_flight(scan.tracks, threads), types, has_depth=has_depth)
 
 
-def own_block(stretch: Stretch, constant: dict[str, str], has_depth: bool, first: int = 0) -> Block:
-    """Give a stretch's samples as rows from row ``first`` on.
+def _in_flight(tracks: list[Track], threads: int) -> int:
+    rows, n_bytes = max(track.block_rows for track in tracks), max(track.block_bytes for track in tracks)
+    return blocks_in_flight(threads, rows, n_bytes)
+
+
+def own_block(stretch: Stretch, constant: dict[str, str], has_depth: bool, first: int | None = None) -> Block:
+    """Give a stretch's samples as rows, from row ``first`` on where that is known.
 
     ``constant`` says the parts of their address that the stretch may not say.
     """
@@ -157,7 +162,7 @@ def _beside(
     rows: NDArray[np.float32],
     constant: dict[str, str],
     has_depth: bool,
-    first: int,
+    first: int | None,
     known: Extremes | None = None,
 ) -> Block:
     n = stretch.length
@@ -170,8 +175,7 @@ def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> 
     binning = Binning(scan, width)
     total = sum(track.length for track in scan.tracks)
     reads = (partial(track.read, span) for track in scan.tracks for span in track.spans())
-    largest = max(track.block_rows for track in scan.tracks)
-    with in_order(lambda read: read(), reads, threads, blocks_in_flight(largest, threads)) as stretches:
+    with in_order(lambda read: read(), reads, threads, _in_flight(scan.tracks, threads)) as stretches:
         for stretch in progress(stretches, "binning", total, lambda stretch: stretch.length):
             binning.add(stretch)
     binning.require_rows()
@@ -179,4 +183,5 @@ def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> 
     blocks = (partial(binning.block, slice(*span)) for span in spans(n, BLOCK_ROWS))
     types = {part: values.dtype for part, values in binning.block(slice(0)).address.items()}
     left_out, n_left_out = binning.left_out, binning.bins.n_left_out
-    return Rows(n, blocks, BLOCK_ROWS, types, bin_width=width, n_left_out=n_left_out, left_out=left_out)
+    ahead = blocks_in_flight(threads, BLOCK_ROWS)
+    return Rows(n, blocks, ahead, types, bin_width=width, n_left_out=n_left_out, left_out=left_out)

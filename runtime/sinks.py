@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -11,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from . import guard
 from .errors import OutputError
 from .features import FEATURE_NAMES
 from .output import require_writable
@@ -19,6 +21,8 @@ from .policy import Embedded
 TEXT_BYTES = 64
 """Bytes (UTF-8) that a part of an address has in a growing file: HDF5 takes no text of any length in SWMR mode."""
 CHUNK_ROWS = 1024
+_BROKEN: list[Any] = []
+"""Files that could not be written. libhdf5 crashes as it closes them, or a dataset in them: they are left open."""
 
 
 class Sink(Protocol):
@@ -81,6 +85,7 @@ class GrowingFile:
         if self.path.exists():
             raise OutputError(f"{self.path} is there already, and is not overwritten: name another file", self.path)
         self._file: Any = None
+        self._members: dict[str, Any] = {}
         self._parts: list[str] = []
 
     def begin(self, about: Mapping[str, Any], latent_dim: int, parts: list[str], is_binned: bool) -> None:
@@ -88,6 +93,7 @@ class GrowingFile:
         if self._file is not None:
             return
         self._parts = parts
+        guard.keeping(self.path)
         try:
             self._file = h5py.File(self.path, "x", libver=("v110", "v110"))
         except OSError as error:
@@ -101,15 +107,16 @@ class GrowingFile:
         }
         members |= {"samples": (np.int64, (len(FEATURE_NAMES),))} if is_binned else {}
         members |= {part: (h5py.string_dtype("utf-8", TEXT_BYTES), ()) for part in parts}
-        for name, (dtype, width) in members.items():
-            self._file.create_dataset(
-                name, (0, *width), dtype, maxshape=(None, *width), chunks=(CHUNK_ROWS, *width), track_times=False
-            )
-        self._file["depth"].attrs["units"] = "m"
-        self._file.attrs["features"] = list(FEATURE_NAMES)
-        self._file.attrs["about"] = json.dumps(about, ensure_ascii=False)
-        self._file.attrs["complete"] = np.uint8(0)
-        self._file.swmr_mode = True
+        with self._told():
+            for name, (dtype, width) in members.items():
+                self._members[name] = self._file.create_dataset(
+                    name, (0, *width), dtype, maxshape=(None, *width), chunks=(CHUNK_ROWS, *width), track_times=False
+                )
+            self._members["depth"].attrs["units"] = "m"
+            self._file.attrs["features"] = list(FEATURE_NAMES)
+            self._file.attrs["about"] = json.dumps(about, ensure_ascii=False)
+            self._file.attrs["complete"] = np.uint8(0)
+            self._file.swmr_mode = True
 
     def write(self, done: Embedded, complete: bool) -> None:
         """Append rows, and let readers see them."""
@@ -122,23 +129,31 @@ class GrowingFile:
             "depth": np.full(n, np.nan) if block.depth is None else block.depth,
             "complete": np.full(n, complete, np.uint8),
         }
-        members |= {} if block.samples is None or "samples" not in self._file else {"samples": block.samples}
+        members |= {} if block.samples is None or "samples" not in self._members else {"samples": block.samples}
         members |= {part: _utf8(block.address.get(part, blank)) for part in self._parts}
-        try:
+        with self._told():
             for name, values in members.items():
-                dataset = self._file[name]
+                dataset = self._members[name]
                 start = len(dataset)
                 dataset.resize(start + n, axis=0)
                 dataset[start:] = values
             self._file.flush()
-        except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error}", self.path) from error
 
     def close(self, complete: bool) -> None:
         """Close the file; a reader need not be in SWMR mode any more."""
         if self._file:  # not where nothing came, and not twice
-            self._file.attrs.modify("complete", np.uint8(complete))
-            self._file.close()
+            with self._told():
+                self._file.attrs.modify("complete", np.uint8(complete))
+                self._file.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError) as error:  # h5py raises either for a full disk
+            _BROKEN.append((self._file, self._members))
+            self._file = None
+            raise OutputError(f"cannot write {self.path}: {error}", self.path) from error
 
 
 def _shortest(values: NDArray[np.float32]) -> list[float] | None:

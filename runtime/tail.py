@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import ScanError
+from .restart import Key
 from .scan import Scan, open_scan
 from .track import Stretch, Track
 
@@ -89,6 +90,7 @@ class Tail:
         self._other_plan: Hashable = None  # seen since
         self._other_since = 0.0
         self._positions: list[Position] = []  # rows read of each track, and the last of them
+        self._lost: list[set[Key]] = []  # sections of those rows that the table of sections lacked
 
     @contextmanager
     def look(self) -> Iterator[News | None]:
@@ -131,8 +133,14 @@ class Tail:
             return None
         self._plan, self._identity, self._positions = plan, state[:2], positions
         self._other_plan = None
+        known = self._lost if news.restart is None else [set[Key]() for _ in scan.tracks]
+        self._lost = [
+            lost | track.placement.lost if track.placement else lost
+            for lost, track in zip(known, scan.tracks, strict=True)
+        ]
         self.behind = any(n < track.length for (n, _), track in zip(positions, scan.tracks, strict=True))
-        self._seen = None if self.behind else state
+        # A file system's clock may not have moved on by the next row of a SWMR writer: that would not be seen.
+        self._seen = None if self.behind or _is_fresh(state) else state
         return news
 
     def _is_still(self, flags: int, state: State, ask: bool) -> bool:
@@ -149,7 +157,7 @@ class Tail:
                 "was killed, h5clear -s marks it as closed)"
             )
             return False
-        self.disturbed = 0 <= time.time() - state[3] / 1e9 < SETTLED
+        self.disturbed = _is_fresh(state)
         return not self.disturbed
 
     def _read_on(self, scan: Scan, state: State, plan: Hashable) -> tuple[News, list[Position]]:
@@ -160,7 +168,12 @@ class Tail:
         restart, replaced = "", self._identity is not None and state[:2] != self._identity
         if self._plan is not None:
             restart = "has other columns than before"
-            if plan == self._plan:
+            if plan == self._plan and any(
+                track.placement and track.placement.finds(lost)
+                for lost, track in zip(self._lost, scan.tracks, strict=True)
+            ):
+                restart = "has sections in its table whose samples came before"
+            elif plan == self._plan:
                 try:
                     return _read(scan, self._positions, None, check_all=replaced)
                 except _RewrittenError as error:
@@ -222,6 +235,11 @@ def _plan_of_track(track: Track) -> Hashable:
 def _state(path: Path) -> State:
     status = os.stat(path)
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _is_fresh(state: State) -> bool:
+    """Tell whether a file has been written so lately that more may come in the same tick of its file system's clock."""
+    return 0 <= time.time() - state[3] / 1e9 < SETTLED
 
 
 def _flags(path: Path) -> int:

@@ -24,14 +24,17 @@ MAX_BLOCK_ROWS = 1 << 20
 MAX_BLOCK_BYTES = 1 << 25
 ROWS_IN_FLIGHT = 1 << 21
 """Rows that are in memory at once, however many threads there are: at 100 bytes or so each."""
+BYTES_IN_FLIGHT = 1 << 27
+"""Bytes that are read at once, however many threads there are. Inflating, shuffling back and turning a table on its
+side take up to five times as much, which has to stay below `lithovae.runtime.bounds.MEMORY`."""
 
 
-def blocks_in_flight(rows: int, threads: int) -> int:
-    """Tell how many blocks of so many rows may be begun but not done with: six more than threads, memory allowing.
+def blocks_in_flight(threads: int, rows: int, n_bytes: int = 1) -> int:
+    """Tell how many blocks of so many rows, and bytes, may be begun but not done with.
 
-    With one thread it is one: then the caller's is the only thread.
+    Six more than threads, memory allowing. With one thread it is one: then the caller's is the only thread.
     """
-    return 1 if threads == 1 else max(1, min(threads + 6, ROWS_IN_FLIGHT // rows))
+    return 1 if threads == 1 else max(1, min(threads + 6, ROWS_IN_FLIGHT // rows, BYTES_IN_FLIGHT // n_bytes))
 
 
 def spans(length: int, rows: int) -> Iterator[tuple[int, int]]:
@@ -94,6 +97,12 @@ class Track:
         rows = min(-(-BLOCK_ROWS // chunk) * chunk, MAX_BLOCK_ROWS)
         rows = max(1, min(rows, MAX_BLOCK_BYTES // max(source.column.row_bytes for source in self.features.values())))
         return rows // chunk * chunk or rows
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes that are read for a block: of whole datasets, of which it is one column perhaps."""
+        datasets = {column.place: column for column in self.columns if column.ends is None}
+        return max(1, self.block_rows * sum(column.row_bytes for column in datasets.values()))
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Part the track into blocks, from a row on (inclusive) to another (exclusive)."""

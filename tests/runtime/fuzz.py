@@ -22,7 +22,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from lithovae.runtime import guard
+from lithovae.runtime import bounds
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.model import LithoModel
 
@@ -36,7 +36,7 @@ WORDS = (0, 1, 8, 255, 1 << 16, 1 << 20, 1 << 31, 1 << 32, 1 << 40, 1 << 62, 1 <
 """Lengths and addresses that are wrong in interesting ways."""
 KINDS = ("truncate", "flip", "byte", "zero", "fill", "duplicate", "swap", "word", "metadata", "metadata word")
 OUTCOMES = ("embedded", "refused", "crash caught", "hang caught", "VIOLATION")
-MAX_MEMORY = guard.MEMORY + (256 << 20)
+MAX_MEMORY = bounds.MEMORY + (256 << 20)
 MAX_SECONDS = 120.0
 CPU_SECONDS = 2
 """Instead of the guard's own budget: a scan of the size of ours needs a twentieth of one."""
@@ -193,7 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path, default=ROOT / "build" / "fuzz", help="where offending files are kept")
     options = parser.parse_args(arguments)
-    guard.CPU_SECONDS = CPU_SECONDS
+    bounds.CPU_SECONDS = CPU_SECONDS
     with tempfile.TemporaryDirectory() as folder:
         scans = good_scans(Path(folder))
     model = LithoModel.load("unsup_hybrid", threads=1)

@@ -121,6 +121,44 @@ def test_threads_change_no_result(scans: list[Path], tmp_path: Path, threads: st
     assert run(scans[0], "--out", tmp_path / "a.npz", "--threads", "0")[0] == 2
 
 
+@pytest.mark.parametrize("error", [MemoryError("Unable to allocate 8 TiB"), OSError("no"), KeyError("a bug of ours")])
+def test_no_error_of_a_scan_ends_the_others(
+    scans: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    real = pipeline.embed_scan
+
+    def embed_scan(scan: Path, out: Path, **settings: Any) -> Any:
+        if scan == scans[1]:
+            raise error
+        return real(scan, out, **settings)
+
+    monkeypatch.setattr(pipeline, "embed_scan", embed_scan)
+    status, said, complained = run(*scans, "--out", tmp_path / "out")
+    assert (status, len(said), len(complained)) == (1, 2, 2)
+    assert str(error) in complained[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_scan_that_failed_before_another_killed_the_process_is_told_and_counted_once(
+    scans: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    real, absent = pipeline.embed_scan, tmp_path / "absent.h5"
+
+    def embed_scan(scan: Path, out: Path, **settings: Any) -> Any:
+        if scan in scans[1:]:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return real(scan, out, **settings)
+
+    monkeypatch.setattr(pipeline, "embed_scan", embed_scan)
+    arguments = [str(path) for path in (scans[0], absent, *scans[1:])] + ["--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as end:
+        run_guarded(lambda: app(arguments))
+    assert end.value.code == 1
+    complained = capfd.readouterr().err.splitlines()
+    assert [line.split(":")[1].strip() for line in complained[:-1]] == ["no such file", *map(str, scans[1:])]
+    assert complained[-1] == f"error: 3 of 4 scans could not be embedded; the others are in {tmp_path / 'out'}"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_scan_that_kills_the_process_is_one_line_and_the_others_go_on(
     scans: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -135,8 +173,6 @@ def test_a_scan_that_kills_the_process_is_one_line_and_the_others_go_on(
         return real(scan, out, **settings)
 
     monkeypatch.setattr(pipeline, "embed_scan", embed_scan)
-    for known in ("_begun", "_done"):
-        monkeypatch.setattr(guard, known, set())
     folder = tmp_path / "out"
     arguments = [*map(str, scans), "--out", str(folder)]
     with pytest.raises(SystemExit) as end:

@@ -3,9 +3,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -382,6 +384,7 @@ def test_a_file_that_cannot_be_read_is_waited_for_and_said(path: Path, model: Li
     assert len(lines.poll()) == 5
     lines.follower.finish()
     assert len(lines.rows) == 6
+    assert any("there may be rows that were not read: " in line for line in lines.said)
 
 
 def test_depths_that_start_again_with_each_section_stop_the_run(path: Path, model: LithoModel) -> None:
@@ -390,6 +393,75 @@ def test_depths_that_start_again_with_each_section_stop_the_run(path: Path, mode
         append(path, batch | {f"{name}/section": [str(section)] * len(batch[f"{name}/depth"]) for name in STEPS})
     with pytest.raises(ScanError, match="depths start again near 0 with each section"):
         Lines(path, model).poll()
+
+
+def test_a_row_that_comes_in_the_same_tick_of_the_clock_is_seen(
+    path: Path, model: LithoModel, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = write(path, core(0.0, 0.5))
+    lines = Lines(path, model)
+    state = (*tail_module._state(path)[:3], time.time_ns() + 60_000_000_000)
+    monkeypatch.setattr(tail_module, "_state", lambda path: state)
+    monkeypatch.setattr(time, "time", lambda: state[3] / 1e9)
+    for _ in range(2):
+        lines.follower.poll()
+    assert len(lines.rows) == 2
+    writer.tell(core(0.5, 1.0))
+    lines.follower.poll()
+    assert len(lines.rows) > 2
+
+
+def placed(section: int, *, with_table: bool = True, only: tuple[str, ...] = tuple(STEPS)) -> Batch:
+    """What instruments measure in a section of 1 m, the sections end to end; and the section's top."""
+    batch = {name.replace("depth", "offset"): values for name, values in core(0.0, 1.0, only=only).items()}
+    for name in only:
+        batch[f"{name}/section"] = [str(section)] * len(batch[f"{name}/offset"])
+    return batch | ({"table/section": [str(section)], "table/top depth": [float(section)]} if with_table else {})
+
+
+def test_sections_that_are_entered_in_their_table_after_their_samples(path: Path, model: LithoModel) -> None:
+    lines = Lines(path, model)
+    append(path, placed(0) | {"table/section": ["0"]})
+    with h5py.File(path, "a") as file:
+        for name in STEPS:
+            file[f"{name}/offset"].attrs["units"] = "m"
+        file["table/top depth"].attrs["units"] = "m"
+    settle(path)
+    before = len(lines.poll())
+    assert before
+    append(path, placed(1, with_table=False))
+    assert len(lines.poll()) == before
+    append(path, {"table/section": ["1"], "table/top depth": [1.0]})
+    lines.poll()
+    assert "has sections in its table whose samples came before: read anew" in "".join(lines.said)
+    append(path, placed(2))
+    assert len(lines.poll()) > 2 * before
+    lines.finish()
+
+
+def test_rows_that_have_no_place_yet_are_given_once_when_they_have(path: Path, model: LithoModel) -> None:
+    lines = Lines(path, model)
+    table = {name: [1.0, 2.0] for name in FEATURE_NAMES}
+    append(path, table | {"offset": [0.1, 0.2], "section": ["1"] * 2} | {"t/section": ["1"], "t/top depth": [10.0]})
+    with h5py.File(path, "a") as file:
+        file["offset"].attrs["units"] = file["t/top depth"].attrs["units"] = "m"
+    settle(path)
+    assert lines.poll() == pytest.approx([10.1, 10.2])
+    append(path, table | {"offset": [0.3, 0.4], "section": ["2"] * 2})
+    assert lines.poll() == pytest.approx([10.1, 10.2])
+    append(path, {"t/section": ["2"], "t/top depth": [20.0]})
+    assert lines.poll() == pytest.approx([10.1, 10.2, 20.3, 20.4])
+    append(path, table | {"offset": [0.5, 0.6], "section": ["3"] * 2})
+    assert len(lines.poll()) == 4
+    lines.follower.finish()
+    assert [row["depth"] for row in lines.rows[4:]] == [None, None]
+
+
+def test_a_row_that_is_refused_is_told_by_its_depth_and_ends_the_run(path: Path, model: LithoModel) -> None:
+    lines = Lines(path, model, missing="error")
+    append(path, core(0.0, 1.1))
+    with pytest.raises(ScanError, match=r"live\.h5: a row \(0\.00 m\) lacks NGR .*: the run stops there"):
+        lines.poll()
 
 
 def test_nothing_ever_came(path: Path, model: LithoModel) -> None:
@@ -512,7 +584,7 @@ def read_lines(process: subprocess.Popen[str], n: int) -> list[dict[str, Any]]:
     return [json.loads(process.stdout.readline()) for _ in range(n)]
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_it_with_what_is_left(
     command: Command, path: Path, model: LithoModel, number: int, status: int
 ) -> None:
@@ -561,6 +633,20 @@ def test_the_command_ends_by_itself(command: Command, path: Path, tmp_path: Path
     assert "wrote  6 rows" in stderr
     with h5py.File(tmp_path / "emb.h5") as file:
         assert file["embeddings"].shape == (6, 10)
+
+
+def test_a_full_disk_is_one_clear_line(path: Path, tmp_path: Path) -> None:
+    append(path, core(0.0, 400.0))
+    done = subprocess.run(
+        [LITHOVAE_RUN, str(path), "--follow", "--idle-timeout", "0", "--out", str(tmp_path / "emb.h5")],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)),
+    )
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if not line.startswith(("follow", "note", "wait", " "))]
+    assert len(errors) == 1, done.stderr
+    assert errors[0].startswith(f"error: cannot write {tmp_path / 'emb.h5'}: ")
 
 
 def test_options_that_do_not_go_together(command: Command, path: Path) -> None:

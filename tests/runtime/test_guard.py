@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from lithovae.runtime import guard
+from lithovae.runtime import bounds, command, guard
+from lithovae.runtime.bounds import advanced
 from lithovae.runtime.errors import LithoError, ScanError
-from lithovae.runtime.guard import advanced, guarded, reading
+from lithovae.runtime.guard import guarded, reading
 from lithovae.runtime.output import whole_file
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
@@ -80,6 +81,38 @@ def test_a_crash_is_told_with_its_file_and_leaves_nothing(number: signal.Signals
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_grows_under_its_own_name_is_not_said_to_be_gone(tmp_path: Path) -> None:
+    def work() -> None:
+        guard.keeping(tmp_path / "growing.h5")
+        reading(Path("scan.h5"))
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    with pytest.raises(ScanError, match=r"not what it says it is; .*growing\.h5 has what came before"):
+        guarded(work)
+
+
+def test_a_second_interrupt_when_the_child_has_ended_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(work: object, complain: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "guarded", interrupted)
+    with pytest.raises(SystemExit) as end:
+        command.run_guarded(lambda: None)
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "interrupted; nothing was left half-written\n"
+
+
+def test_a_limit_of_the_users_own_is_kept() -> None:
+    def work() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (5, 20))
+        advanced()
+        assert resource.getrlimit(resource.RLIMIT_CPU) == (20, 20)
+
+    assert guarded(work) == 0
+
+
 def test_a_crash_before_any_scan_names_none() -> None:
     with pytest.raises(LithoError, match=r"^the run crashed \(SIGSEGV\); nothing") as caught:
         guarded(lambda: os.kill(os.getpid(), signal.SIGSEGV))
@@ -92,7 +125,7 @@ def test_a_run_killed_for_its_memory_is_told_as_such() -> None:
 
 
 def test_a_hang_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "CPU_SECONDS", 0)
+    monkeypatch.setattr(bounds, "CPU_SECONDS", 0)
 
     def work() -> None:
         reading(Path("scan.h5"))
@@ -107,7 +140,7 @@ def test_a_hang_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_step_forward_moves_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     def work() -> None:
         for budget in (10, 1000):
-            guard.CPU_SECONDS = budget
+            bounds.CPU_SECONDS = budget
             advanced()
             limit = resource.getrlimit(resource.RLIMIT_CPU)[0] - time.process_time()
             assert budget <= limit <= budget + 1
@@ -118,11 +151,11 @@ def test_a_step_forward_moves_the_limit(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's RLIMIT_DATA")
 def test_memory_is_bounded_from_where_a_scan_is_read() -> None:
     def work() -> None:
-        bytearray(guard.MEMORY)
+        bytearray(bounds.MEMORY)
         reading(Path("scan.h5"))
-        bytearray(guard.MEMORY // 2)
+        bytearray(bounds.MEMORY // 2)
         with pytest.raises(MemoryError):
-            bytearray(2 * guard.MEMORY + guard.MEMORY_PER_PROCESSOR * (os.cpu_count() or 1))
+            bytearray(2 * bounds.MEMORY + bounds.MEMORY_PER_PROCESSOR * (os.cpu_count() or 1))
 
     assert guarded(work) == 0
 
@@ -156,6 +189,24 @@ def test_an_unforeseen_error_is_one_line_that_says_where(capfd: pytest.CaptureFi
     assert said.startswith("error: unexpected \"KeyError: 'two\\\\nlines'\" in ")
     assert f"{Path(__file__).name}, line " in said
     assert said.count("\n") == 1
+
+
+def test_nothing_but_the_main_thread_is_there_to_be_forked() -> None:
+    code = """
+import os, threading, sys
+from lithovae.runtime import cli
+def fork(real=os.fork):
+    tasks = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else threading.active_count()
+    assert tasks == 1, tasks
+    assert not {"numpy", "h5py", "onnxruntime"} & set(sys.modules)
+    return real()
+os.fork = fork
+sys.argv = ["lithovae-run", "--help"]
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "SCAN" in done.stdout
 
 
 @pytest.fixture

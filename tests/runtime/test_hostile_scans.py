@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lithovae.runtime import guard, limits
+from lithovae.runtime import bounds, limits
 from lithovae.runtime.model import LithoModel
 
 from .fuzz import KINDS, Damage, damaged, good_scans, outcome
@@ -44,7 +44,7 @@ def test_a_hostile_file_is_one_clear_line(
 ) -> None:
     fault, scan, out = FAULTS[name], tmp_path / "scan.h5", tmp_path / "out"
     if "SIGXCPU" in fault.words:
-        monkeypatch.setattr(guard, "CPU_SECONDS", 1)
+        monkeypatch.setattr(bounds, "CPU_SECONDS", 1)
     if name == "unreadable" and os.geteuid() == 0:
         pytest.skip("root may read anything")
     out.mkdir()
@@ -76,10 +76,10 @@ def test_limits_are_those_documented(root: Path) -> None:
         limits.MAX_ATTRIBUTE_BYTES,
         limits.MAX_CHUNK_BYTES,
         limits.MAX_ROW_BYTES,
-        guard.MEMORY_PER_PROCESSOR,
+        bounds.MEMORY_PER_PROCESSOR,
     ):
         assert f"{number >> 20} MiB" in page
-    assert (guard.MEMORY, f"may take {guard.CPU_SECONDS} s of processor time" in page) == (1 << 30, True)
+    assert (bounds.MEMORY, f"may take {bounds.CPU_SECONDS} s of processor time" in page) == (1 << 30, True)
 
 
 @pytest.mark.parametrize("libver", LIBVERS)
@@ -121,7 +121,7 @@ def test_damage_ends_in_embeddings_or_one_clear_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(guard, "CPU_SECONDS", 1)
+    monkeypatch.setattr(bounds, "CPU_SECONDS", 1)
     scan, out = tmp_path / "scan.h5", tmp_path / "out"
     out.mkdir(exist_ok=True)
     scan.write_bytes(damaged(scans[which % len(scans)], strikes, mend=mend))

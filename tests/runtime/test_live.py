@@ -133,9 +133,11 @@ def test_what_is_masked_or_none_is_missing(model: LithoModel) -> None:
         assert live.missing == 2
 
 
-@pytest.mark.parametrize(
-    "row", [1.0, ROW[:5], [*ROW, 1.0], [ROW], ["1"] * 6, "123456", np.ones((6, 1)), np.ones(6, bool), [[1.0]] * 6]
-)
+NONE = [1.0, ROW[:5], [*ROW, 1.0], [ROW], ["1"] * 6, "123456", np.ones((6, 1)), np.ones(6, bool), [[1.0]] * 6]
+NONE += [np.array(3.0), set(ROW), dict.fromkeys(range(6), 1.0), [10**400, *ROW[1:]], [np.ones(1), *ROW[1:]]]
+
+
+@pytest.mark.parametrize("row", NONE)
 def test_what_is_not_six_numbers_is_refused(row: object, model: LithoModel) -> None:
     with pytest.raises(InputError, match="6"):
         model.live().embed(row)  # type: ignore[arg-type]

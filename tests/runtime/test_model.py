@@ -165,7 +165,15 @@ def test_can_be_sent_to_another_process(features: Floats) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [[["1"] * 6], np.ones((1, 6), complex), np.ones((1, 6), "M8[s]"), np.ones((1, 6), bool)]
+    "bad",
+    [
+        [["1"] * 6],
+        np.ones((1, 6), complex),
+        np.ones((1, 6), "M8[s]"),
+        np.ones((1, 6), bool),
+        [[10**400] * 6],
+        [[1.0], [1.0, 2.0]],
+    ],
 )
 def test_other_types_are_refused(bad: Any) -> None:
     with pytest.raises(InputError, match="must be numbers"):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lithovae.runtime import output
+from lithovae.runtime import guard, output
 from lithovae.runtime.checksum import combine, crc32
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.output import npz_stream, whole_file
@@ -114,3 +115,49 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
         with open("/dev/full", "wb", buffering=0) as full:
             full.write(b"x")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_at_any_moment_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    for module, name in ((guard, "writing"), (os, "fsync"), (os, "replace")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, interrupted)
+            with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "out") as file:
+                file.write(b"half")
+        assert list(tmp_path.iterdir()) == [], name
+
+
+def test_a_result_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[int, bool]] = []
+
+    def fsync(handle: int, real: Callable[[int], None] = os.fsync) -> None:
+        real(handle)
+        synced.append((os.fstat(handle).st_size, (tmp_path / "out").exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with whole_file(tmp_path / "out") as file:
+        file.write(b"all of it")
+    assert synced == [(9, False)]
+
+
+def test_rows_that_move_up_are_steps_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    monkeypatch.setattr(output, "advanced", lambda: steps.append(1))
+    with npz_stream(tmp_path / "out.npz", 1 << 20, {"x": (np.uint8, None), "y": (np.int64, None)}, fewer=True) as out:
+        out.write(out.pack(x=np.zeros(1 << 19), y=np.zeros(1 << 19)))
+    assert len(steps) == 4
+
+
+@pytest.mark.parametrize("libc", ["its own", "without what only Linux has"])
+def test_a_result_is_the_same_whatever_the_c_library_offers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, libc: str
+) -> None:
+    monkeypatch.setattr(output, "_WRITE_BACK", 100)
+    if libc != "its own":
+        monkeypatch.setattr(output, "_of_libc", lambda name: None)
+    with npz_stream(tmp_path / "out.npz", 90, {"x": (np.float64, 2)}) as stream:
+        for start in range(0, 90, 30):
+            stream.write(stream.pack(x=np.arange(2.0 * start, 2.0 * start + 60).reshape(30, 2)))
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npz")["x"].ravel(), np.arange(180.0))

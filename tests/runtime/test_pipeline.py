@@ -14,6 +14,9 @@ from lithovae.runtime import LithoModel, OutputError, ScanError
 from lithovae.runtime import track as track_module
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.pipeline import embed_scan
+from lithovae.runtime.rows import rows_of
+from lithovae.runtime.scan import open_scan
+from lithovae.runtime.track import BYTES_IN_FLIGHT
 
 Floats = NDArray[np.float64]
 WriteScan = Callable[..., Path]
@@ -257,3 +260,17 @@ def test_where_the_result_cannot_go(flat_scan: Path, model: LithoModel, tmp_path
         embed_scan(flat_scan, tmp_path, model)
     with pytest.raises(OutputError, match="no such folder"):
         embed_scan(flat_scan, tmp_path / "absent" / "out.npz", model)
+
+
+def test_wide_tables_are_not_held_by_the_dozen_however_many_threads_there_are(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "wide.h5", "w") as file:
+        wide = np.dtype([("R", "f8"), *((f"other{i}", "f8") for i in range(799))])
+        file.create_dataset("data", (100_000,), wide, chunks=(1000,))[:1000] = np.ones(1000, wide)
+        file["R"] = np.ones(100_000, np.float32)
+    with open_scan(tmp_path / "wide.h5", {"R": "data:R"}) as scan:
+        found = rows_of(scan, lambda items, *_: items, None, threads=64)
+        (track,) = scan.tracks
+        assert track.block_rows * 800 * 8 * found.in_flight <= BYTES_IN_FLIGHT
+        assert found.in_flight > 1
+    with open_scan(tmp_path / "wide.h5", {"R": "R"}) as scan:
+        assert rows_of(scan, lambda items, *_: items, None, threads=8).in_flight == 10

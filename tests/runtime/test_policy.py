@@ -77,7 +77,7 @@ def test_drop_leaves_whole_rows(rows: NDArray[np.float32]) -> None:
 def test_error_names_the_first_row(rows: NDArray[np.float32]) -> None:
     policy = MissingPolicy(LithoModel.load("unsup"), "error", Path("scan.h5"))
     assert len(policy.apply(Block(rows[4:], None, {})).embeddings) == 6
-    expected = r"scan\.h5: row 7 \(0\.20 m\) lacks NGR total counts \(cps\): nothing was written"
+    expected = r"scan\.h5: row 7 \(0\.20 m\) lacks NGR total counts \(cps\): the run stops there"
     with pytest.raises(ScanError, match=expected) as caught:
         policy.apply(Block(rows, DEPTH, {}, first=6))
     assert caught.value.path == Path("scan.h5")
@@ -149,7 +149,7 @@ def test_what_was_done_is_said_and_stands_in_the_output(
 def test_error_is_one_line_and_writes_nothing(gaps: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [str(gaps), "--out", str(tmp_path / "emb.npz"), "--missing", "error"])
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
-    assert f"error: {gaps}: row 0 lacks R: nothing was written" in done.stderr
+    assert f"error: {gaps}: row 0 lacks R: the run stops there" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [gaps.name]
     assert CliRunner().invoke(app, [str(gaps), "--out", "x.npz", "--missing", "guess"]).exit_code == 1
 
