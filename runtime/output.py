@@ -22,8 +22,6 @@ from .checksum import combine, crc32
 from .errors import OutputError
 
 _MOVE = 1 << 20
-_WRITE_BACK = 1 << 24
-"""Bytes after which the system is asked to bring them to the disk: then there is little to wait for at the end."""
 
 
 def require_writable(path: str | Path) -> Path:
@@ -63,8 +61,6 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
             raise OutputError(f"cannot write in {path.parent}: {error.strerror}", path) from error
         with file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave zeros under the final name: that is on the disk sooner
         os.replace(partial, path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}", path) from error
@@ -111,7 +107,7 @@ class NpzStream:
         self._file, self._n_rows = file, n_rows
         self._members: dict[str, _Member] = {}
         self._whole: dict[str, NDArray[Any]] = {}
-        end = self._n_waiting = 0
+        end = 0
         for name, (dtype, width) in members.items():
             member = self._members[name] = _Member(name, np.dtype(dtype), width, end)
             end = member.first + n_rows * member.row_bytes
@@ -134,10 +130,6 @@ class NpzStream:
             self._file.write(content)
             member.n_rows += packed.n_rows
             member.crc = combine(member.crc, crc, len(content))
-            self._n_waiting += len(content)
-        if self._n_waiting >= _WRITE_BACK:
-            self._n_waiting = 0
-            _write_back(self._file)
 
     def add(self, name: str, array: NDArray[Any]) -> None:
         """Add a small member as a whole."""
@@ -209,13 +201,6 @@ def _reserve(file: IO[bytes], n_bytes: int) -> None:
         number = ctypes.get_errno()
         if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise OSError(number, os.strerror(number))
-
-
-def _write_back(file: IO[bytes]) -> None:
-    """Let the system begin to bring a file to the disk, and do not wait for it. What fails, `os.fsync` will say."""
-    if sync := _of_libc("sync_file_range"):
-        everything, sync_file_range_write = ctypes.c_int64(0), 2  # <fcntl.h>
-        sync(file.fileno(), everything, everything, sync_file_range_write)
 
 
 @cache
