@@ -45,10 +45,9 @@ def load(dataset: Any, window: tuple[slice, ...], fields: list[str], *, order: O
         return np.asarray(dataset.fields(fields)[window]) if fields else read_window(dataset, window, order)
     except DAMAGE as error:
         file, name, rows = dataset.file.filename, dataset.name, max(window, key=lambda part: part.stop or 0)
-        raise ScanError(
-            f"{file}: rows {rows.start} to {rows.stop} of {name} cannot be read, the file is damaged there: {error}",
-            file,
-        ) from error
+        why = "it takes more memory than a run may" if isinstance(error, MemoryError) else "the file is damaged there"
+        message = f"{file}: rows {rows.start} to {rows.stop} of {name} cannot be read, {why}: {error}"
+        raise ScanError(message.removesuffix(": "), file) from error
 
 
 def read_numbers(columns: Sequence[Column], start: int, stop: int) -> list[NDArray[Any]]:

@@ -25,8 +25,8 @@ MAX_BLOCK_BYTES = 1 << 25
 ROWS_IN_FLIGHT = 1 << 21
 """Rows that are in memory at once, however many threads there are: at 100 bytes or so each."""
 BYTES_IN_FLIGHT = 1 << 27
-"""Bytes that are read at once, however many threads there are. Inflating, shuffling back and turning a table on its
-side take up to five times as much, which has to stay below `lithovae.runtime.bounds.MEMORY`."""
+"""Bytes that are read at once, however many threads there are. To inflate them, undo the shuffle and turn a table on
+its side takes up to five times as much, which has to stay below `lithovae.runtime.bounds.MEMORY`."""
 
 
 def blocks_in_flight(threads: int, rows: int, n_bytes: int = 1) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lithovae.runtime import LithoModel, OutputError, ScanError
+from lithovae.runtime import LithoModel, OutputError, ScanError, reading
 from lithovae.runtime import track as track_module
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.pipeline import embed_scan
@@ -274,3 +274,14 @@ def test_wide_tables_are_not_held_by_the_dozen_however_many_threads_there_are(tm
         assert found.in_flight > 1
     with open_scan(tmp_path / "wide.h5", {"R": "R"}) as scan:
         assert rows_of(scan, lambda items, *_: items, None, threads=8).in_flight == 10
+
+
+def test_too_little_memory_is_not_called_damage(
+    flat_scan: Path, model: LithoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(reading, "read_window", refused)
+    with pytest.raises(ScanError, match=r"cannot be read, it takes more memory than a run may$"):
+        embed_scan(flat_scan, flat_scan.with_suffix(".npz"), model)
