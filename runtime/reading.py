@@ -114,13 +114,14 @@ def _as_text(column: Column, stored: NDArray[Any]) -> NDArray[np.str_]:
     elif stored.dtype.kind in "iu" and column.is_text:
         stored = _joined(stored[:, None])
     starts = run_starts([stored], len(stored))  # a section's name stands there a thousand times
-    return np.repeat(_texts(stored[starts]), np.diff(starts, append=len(stored)))
+    blanks = (*SENTINELS, *column.coding.fills) if column.is_number else ()
+    return np.repeat(_texts(stored[starts], blanks), np.diff(starts, append=len(stored)))
 
 
-def _texts(stored: NDArray[Any]) -> NDArray[np.str_]:
+def _texts(stored: NDArray[Any], blanks: tuple[float, ...]) -> NDArray[np.str_]:
     if stored.dtype.kind in "iuf":
         write = number_text if stored.dtype.kind == "f" else str
-        texts = ["" if value in SENTINELS else write(value) for value in stored.tolist()]
+        texts = ["" if value in blanks else write(value) for value in stored.tolist()]
     else:
         texts = [(decode(value) if isinstance(value, bytes) else str(value)).strip() for value in stored.tolist()]
         texts = ["" if text in NOTHING else text for text in texts]

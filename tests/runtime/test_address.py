@@ -42,7 +42,13 @@ def test_a_type_of_instrument_is_no_part_of_an_address(write_scan: WriteScan) ->
 def test_what_is_missing_in_a_column_is_no_name(write_scan: WriteScan) -> None:
     data = {"MS": np.ones(3), "core": np.array([1, np.nan, 2]), "section": np.array([1, -999, 2])}
     data["hole"] = np.array([b"A", b"nan", b"A"])
-    assert addresses(write_scan(data)) == {"hole": ["A", "", "A"], "core": ["1", "", "2"], "section": ["1", "", "2"]}
+    data["site"] = np.array([1482, 0, 1482])
+    assert addresses(write_scan(data, attrs={"site@_FillValue": 0})) == {
+        "site": ["1482", "", "1482"],
+        "hole": ["A", "", "A"],
+        "core": ["1", "", "2"],
+        "section": ["1", "", "2"],
+    }
 
 
 def test_large_numbers_keep_their_last_digit(write_scan: WriteScan) -> None:
