@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from .command import clear_errors, new_app, progress, run_guarded, say
-from .errors import LithoError, ScanError
+from .errors import LithoError
 
 app = new_app("Embed core scans, without torch.")
 LOOK, RIG, BUNDLE = "To look first", "At the rig", "To trust a bundle"
@@ -177,11 +177,6 @@ def _inspect(scan: Path, model: str, mapping: dict[str, str], bin: str, missing:
     plan = plan_of(scan, mapping, bundle=bundle.name, missing=effect, bin_width=parse_bin(bin), progress=progress)
     for line in [json.dumps(plan, ensure_ascii=True)] if as_json else plan_lines(plan):
         say(line)
-    lacking = [feature["name"] for feature in plan["features"] if feature["rows_with_value"] < plan["rows"]["n"]]
-    if policy == "error" and lacking:
-        raise ScanError(
-            f"{scan}: there are rows without {', '.join(lacking)}: a run stops, as --missing error asks", scan
-        )
 
 
 def _follow(
