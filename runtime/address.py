@@ -60,7 +60,7 @@ def stated_part(name: str, text: str) -> dict[str, str]:
 
 
 def distinct_holes(names: Iterable[str]) -> set[str]:
-    """Leave out of the names of holes blanks, and those that are short for another: A is U1482A, where that is named."""
+    """Leave out of the names of holes blanks, and those that are short for another, as A is for U1482A."""
     known = set(names) - {""}
     return {name for name in known if not any(is_short_for(name, other) for other in known)}
 

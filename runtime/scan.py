@@ -144,6 +144,7 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
         track = Track(features, depth, parts, length, told, placement)
         _require_readable(track, notes)
         tracks.append(track)
+    tracks = _together(tracks)
     if not any(track.length for track in tracks):
         raise ScanError(f"{path}: the features are there, but have no rows", path)
     note_scales([track.depth for track in tracks if track.depth and not track.placement], notes)
@@ -223,6 +224,22 @@ def _require_readable(track: Track, notes: list[str]) -> None:
     for source in track.features.values():
         if source.column.unwritten.any():
             notes.append(f"parts of {source.column.path} were never written: missing there")
+
+
+def _together(tracks: list[Track]) -> list[Track]:
+    """Bring together the tracks of different features that share one depth column, and so their rows."""
+    found: dict[Any, Track] = {}
+    for i, track in enumerate(tracks):
+        key: Any = i
+        if track.depth and not track.placement:
+            columns = [(part, column.identity) for part, column in track.address.items()]
+            key = track.depth.column.identity, track.length, *columns, *track.constants.items()
+        known = found.setdefault(key, track)
+        if known is not track and known.features.keys().isdisjoint(track.features):
+            found[key] = replace(known, features=dict(sorted({**known.features, **track.features}.items())))
+        elif known is not track:
+            found[i] = track
+    return list(found.values())
 
 
 def _share_address(tracks: list[Track]) -> tuple[list[Track], dict[str, str]]:
