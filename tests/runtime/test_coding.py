@@ -17,7 +17,7 @@ WriteScan = Callable[..., Path]
 def susceptibility(path: Path) -> list[float]:
     with open_scan(path) as scan:
         (stretch,) = scan.tracks[0].stretches()
-        return np.asarray(stretch.features[1], float).tolist()
+        return [float(value) for value in stretch.features[1]]
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", ">f8"])
