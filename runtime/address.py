@@ -25,9 +25,11 @@ ADDRESS: Mapping[str, tuple[str, ...]] = {
 """The parts of a sample's address, from the widest to the narrowest, and the names they go by."""
 HOLE_PARTS = ("expedition", "site", "hole")
 """The parts of an address that tell one hole from another."""
-HOLE_NAME = r"(?:\d{3}-)?(?:[UCM]\d{4}|\d{3,4})-?[A-Z]"
+_SITE = r"(?:[UCM]\d{4}|\d{3,4})"
+HOLE_NAME = rf"(?:\d{{3}}-)?{_SITE}-?[A-Z]"
 """A hole's name: U1482A, 926B, 162-984-A, 346-U1422-A."""
 _HOLE = re.compile(HOLE_NAME)
+_HOLE_SPLIT = re.compile(rf"(?:\d{{3}}-)?(?P<site>{_SITE})-?(?P<letter>[A-Z])")
 _HOLE_WITHIN = re.compile(rf"(?<![0-9A-Z]){HOLE_NAME}(?![0-9A-Za-z])")
 _SECTION = re.compile(
     rf"(?P<hole>{HOLE_NAME})[-_](?P<core>\d{{1,3}})(?P<type>[A-Z])(?:[-_](?P<section>\d{{1,2}}|CC)(?:[-_][AW])?)?"
@@ -58,14 +60,24 @@ def stated_part(name: str, text: str) -> dict[str, str]:
 
 
 def distinct_holes(names: Iterable[str]) -> set[str]:
-    """Leave out of the names of holes blanks, and a letter that another ends in: A is U1482A, where that is named."""
+    """Leave out of the names of holes blanks, and those that are short for another, as A is for U1482A."""
     known = set(names) - {""}
     return {name for name in known if not any(is_short_for(name, other) for other in known)}
 
 
 def is_short_for(name: str, full: str) -> bool:
-    """Tell whether a hole's name is the letter that its full name, with the site, ends in."""
-    return bool(re.fullmatch("[A-Z]", name) and re.fullmatch(HOLE_NAME, full) and full.endswith(name))
+    """Tell whether a hole's name is another one without the site, or the expedition."""
+    site, letter = split_hole(full)
+    return bool(site) and (name == letter or (len(name) < len(full) and split_hole(name) == (site, letter)))
+
+
+def split_hole(name: str) -> tuple[str, str]:
+    """Split a hole's full name into the site and its letter: 363-U1482A is A of U1482; the site is empty if it is not.
+
+    Where there is an expedition, it is left out.
+    """
+    match = _HOLE_SPLIT.fullmatch(name)
+    return (match["site"], match["letter"]) if match else ("", name)
 
 
 def address_columns(members: list[Column]) -> dict[str, Column]:

@@ -169,12 +169,13 @@ def _inspect(scan: Path, model: str, mapping: dict[str, str], bin: str, missing:
     from .bundle import Bundle
     from .plan import plan_of
     from .plan_text import plan_lines
-    from .policy import as_policy
+    from .policy import as_policy, note_of
     from .rows import parse_bin
 
     bundle, policy = Bundle.read(model), as_policy(missing)
     effect = bundle.missing if policy == "auto" else policy
-    plan = plan_of(scan, mapping, bundle=bundle.name, missing=effect, bin_width=parse_bin(bin), progress=progress)
+    note, width = note_of(bundle, effect), parse_bin(bin)
+    plan = plan_of(scan, mapping, bundle=bundle.name, missing=effect, note=note, bin_width=width, progress=progress)
     for line in [json.dumps(plan, ensure_ascii=True)] if as_json else plan_lines(plan):
         say(line)
 

@@ -9,17 +9,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .address import HOLE_PARTS, Codes, Texts, distinct_holes, run_starts
+from .address import HOLE_PARTS, Codes, Texts, distinct_holes, run_starts, split_hole
 from .column import Column
 from .errors import ScanError
 from .reading import read_numbers, read_texts
-from .restart import DepthRanges, Key, Restart
+from .restart import DepthRanges, Key, Restart, Span
 from .sections import OFFSET, SectionTable, find_quantity, name_of, spelt
 from .source import Source
 from .track import BLOCK_ROWS, scaled
 
 END = 0.02
 """Reach (m) of a reading beyond the ends of its section."""
+
+UNKNOWN = np.nan, np.nan
 
 
 class Placement:
@@ -83,7 +85,7 @@ class Placement:
             self._require_single(runs, self._single)
             codes = self._codes.encode([(constant | runs)[part] for part in self._parts], len(starts))
             keys = self._codes.keys()
-            new = [self._rows.get(spelt(key), (np.nan, np.nan)) for key in keys[len(self._places) :]]
+            new = [self._row(spelt(key)) for key in keys[len(self._places) :]]
             self._places = np.concatenate([self._places, np.reshape(new, (-1, 2))])
             top, length = np.repeat(self._places[codes], np.diff(starts, append=n), axis=0).T
             unknown, beyond = (
@@ -104,6 +106,21 @@ class Placement:
     def finds(self, lost: Iterable[Key]) -> bool:
         """Tell whether the table has one of some sections that it lacked before."""
         return not self._rows.keys().isdisjoint(lost)
+
+    def _row(self, key: Key) -> Span:
+        """Find the top and the length of a section, NaN where it is not known; U1482A is A of the table's U1482."""
+        if key in self._rows or "hole" not in self._parts:
+            return self._rows.get(key, UNKNOWN)
+        at = self._parts.index("hole")
+        site, hole = split_hole(key[at])
+        if not site:
+            return UNKNOWN
+        if "site" in self.table.parts:
+            rows = self.table.only(tuple(dict.fromkeys(("site", *self._parts))))
+            places = dict(zip(self._parts, key, strict=True)) | {"site": site, "hole": hole}
+            return rows.get(tuple(places[part] for part in dict.fromkeys(("site", *self._parts))), UNKNOWN)
+        self._require_single({"site": np.array([site])}, ["site"])
+        return self._rows.get((*key[:at], hole, *key[at + 1 :]), UNKNOWN)
 
     def _require_single(self, texts: Texts, parts: Iterable[str]) -> None:
         """Make sure that all samples, of other tracks too, are from the one place that the table is of."""

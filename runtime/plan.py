@@ -33,6 +33,7 @@ def plan_of(
     *,
     bundle: str,
     missing: str,
+    note: str = "",
     bin_width: BinWidth = "auto",
     progress: Progress = lambda items, label, total, size: items,
 ) -> dict[str, Any]:
@@ -48,6 +49,8 @@ def plan_of(
         Name of the bundle that would be run.
     missing : {"impute", "nan", "drop", "error"}
         What is done with a row that lacks a feature.
+    note : str, optional
+        What is to be said of that, by `lithovae.runtime.policy.note_of`.
     bin_width : float, None or "auto"
         As `lithovae.runtime.pipeline.embed_scan` takes it.
     progress : callable, optional
@@ -97,7 +100,7 @@ def plan_of(
                 for i, feature in enumerate(FEATURES)
             ],
             "tracks": tracks,
-            "notes": [*notes, *([restart] if restart else [])],
+            "notes": [*notes, *filter(None, (restart, note))],
             "unused": scan.unused,
         }
 

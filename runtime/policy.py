@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .binning import Block
+from .bundle import Bundle
 from .errors import BundleError, InputError, ScanError
 from .features import FEATURE_NAMES
 from .missing import FIRST_COLOUR, implausible_bits, missing_bits
@@ -95,12 +96,11 @@ class MissingPolicy:
     def __init__(self, model: LithoModel, choice: Missing = "auto", path: Path | None = None) -> None:
         choice = as_policy(choice)
         self.name = model.bundle.missing if choice == "auto" else choice
-        self.note = ""
+        self.note = note_of(model.bundle, self.name)
         self._model, self._path = model, path
         self._fill: NDArray[np.float32] | None = None
         if self.name == "impute" and not model.imputes:
             self._fill = _centre(model)
-            self.note = f"{model.bundle.name} was not trained with missing features: imputed all the same, as asked"
 
     def apply(self, block: Block) -> Embedded:
         """Embed a block, in the calling thread alone.
@@ -131,6 +131,13 @@ class MissingPolicy:
         if self.name == "nan":
             embeddings[missing != 0] = np.nan
         return embeddings
+
+
+def note_of(bundle: Bundle, name: str) -> str:
+    """Say what a user should know of a policy with a bundle; empty where that is what its model was trained for."""
+    if name == "impute" != bundle.missing:
+        return f"{bundle.name} was not trained with missing features: imputed all the same, as asked"
+    return ""
 
 
 def require_whole(block: Block, missing: NDArray[np.uint8], path: Path | None) -> None:

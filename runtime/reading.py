@@ -65,10 +65,16 @@ def _numbers(column: Column, stored: NDArray[Any], start: int) -> NDArray[Any]:
     values = column.coding.values(stored)
     if column.selection.is_line:
         values = _line_means(values)
-    if column.unwritten.any() and column.ends is None:
-        chunk = np.arange(start, start + len(values)) // column.chunk_rows if column.dataset.chunks else 0
-        values = np.where(column.unwritten[chunk], values.dtype.type(np.nan), values)
+    if (unwritten := _unwritten(column, start, len(values))) is not None:
+        values = np.where(unwritten, values.dtype.type(np.nan), values)
     return values
+
+
+def _unwritten(column: Column, start: int, n: int) -> Any:
+    """Tell which rows were never written, by a mask that fits ``n`` of them; None where all were."""
+    if column.ends is not None or not column.unwritten.any():
+        return None
+    return column.unwritten[np.arange(start, start + n) // column.chunk_rows if column.dataset.chunks else 0]
 
 
 def _line_means(values: NDArray[Any]) -> NDArray[np.float64]:
@@ -87,7 +93,7 @@ def read_texts(columns: Sequence[Column], start: int, stop: int) -> list[NDArray
     ScanError
         If the file is damaged there.
     """
-    return [_as_text(column, stored) for column, stored in _read(columns, start, stop)]
+    return [_as_text(column, stored, start) for column, stored in _read(columns, start, stop)]
 
 
 def _read(columns: Sequence[Column], start: int, stop: int) -> Iterator[tuple[Column, NDArray[Any]]]:
@@ -108,14 +114,17 @@ def _read(columns: Sequence[Column], start: int, stop: int) -> Iterator[tuple[Co
         yield column, selection.of(*blocks[dataset.name])
 
 
-def _as_text(column: Column, stored: NDArray[Any]) -> NDArray[np.str_]:
+def _as_text(column: Column, stored: NDArray[Any], start: int) -> NDArray[np.str_]:
     if stored.ndim == 2:
         stored = _joined(stored)
     elif stored.dtype.kind in "iu" and column.is_text:
         stored = _joined(stored[:, None])
     starts = run_starts([stored], len(stored))  # a section's name stands there a thousand times
     blanks = (*SENTINELS, *column.coding.fills) if column.is_number else ()
-    return np.repeat(_texts(stored[starts], blanks), np.diff(starts, append=len(stored)))
+    texts = np.repeat(_texts(stored[starts], blanks), np.diff(starts, append=len(stored)))
+    if (unwritten := _unwritten(column, start, len(texts))) is not None:
+        texts = np.where(unwritten, "", texts)
+    return texts
 
 
 def _texts(stored: NDArray[Any], blanks: tuple[float, ...]) -> NDArray[np.str_]:

@@ -20,13 +20,11 @@ from .foreign import foreign_file, foreign_layout
 from .guard import reading
 from .limits import require_bounded, require_file
 from .mapped import MAPPED_DEPTH, mapped_columns
+from .neighbours import Neighbours, TableKey
 from .placement import Unplaced, find_restarts, place
 from .sections import SectionTable
 from .source import Source, choose_sources
 from .track import Track
-
-TableKey = tuple[str, int, int | None]
-"""What tells tables apart: see `Column.table`."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
     homes = {key for key, _ in tables}
     sections = SectionTable.find(path, [column for column in columns if column.table not in homes], addresses, notes)
     alike = len({frozenset(features) for _, features in tables}) == 1
-    neighbours = _Neighbours(columns)
+    neighbours = Neighbours(columns)
     unplaced = []
     for (key, features), constant in zip(tables, constants, strict=True):
         own, above = neighbours.of(key)
@@ -144,6 +142,7 @@ def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
         track = Track(features, depth, parts, length, told, placement)
         _require_readable(track, notes)
         tracks.append(track)
+    tracks = _together(tracks)
     if not any(track.length for track in tracks):
         raise ScanError(f"{path}: the features are there, but have no rows", path)
     note_scales([track.depth for track in tracks if track.depth and not track.placement], notes)
@@ -187,35 +186,6 @@ def _datasets(features: dict[int, Source]) -> list[str]:
     return list(dict.fromkeys(str(source.column.dataset.name) for source in features.values()))
 
 
-class _Neighbours:
-    """The columns of a file by their table, by the group that holds them and by their dimension."""
-
-    def __init__(self, columns: list[Column]) -> None:
-        self._tables: dict[TableKey, list[Column]] = {}
-        self._groups: dict[tuple[str, int], list[Column]] = {}
-        self._dimensions: dict[int, list[Column]] = {}
-        for column in columns:
-            table = column.table
-            self._tables.setdefault(table, []).append(column)
-            if column.number is None:
-                self._groups.setdefault((column.group, table[1]), []).append(column)
-            if table[2] is not None:
-                self._dimensions.setdefault(table[2], []).append(column)
-
-    def of(self, table: TableKey) -> tuple[list[Column], list[Column]]:
-        """List the columns of a table, and those that may stand for it from above.
-
-        Those are the columns of the same length in the group above, or the variables along the same netCDF dimension;
-        of an unlimited one some may be written further than others.
-        """
-        place, length, dimension = table
-        if dimension is not None:
-            near = [column for column in self._dimensions[dimension] if column.length >= length]
-        else:
-            near = self._groups.get((place.rpartition("/")[0], length), []) if place else []
-        return self._tables[table], [column for column in near if column.table != table]
-
-
 def _require_readable(track: Track, notes: list[str]) -> None:
     checked: set[tuple[str, int]] = set()
     for column in track.columns:
@@ -226,6 +196,22 @@ def _require_readable(track: Track, notes: list[str]) -> None:
     for source in track.features.values():
         if source.column.unwritten.any():
             notes.append(f"parts of {source.column.path} were never written: missing there")
+
+
+def _together(tracks: list[Track]) -> list[Track]:
+    """Bring together the tracks of different features that share one depth column, and so their rows."""
+    found: dict[Any, Track] = {}
+    for i, track in enumerate(tracks):
+        key: Any = i
+        if track.depth and not track.placement:
+            columns = [(part, column.identity) for part, column in track.address.items()]
+            key = track.depth.column.identity, track.length, *columns, *track.constants.items()
+        known = found.setdefault(key, track)
+        if known is not track and known.features.keys().isdisjoint(track.features):
+            found[key] = replace(known, features=dict(sorted({**known.features, **track.features}.items())))
+        elif known is not track:
+            found[i] = track
+    return list(found.values())
 
 
 def _share_address(tracks: list[Track]) -> tuple[list[Track], dict[str, str]]:

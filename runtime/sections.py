@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from .column import Column
 from .errors import ScanError
 from .features import DEPTH, Quantity
 from .reading import read_numbers, read_texts
-from .restart import Key
+from .restart import Key, Span
 from .source import Source
 from .track import BLOCK_ROWS, scaled
 
@@ -81,9 +81,10 @@ class SectionTable:
     path: Path
     name: str
     parts: tuple[str, ...]
-    rows: dict[Key, tuple[float, float]]
+    rows: dict[Key, Span]
     columns: frozenset[str]
     places: dict[str, set[str]]
+    _only: dict[tuple[str, ...], dict[Key, Span]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def find(cls, path: Path, columns: list[Column], addresses: Addresses, notes: list[str]) -> SectionTable | None:
@@ -126,7 +127,7 @@ class SectionTable:
             raise ScanError(f"{path}: {top.column.path} has {n:,} rows, too many for a table of sections", path)
         length, bottom = find_quantity(LENGTH, members, notes), find_quantity(BOTTOM, members, notes)
         sources = [source for source in (top, length or bottom) if source]
-        rows: dict[Key, tuple[float, float]] = {}
+        rows: dict[Key, Span] = {}
         for start in range(0, n, BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, n)
             numbers = read_numbers([source.column for source in sources], start, stop)
@@ -145,7 +146,7 @@ class SectionTable:
         }
         return cls(path, top.column.path, tuple(address), rows, frozenset(column.path for column in members), places)
 
-    def only(self, parts: tuple[str, ...]) -> dict[Key, tuple[float, float]]:
+    def only(self, parts: tuple[str, ...]) -> dict[Key, Span]:
         """Give the rows by some of the parts alone.
 
         Raises
@@ -153,15 +154,15 @@ class SectionTable:
         ScanError
             If these do not tell its rows apart.
         """
-        rows: dict[Key, tuple[float, float]] = {}
-        for key, row in self.rows.items():
-            _put(rows, tuple(key[self.parts.index(part)] for part in parts), row, self.path, parts)
-        return rows
+        if parts not in self._only:
+            rows: dict[Key, Span] = {}
+            for key, row in self.rows.items():
+                _put(rows, tuple(key[self.parts.index(part)] for part in parts), row, self.path, parts)
+            self._only[parts] = rows
+        return self._only[parts]
 
 
-def _put(
-    rows: dict[Key, tuple[float, float]], key: Key, row: tuple[float, float], path: Path, parts: tuple[str, ...]
-) -> None:
+def _put(rows: dict[Key, Span], key: Key, row: Span, path: Path, parts: tuple[str, ...]) -> None:
     if rows.setdefault(key, row)[0] != row[0]:
         raise ScanError(
             f"{path}: the table of sections gives {name_of(parts, key)} two top depths, {rows[key][0]:g} m and "

@@ -69,6 +69,7 @@ def test_a_holes_letter_beside_its_full_name_is_no_other_hole(write_scan: WriteS
     [
         ({"A", "U1482A", ""}, {"U1482A"}),
         ({"A", "U1482B"}, {"A", "U1482B"}),
+        ({"U1482A", "363-U1482A", "A"}, {"363-U1482A"}),
         ({"2", "12"}, {"2", "12"}),
         ({"A", "MA"}, {"A", "MA"}),
     ],

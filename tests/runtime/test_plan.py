@@ -145,3 +145,8 @@ def test_a_plan_says_of_own_rows_what_the_run_says(tmp_path: Path) -> None:
 def test_a_plan_ends_as_a_run_that_may_miss_nothing(holes: Path) -> None:
     with pytest.raises(ScanError, match=r"row 0 \(0\.00 m\) lacks Magnetic susceptibility .* as --missing error asks"):
         plan_of(holes, bundle="semisup", missing="error")
+
+
+def test_a_plan_says_that_a_model_was_not_trained_to_impute(holes: Path) -> None:
+    done = CliRunner().invoke(app, [str(holes), "--inspect", "--model", "unsup", "--missing", "impute"])
+    assert "note     unsup was not trained with missing features: imputed all the same, as asked" in done.stdout

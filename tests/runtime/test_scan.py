@@ -411,3 +411,21 @@ def test_a_cube_that_is_no_image_is_not_taken_for_colour(write_scan: WriteScan) 
         assert any(note.startswith("acceleration (5, 4, 3) does not say that it is an image") for note in scan.notes)
     with open_scan(path, {"G": "acceleration:1"}) as scan:
         np.testing.assert_array_equal(values_of(scan)[:, 4], cube[:, :, 1].mean(axis=1))
+
+
+@pytest.mark.parametrize("name", ["a/MS", "RGB"])
+def test_tables_that_share_one_depth_share_their_rows(write_scan: WriteScan, name: str) -> None:
+    values = np.ones((7, 3)) if name == "RGB" else np.ones(7)
+    density = {"density": np.ones(7)} if name == "RGB" else {"b/density": np.ones(7)}
+    with open_scan(write_scan({name: values, "depth": np.arange(7.0)} | density)) as scan:
+        (track,) = scan.tracks
+        assert list(track.features) == ([0, 3, 4, 5] if name == "RGB" else [0, 1])
+
+
+def test_an_address_that_was_never_written_is_blank(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["MS"] = np.ones(4)
+        file.create_dataset("core", (4,), "i4", chunks=(2,))[:2] = 3
+    with open_scan(tmp_path / "scan.h5") as scan:
+        (stretch,) = scan.tracks[0].stretches()
+        assert stretch.address["core"].tolist() == ["3", "3", "", ""]

@@ -193,3 +193,20 @@ def test_a_plan_says_which_samples_have_no_place(write_scan: WriteScan) -> None:
     path = write_scan(SECTIONS | SAMPLES | {"MST/section": np.array([b"7", b"1", b"CC", b"1", b"1"])})
     notes = plan_of(path, bundle="semisup", missing="nan")["notes"]
     assert "no depth for 1 sample of sections that sections/Top depth CSF-A (m) lacks (core 2 section 7)" in notes
+
+
+def test_a_holes_full_name_finds_its_letter_in_the_table(write_scan: WriteScan) -> None:
+    table = {name: np.tile(values, 2) for name, values in SECTIONS.items()}
+    table["sections/hole"], table["sections/Top depth CSF-A (m)"][4:] = (
+        np.repeat([b"A", b"B"], 4),
+        [100, 101.5, 109, 111],
+    )
+    sites = {"sections/site": np.full(8, b"U1482")}
+    for name, place in (("U1482A", PLACED[1]), ("363-U1482B", 100.0)):
+        data = table | {key.replace("MST", name): values for key, values in SAMPLES.items()}
+        assert depths(write_scan(data))[1] == place
+        assert depths(write_scan(data | sites))[1] == place
+    other = {key.replace("MST", "U1483A"): values for key, values in SAMPLES.items()}
+    assert np.isnan(depths(write_scan(table | sites | other))).all()
+    with pytest.raises(ScanError, match=r"several places \(site U1482, U1483\), but .* has no site beside it"):
+        depths(write_scan(data | other))
