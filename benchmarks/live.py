@@ -75,7 +75,7 @@ def peers_of(rows: NDArray[np.float32]) -> dict[str, Callable[[int], object]]:
         "`model.embed` of one row": lambda i: model.embed(single[i]),
         "torch eager, row already scaled": eager_scaled,
         "torch eager with the scaler in numpy": eager,
-        "torch eager with scikit-learn's scaler, as `benchmarks.torch_script`": eager_script,
+        "torch eager with scikit-learn's scaler, as in the seed's script": eager_script,
     }
 
 
