@@ -52,6 +52,8 @@ class Embedded:
         Bit ``i`` is set where feature ``i`` is missing, or there but beyond its plausible range.
     dropped : ndarray of shape (m,), uint8
         What was missing of the rows that do not stay.
+    n_nan : int
+        How many rows have no embedding.
     """
 
     block: Block
@@ -59,6 +61,7 @@ class Embedded:
     missing: NDArray[np.uint8]
     implausible: NDArray[np.uint8]
     dropped: NDArray[np.uint8]
+    n_nan: int
 
     @property
     def n_rows(self) -> int:
@@ -120,7 +123,9 @@ class MissingPolicy:
             if self.name == "drop":
                 dropped = missing[lacks]
                 block, missing, implausible = block.take(~lacks), missing[~lacks], implausible[~lacks]
-        return Embedded(block, self._embed(block.features, missing), missing, implausible, dropped)
+        embeddings = self._embed(block.features, missing)
+        n_nan = int(np.count_nonzero(np.isnan(embeddings[:, 0])))  # here, where they are still in the core's cache
+        return Embedded(block, embeddings, missing, implausible, dropped, n_nan)
 
     def _embed(self, features: NDArray[np.float32], missing: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self._fill is not None and missing.any():

@@ -29,7 +29,7 @@ class OwnDepths:
 
     def add(self, block: Block) -> None:
         """Add some rows."""
-        if block.depth is not None:
+        if block.depth is not None and len(block):
             starts = run_starts(list(block.address.values()), len(block))
             self._ranges.add({part: texts[starts] for part, texts in block.address.items()}, starts, block.depth)
 
@@ -112,9 +112,10 @@ class Summary:
         self.n_implausible += bit_counts(done.implausible)
         if self.bin_width is None:
             self._depths.add(done.block)
-        self.n_nan += int(np.isnan(done.embeddings[:, 0]).sum())
+        self.n_nan += done.n_nan
         self.highest = np.fmax(self.highest, done.block.extremes.highest)
-        if depth is not None and not np.isnan(depth).all():
-            low, high = float(np.nanmin(depth)), float(np.nanmax(depth))
-            known = self.depth_range or (low, high)
-            self.depth_range = (min(low, known[0]), max(high, known[1]))
+        if depth is not None and len(depth):
+            low, high = float(np.fmin.reduce(depth)), float(np.fmax.reduce(depth))
+            if low <= high:  # False where all are NaN
+                known = self.depth_range or (low, high)
+                self.depth_range = (min(low, known[0]), max(high, known[1]))

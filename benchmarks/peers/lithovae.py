@@ -13,15 +13,17 @@ import numpy as np
 
 from lithovae.runtime import LithoModel
 from lithovae.runtime.batch import embed_scans
+from lithovae.runtime.heap import keep_freed
 from lithovae.runtime.pipeline import embed_scan
 
 from .peer import MODEL, Float32s, Peer
 
 
 class LithoVAE(Peer):
-    """A `LithoModel`."""
+    """A `LithoModel`, in a process that keeps the memory it frees, as that of ``lithovae-run`` does."""
 
     def __init__(self, threads: int) -> None:
+        keep_freed()
         self.model = LithoModel.load(MODEL, threads=threads)
         self.choice: dict[str, Any] = {"threads": threads}
 

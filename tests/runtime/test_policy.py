@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.runtime import InputError, LithoModel, ScanError
+from lithovae.runtime import track as track_module
 from lithovae.runtime.binning import Block
 from lithovae.runtime.cli import app
 from lithovae.runtime.features import FEATURE_NAMES
@@ -161,3 +162,12 @@ def test_nothing_may_be_left(write_scan: Callable[..., Path]) -> None:
     assert "3 rows with a feature missing left out" in said
     assert arrays["embeddings"].shape == (0, 10)
     assert arrays["section"].shape == arrays["depth"].shape == (0,)
+
+
+def test_a_block_may_lose_all_its_rows(write_scan: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(track_module, "BLOCK_ROWS", 4)
+    features = {name: np.full(12, 2.0) for name in FEATURE_NAMES}
+    features["R"] = np.repeat([2.0, np.nan, 2.0], 4)
+    said, arrays = run(write_scan(features | {"depth": np.arange(12.0)}), "drop")
+    assert "4 rows with a feature missing left out" in said
+    assert arrays["depth"].tolist() == [0, 1, 2, 3, 8, 9, 10, 11]
