@@ -32,9 +32,9 @@ its side takes up to five times as much, which has to stay below `lithovae.runti
 def blocks_in_flight(threads: int, rows: int, n_bytes: int = 1) -> int:
     """Tell how many blocks of so many rows, and bytes, may be begun but not done with.
 
-    Six more than threads, memory allowing. With one thread it is one: then the caller's is the only thread.
+    Three more than threads, memory allowing. With one thread it is one: then the caller's is the only thread.
     """
-    return 1 if threads == 1 else max(1, min(threads + 6, ROWS_IN_FLIGHT // rows, BYTES_IN_FLIGHT // n_bytes))
+    return 1 if threads == 1 else max(1, min(threads + 3, ROWS_IN_FLIGHT // rows, BYTES_IN_FLIGHT // n_bytes))
 
 
 def spans(length: int, rows: int) -> Iterator[tuple[int, int]]:

@@ -273,7 +273,7 @@ def test_wide_tables_are_not_held_by_the_dozen_however_many_threads_there_are(tm
         assert track.block_rows * 800 * 8 * found.in_flight <= BYTES_IN_FLIGHT
         assert found.in_flight > 1
     with open_scan(tmp_path / "wide.h5", {"R": "R"}) as scan:
-        assert rows_of(scan, lambda items, *_: items, None, threads=8).in_flight == 14
+        assert rows_of(scan, lambda items, *_: items, None, threads=8).in_flight == 11
 
 
 def test_too_little_memory_is_not_called_damage(
