@@ -68,13 +68,14 @@ class Table(NamedTuple):
         """
         rows = load(self.dataset, (slice(*span), slice(self.first, self.first + len(FEATURES))), [], order="C")
         known = extremes(rows)
-        for i in np.flatnonzero(_are_doubtful(known)).tolist():
+        doubtful = _are_doubtful(known)
+        for i in np.flatnonzero(doubtful).tolist():
             rows[:, i] = measurable(Coding().values(np.ascontiguousarray(rows[:, i])), i)
         if rows.dtype == np.float32:
-            return rows, extremes(rows) if _are_doubtful(known).any() else known
+            return rows, extremes(rows) if doubtful.any() else known
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
             narrow = np.ascontiguousarray(rows, np.float32)
-        if _are_doubtful(known).any():
+        if doubtful.any():
             narrow = without_sentinels(narrow)  # to which a number in float64 may have been rounded
         return narrow, extremes(narrow)
 
