@@ -65,6 +65,13 @@ def distinct_holes(names: Iterable[str]) -> set[str]:
     return {name for name in known if not any(is_short_for(name, other) for other in known)}
 
 
+def several_places(known: set[str], texts: NDArray[np.str_]) -> str:
+    """Add texts to those ``known`` of one part of an address; name the first where they are now of several places."""
+    known.update(np.unique(texts).tolist())
+    distinct = distinct_holes(known)
+    return ", ".join(sorted(distinct)[:4]) if len(distinct) > 1 else ""
+
+
 def is_short_for(name: str, full: str) -> bool:
     """Tell whether a hole's name is another one without the site, or the expedition."""
     site, letter = split_hole(full)

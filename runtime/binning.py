@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .address import ADDRESS, HOLE_PARTS, Codes, distinct_holes, is_short_for, run_starts
+from .address import ADDRESS, HOLE_PARTS, Codes, is_short_for, run_starts, several_places
 from .bins import MAX_DEPTH, DepthBins
 from .errors import ScanError
 from .features import FEATURES
@@ -141,10 +141,7 @@ class Binning:
 
     def _require_one_hole(self, texts: dict[str, NDArray[np.str_]]) -> None:
         for part in set(HOLE_PARTS) & set(texts):
-            named = self._named.setdefault(part, set())
-            named.update(np.unique(texts[part]).tolist())
-            if len(distinct := distinct_holes(named)) > 1:
-                names = ", ".join(sorted(distinct)[:4])
+            if names := several_places(self._named.setdefault(part, set()), texts[part]):
                 raise ScanError(
                     f"{self._scan.path}: several holes ({part} {names}), but not every instrument says which its "
                     f"samples are from: add a {part} column to each, or keep one hole per file",

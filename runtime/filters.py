@@ -7,7 +7,9 @@ from typing import Any
 
 import h5py
 
+from .column import Column
 from .errors import ScanError
+from .limits import require_bounded
 
 NAMES = {
     4: "szip", 305: "LZO", 307: "bzip2", 32000: "LZF", 32001: "Blosc", 32004: "LZ4", 32008: "bitshuffle",
@@ -15,6 +17,12 @@ NAMES = {
     32028: "SPERR",
 }  # fmt: skip
 """Filters by the number that the HDF Group registered them under."""
+
+
+def require_readable(column: Column) -> None:
+    """Make sure that a column can be read: within the limits, and decompressed. Raises as these two do."""
+    require_bounded(column)
+    require_filters(column.dataset)
 
 
 def require_filters(dataset: Any) -> None:

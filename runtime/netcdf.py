@@ -11,8 +11,7 @@ import numpy as np
 from .attributes import as_numbers, find_attributes, first_text, has_attribute
 from .column import Column
 from .errors import ScanError
-from .filters import require_filters
-from .limits import require_bounded
+from .filters import require_readable
 
 NETCDF = "netCDF-4 (CF)"
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable"
@@ -116,8 +115,7 @@ def _ends(counts: Column, n_samples: int) -> Any:
     file = counts.dataset.file.filename
     if counts.length > MAX_INSTANCES or counts.dtype.kind not in "iu":
         raise ScanError(f"{file}: {counts.path} ({counts.length} of {counts.dtype}) cannot be the size of rows", file)
-    require_bounded(counts)
-    require_filters(counts.dataset)
+    require_readable(counts)
     sizes = counts.dataset[:].astype(np.int64)
     if (sizes < 0).any() or (total := int(sizes.sum())) != n_samples:
         total = int(sizes.clip(0).sum())

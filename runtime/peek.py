@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .column import Column
-from .filters import require_filters
-from .limits import require_bounded
+from .filters import require_readable
 from .missing import FIRST_COLOUR, measurable
 from .reading import read_numbers
 
@@ -17,8 +16,7 @@ def has_fractions_only(column: Column) -> bool:
     """Tell whether a colour is given from 0 to 1: nothing is above 1, and something is no whole number."""
     if column.dtype.kind != "f" or not column.length:
         return False
-    require_bounded(column)
-    require_filters(column.dataset)
+    require_readable(column)
     rows = max(1, min(PEEK_VALUES, (PEEK_VALUES << 8) // max(column.row_bytes, 1)))
     starts = {0, max(0, column.length // 2 - rows // 2), max(0, column.length - rows)}
     blocks = [read_numbers([column], start, min(start + rows, column.length))[0] for start in sorted(starts)]

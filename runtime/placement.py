@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .address import HOLE_PARTS, Codes, Texts, distinct_holes, run_starts, split_hole
+from .address import HOLE_PARTS, Codes, Texts, run_starts, several_places, split_hole
 from .column import Column
 from .errors import ScanError
 from .reading import read_numbers, read_texts
@@ -88,10 +88,8 @@ class Placement:
             new = [self._row(spelt(key)) for key in keys[len(self._places) :]]
             self._places = np.concatenate([self._places, np.reshape(new, (-1, 2))])
             top, length = np.repeat(self._places[codes], np.diff(starts, append=n), axis=0).T
-            unknown, beyond = (
-                np.isnan(top),
-                (offset < -END) | (offset > length + END),
-            )  # False where length is not known
+            unknown = np.isnan(top)
+            beyond = (offset < -END) | (offset > length + END)  # False where length is not known
             self.n_unknown += int(np.count_nonzero(unknown))
             self.n_beyond += int(np.count_nonzero(beyond & ~unknown))
             lost = np.unique(codes[np.isnan(self._places[codes, 0])])
@@ -127,10 +125,7 @@ class Placement:
         for part in parts:
             if part not in self.table.places:
                 continue
-            found = self.table.places[part]
-            found.update(np.unique(texts[part]).tolist())
-            if len(distinct := distinct_holes(found)) > 1:
-                names = ", ".join(sorted(distinct)[:4])
+            if names := several_places(self.table.places[part], texts[part]):
                 raise ScanError(
                     f"{self.table.path}: samples are from several places ({part} {names}), but "
                     f"{self.table.name} has no {part} beside it: add that column to the table of sections",

@@ -15,10 +15,10 @@ from .column import Column
 from .contents import find_contents
 from .depth import choose_depth, note_scales
 from .errors import DAMAGE, ScanError
-from .filters import require_filters
+from .filters import require_readable
 from .foreign import foreign_file, foreign_layout
 from .guard import reading
-from .limits import require_bounded, require_file
+from .limits import require_file
 from .mapped import MAPPED_DEPTH, mapped_columns
 from .neighbours import Neighbours, TableKey
 from .placement import Unplaced, find_restarts, place
@@ -191,8 +191,7 @@ def _require_readable(track: Track, notes: list[str]) -> None:
     for column in track.columns:
         if (asked := (column.place, column.selection.axis)) not in checked:
             checked.add(asked)
-            require_bounded(column)
-            require_filters(column.dataset)
+            require_readable(column)
     for source in track.features.values():
         if source.column.unwritten.any():
             notes.append(f"parts of {source.column.path} were never written: missing there")
