@@ -12,8 +12,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lithovae.runtime.bundle import Bundle
-from lithovae.runtime.session import make_session
+from lithovae.runtime.model.bundle import Bundle
+from lithovae.runtime.model.session import make_session
 
 from .peers.peer import MODEL
 from .scans import CHUNK_ROWS, plausible_rows

@@ -17,7 +17,7 @@ import typer
 
 from lithovae.runtime import LithoModel
 from lithovae.runtime.bins import BIN_WIDTH
-from lithovae.runtime.pipeline import embed_scan
+from lithovae.runtime.commands.one_scan import embed_scan
 
 from .logger import INSTRUMENTS, SPEED
 from .machine import machine

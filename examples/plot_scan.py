@@ -14,7 +14,7 @@ import numpy as np
 
 from lithovae.runtime import LithoModel, embed_scan
 from lithovae.runtime.bins import DepthBins
-from lithovae.runtime.scan import open_scan
+from lithovae.runtime.scan.scan import open_scan
 
 
 def main(scan_path: str, picture: str, bundle: str = "semisup_hybrid") -> None:

@@ -11,13 +11,13 @@ from typing import Any
 
 import onnx
 
-import lithovae.runtime.bundle as fmt
+import lithovae.runtime.model.bundle as fmt
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.features import FEATURES
 from lithovae.runtime.missing import SENTINELS
-from lithovae.runtime.session import make_session
-from lithovae.runtime.verify import require, verify
+from lithovae.runtime.model.session import make_session
+from lithovae.runtime.model.verify import require, verify
 
 from . import parity
 from .fold import fold

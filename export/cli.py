@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lithovae.runtime.command import clear_errors, new_app
+from lithovae.runtime.console import clear_errors, new_app
 from lithovae.runtime.errors import CheckpointError, OutputError
 
 if TYPE_CHECKING:

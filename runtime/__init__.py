@@ -23,8 +23,8 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from .model import LithoModel
-    from .pipeline import embed_scan
+    from .commands.one_scan import embed_scan
+    from .model.model import LithoModel
 
 __all__ = [
     "BundleError",
@@ -44,11 +44,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # These bring numpy and onnxruntime with them: a caller who only wants `--help` or an error should not wait.
     if name == "LithoModel":
-        from .model import LithoModel
+        from .model.model import LithoModel
 
         return LithoModel
     if name == "embed_scan":
-        from .pipeline import embed_scan
+        from .commands.one_scan import embed_scan
 
         return embed_scan
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .command import clear_errors, new_app, progress, run_guarded, say
+from .console import clear_errors, new_app, progress, run_guarded, say
 from .errors import LithoError
 
 app = new_app("Embed core scans, without torch.")
@@ -139,12 +139,12 @@ def run(
         raise typer.BadParameter(f"{out} must be a folder: there are {len(scans)} scans", param_hint="--out")
     if len(scans) == 1 and out.suffix != ".npz" and not out.is_dir():
         raise typer.BadParameter(f"{out} is neither a .npz nor a folder that is there", param_hint="--out")
-    from .heap import keep_freed
-    from .model import LithoModel
-    from .pipeline import embed_scan
-    from .policy import as_policy
-    from .report import announce, conclude
-    from .rows import parse_bin
+    from .commands.one_scan import embed_scan
+    from .model.model import LithoModel
+    from .process.memory import keep_freed
+    from .report.run_log import announce, conclude
+    from .rows.policy import as_policy
+    from .rows.rows import parse_bin
 
     keep_freed()
     settings: dict[str, Any] = {"mapping": mapping, "bin_width": parse_bin(bin), "missing": as_policy(missing)}
@@ -154,7 +154,7 @@ def run(
         summary = embed(scans[0], out, announce=announce, progress=progress)
         conclude(summary, litho_model, out)
         return
-    from .batch import embed_scans
+    from .commands.many_scans import embed_scans
 
     if failed := embed_scans(scans, out, embed):
         if len(scans) == 1:  # its error is the whole story
@@ -166,11 +166,11 @@ def run(
 def _inspect(scan: Path, model: str, mapping: dict[str, str], bin: str, missing: str, *, as_json: bool) -> None:
     import json
 
-    from .bundle import Bundle
-    from .plan import plan_of
-    from .plan_text import plan_lines
-    from .policy import as_policy, note_of
-    from .rows import parse_bin
+    from .model.bundle import Bundle
+    from .report.inspection import plan_lines
+    from .rows.inspection import plan_of
+    from .rows.policy import as_policy, note_of
+    from .rows.rows import parse_bin
 
     bundle, policy = Bundle.read(model), as_policy(missing)
     effect = bundle.missing if policy == "auto" else policy
@@ -194,11 +194,11 @@ def _follow(
     # Set to TRUE it would overrule us, and a lock that we held would make the logger's next open fail.
     os.environ.pop("HDF5_USE_FILE_LOCKING", None)
 
-    from .follow import Follower, follow
-    from .model import LithoModel
-    from .policy import as_policy
-    from .rows import parse_bin
-    from .sinks import GrowingFile, JsonLines
+    from .follow.follower import Follower, follow
+    from .model.model import LithoModel
+    from .outputs.growing import GrowingFile, JsonLines
+    from .rows.policy import as_policy
+    from .rows.rows import parse_bin
 
     follower = Follower(
         scan,
@@ -214,8 +214,8 @@ def _follow(
 
 
 def _verify(name: str) -> None:
-    from .bundle import Bundle
-    from .verify import require, verify
+    from .model.bundle import Bundle
+    from .model.verify import require, verify
 
     bundle = Bundle.read(name)
     checks = verify(bundle)

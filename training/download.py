@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from lithovae.runtime.bins import BIN_WIDTH
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.features import DEPTH, FEATURE_NAMES, FEATURES
-from lithovae.runtime.output import whole_file
+from lithovae.runtime.outputs.npz import whole_file
 
 from .lily import CHANNELS, FILES, HOLE_PARTS, PUBLISHED_COVERAGE
 from .simulate import simulate_table
 from .table import LITHOLOGY, TrainingTable
 
 if TYPE_CHECKING:
-    from lithovae.runtime.rows import Progress
+    from lithovae.runtime.rows.rows import Progress
 
 SAMPLES = {"GRA": 10, "MS": 10, "NGR": 2, "RGB": 42}
 """Samples per bin, even numbers: as many as the published files have rows for each of their bins."""
@@ -78,7 +78,7 @@ def simulate_download(
     seed, share
         Those of `lithovae.training.simulate.simulate_table`. At ``share=1``, 20 million rows, 1.6 GB.
     progress : callable, optional
-        Passes holes on as they are written; see `lithovae.runtime.pipeline.Progress`. Sizes are in rows of the table.
+        Passes holes on as they are written; see `lithovae.runtime.console.Progress`. Sizes are in rows.
 
     Returns
     -------

@@ -24,7 +24,7 @@ from lithovae.runtime.missing import measurable, without_sentinels
 from .table import LITHOLOGY, TrainingTable
 
 if TYPE_CHECKING:
-    from lithovae.runtime.rows import Progress
+    from lithovae.runtime.rows.rows import Progress
 
 CHANNELS = {"GRA": (0,), "MS": (1,), "NGR": (2,), "RGB": (3, 4, 5)}
 """The instruments in the order in which they are joined, and the positions of their features."""
@@ -88,7 +88,7 @@ def read_lily(
     report : callable, optional
         Called with the `Coverage`, once, before the table is given or found to be empty.
     progress : callable, optional
-        Passes chunks on as they are read; see `lithovae.runtime.pipeline.Progress`. Sizes are in bytes.
+        Passes chunks on as they are read; see `lithovae.runtime.console.Progress`. Sizes are in bytes.
     chunk_rows : int
         Rows read at once; nothing depends on it.
 

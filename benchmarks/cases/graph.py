@@ -15,8 +15,8 @@ from benchmarks.peers.module import Encoder
 from benchmarks.peers.straight import straight_export
 from benchmarks.worker import ROOT
 from lithovae.models.checkpoint import Checkpoint
-from lithovae.runtime.bundle import Bundle
-from lithovae.runtime.session import make_session
+from lithovae.runtime.model.bundle import Bundle
+from lithovae.runtime.model.session import make_session
 from lithovae.training.recipe import MODELS
 
 N_ROWS = 4096

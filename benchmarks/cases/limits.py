@@ -15,7 +15,7 @@ import onnxruntime as ort
 from benchmarks.bench import Bench
 from benchmarks.peers.peer import MODEL
 from benchmarks.scans import plausible_rows
-from lithovae.runtime.bundle import Bundle
+from lithovae.runtime.model.bundle import Bundle
 
 PROFILED_ROWS = 2048
 

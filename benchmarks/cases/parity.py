@@ -8,8 +8,8 @@ from benchmarks.bench import Bench
 from benchmarks.worker import ROOT
 from lithovae.export import parity
 from lithovae.models.checkpoint import Checkpoint
-from lithovae.runtime.bundle import Bundle
-from lithovae.runtime.session import open_session
+from lithovae.runtime.model.bundle import Bundle
+from lithovae.runtime.model.session import open_session
 from lithovae.training.recipe import MODELS
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from lithovae.runtime import LithoModel
-from lithovae.runtime.batch import embed_scans
-from lithovae.runtime.heap import keep_freed
-from lithovae.runtime.pipeline import embed_scan
+from lithovae.runtime.commands.many_scans import embed_scans
+from lithovae.runtime.commands.one_scan import embed_scan
+from lithovae.runtime.process.memory import keep_freed
 
 from .peer import MODEL, Float32s, Peer
 

@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 
 from lithovae.models.checkpoint import Checkpoint
-from lithovae.runtime.bundle import Bundle
+from lithovae.runtime.model.bundle import Bundle
 
 from .batches import CLASSIFY_TRIAL_ROWS, TAIL_ROWS, fastest, padded
 from .module import Classifier, Embedder

@@ -15,7 +15,7 @@ import pytest
 
 from lithovae.runtime.bins import DepthBins
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.scan import open_scan
+from lithovae.runtime.scan.scan import open_scan
 
 from .material import FAULTY_MODELS, FAULTY_TABLES, Edit, Rows, description_of, require_same, write_csv
 

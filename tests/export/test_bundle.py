@@ -20,10 +20,10 @@ from lithovae.export.parity import ENOUGH_ROWS, LIMIT, compare, with_neighbours
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime import LithoModel
-from lithovae.runtime.bundle import GRAPHS, SHIPPED, Bundle
 from lithovae.runtime.errors import OutputError, ParityError
 from lithovae.runtime.missing import SENTINELS
-from lithovae.runtime.session import open_session
+from lithovae.runtime.model.bundle import GRAPHS, SHIPPED, Bundle
+from lithovae.runtime.model.session import open_session
 from lithovae.training.recipe import MODELS
 
 from .worn import worn

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.vae import VAE
-from lithovae.runtime.bundle import Bundle
+from lithovae.runtime.model.bundle import Bundle
 
 Refused = Callable[..., str]
 THEIRS = Path("theirs.pt")

@@ -22,9 +22,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from lithovae.runtime import bounds
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.model import LithoModel
+from lithovae.runtime.model.model import LithoModel
+from lithovae.runtime.process import heartbeat as bounds
 
 from .checksums import mend_checksums
 from .watched import Done, run

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lithovae.runtime import ScanError
-from lithovae.runtime.address import distinct_holes
-from lithovae.runtime.rows import BinWidth, rows_of
-from lithovae.runtime.scan import open_scan
+from lithovae.runtime.rows.rows import BinWidth, rows_of
+from lithovae.runtime.scan.address import distinct_holes
+from lithovae.runtime.scan.scan import open_scan
 
 WriteScan = Callable[..., Path]
 

@@ -12,11 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from lithovae.runtime import guard, pipeline
 from lithovae.runtime.cli import app
-from lithovae.runtime.command import run_guarded
+from lithovae.runtime.commands import one_scan as pipeline
+from lithovae.runtime.console import run_guarded
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.output import whole_file
+from lithovae.runtime.outputs.npz import whole_file
+from lithovae.runtime.process import guard
 
 
 def run(*arguments: str | Path) -> tuple[int, list[str], list[str]]:

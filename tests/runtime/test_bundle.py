@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from lithovae.runtime import BundleError, LithoModel
-from lithovae.runtime.bundle import SHIPPED, Bundle, find_bundle
+from lithovae.runtime.model.bundle import SHIPPED, Bundle, find_bundle
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lithovae.runtime import chunks
-from lithovae.runtime.chunks import Packing, read_window
+from lithovae.runtime.formats.hdf5 import chunks
+from lithovae.runtime.formats.hdf5.chunks import Packing, read_window
 
 
 @pytest.fixture(params=["isal", "zlib"], autouse=True)

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from lithovae.runtime.bundle import find_bundle
 from lithovae.runtime.cli import app
 from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.model.bundle import find_bundle
 
 LITHOVAE_RUN = str(Path(sys.executable).parent / "lithovae-run")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lithovae.runtime.scan import open_scan
+from lithovae.runtime.scan.scan import open_scan
 
 WriteScan = Callable[..., Path]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lithovae.runtime.scan import open_scan
+from lithovae.runtime.scan.scan import open_scan
 
 WriteScan = Callable[..., Path]
 

@@ -12,7 +12,7 @@ import pytest
 
 from lithovae.runtime import ScanError
 from lithovae.runtime.features import DEPTH, FEATURES, split_suffix
-from lithovae.runtime.scan import open_scan
+from lithovae.runtime.scan.scan import open_scan
 
 WriteScan = Callable[..., Path]
 

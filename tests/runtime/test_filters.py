@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lithovae.runtime import ScanError
-from lithovae.runtime.scan import open_scan
+from lithovae.runtime.scan.scan import open_scan
 
 hdf5plugin = pytest.importorskip("hdf5plugin", reason="hdf5plugin (the extra filters) is not at hand")
 FILTERS = {"Blosc": "Blosc", "Blosc2": "Blosc2", "LZ4": "LZ4", "Zstandard": "Zstd", "bitshuffle": "Bitshuffle"}

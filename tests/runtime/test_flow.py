@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lithovae.runtime.flow import in_order
+from lithovae.runtime.process.pool import in_order
 
 
 @pytest.fixture(autouse=True)

@@ -18,11 +18,11 @@ import pytest
 from numpy.typing import NDArray
 
 from lithovae.runtime import LithoModel, OutputError, ScanError
-from lithovae.runtime import tail as tail_module
+from lithovae.runtime.commands.one_scan import embed_scan
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.follow import Follower, follow
-from lithovae.runtime.pipeline import embed_scan
-from lithovae.runtime.sinks import GrowingFile, JsonLines
+from lithovae.runtime.follow import new_rows as tail_module
+from lithovae.runtime.follow.follower import Follower, follow
+from lithovae.runtime.outputs.growing import GrowingFile, JsonLines
 
 from .logger import Batch, Writer, append, settle
 

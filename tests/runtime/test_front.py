@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lithovae.runtime.front import Front
+from lithovae.runtime.follow.instruments import Front
 
 FOREVER = float("inf")
 

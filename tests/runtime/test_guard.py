@@ -13,18 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from lithovae.runtime import bounds, command, guard
-from lithovae.runtime.bounds import advanced
+from lithovae.runtime import console as command
 from lithovae.runtime.errors import LithoError, ScanError
-from lithovae.runtime.guard import guarded, reading
-from lithovae.runtime.output import whole_file
+from lithovae.runtime.outputs.npz import whole_file
+from lithovae.runtime.process import guard
+from lithovae.runtime.process import heartbeat as bounds
+from lithovae.runtime.process.guard import guarded, reading
+from lithovae.runtime.process.heartbeat import advanced
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 PROGRAM = """
 import os, signal, sys, time
-from lithovae.runtime import guard
-from lithovae.runtime.command import clear_errors, new_app, run_guarded
-from lithovae.runtime.output import whole_file
+from lithovae.runtime.process import guard
+from lithovae.runtime.console import clear_errors, new_app, run_guarded
+from lithovae.runtime.outputs.npz import whole_file
 
 guard.GRACE_SECONDS = 1
 app = new_app("A run.")

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lithovae.runtime import bounds, limits
-from lithovae.runtime.model import LithoModel
+from lithovae.runtime.formats.hdf5 import limits
+from lithovae.runtime.model.model import LithoModel
+from lithovae.runtime.process import heartbeat as bounds
 
 from .fuzz import KINDS, Damage, damaged, good_scans, outcome
 from .hostile import FAULTS, LIBVERS, RED, as_table, write

@@ -19,8 +19,8 @@ import tables
 from numpy.typing import NDArray
 
 from lithovae.runtime import ScanError
-from lithovae.runtime.rows import BinWidth, Block, rows_of
-from lithovae.runtime.scan import Scan, open_scan
+from lithovae.runtime.rows.rows import BinWidth, Block, rows_of
+from lithovae.runtime.scan.scan import Scan, open_scan
 
 os.environ.pop("HDF5_PLUGIN_PATH", None)  # netCDF4 sets it to filters of its own, which h5py cannot use
 Floats = NDArray[np.float64]
@@ -492,7 +492,7 @@ MEANS = PIXELS.mean(axis=1)
 
 @pytest.mark.parametrize("layout", ["pixels", "alpha", "planes", "bgr", "matlab", "float", "side"])
 def test_a_line_scan_image(path: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> None:
-    monkeypatch.setattr("lithovae.runtime.track.MAX_BLOCK_BYTES", 7 * 3 * 8 * 20)  # a few rows at a time
+    monkeypatch.setattr("lithovae.runtime.scan.track.MAX_BLOCK_BYTES", 7 * 3 * 8 * 20)  # a few rows at a time
     image: NDArray[Any] = PIXELS
     expected = MEANS
     if layout == "alpha":

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from lithovae.runtime import BundleError, InputError, LithoModel
-from lithovae.runtime.bundle import SHIPPED
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.model import MICRO_BATCH
+from lithovae.runtime.model.bundle import SHIPPED
+from lithovae.runtime.model.model import MICRO_BATCH
 
 Floats = NDArray[np.float64]
 ROW = [1.69, 4.0, 17.8, 105, 104, 88]

@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.vae import SemiSupervisedVAE
 from lithovae.runtime import BundleError, InputError, LithoModel
-from lithovae.runtime import model as model_module
-from lithovae.runtime.bundle import SHIPPED
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.model import MICRO_BATCH, granted_threads
+from lithovae.runtime.model import model as model_module
+from lithovae.runtime.model.bundle import SHIPPED
+from lithovae.runtime.model.model import MICRO_BATCH, granted_threads
 from lithovae.training.recipe import MODELS
 
 Floats = NDArray[np.float64]

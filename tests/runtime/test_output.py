@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lithovae.runtime import guard, output
-from lithovae.runtime.checksum import combine, crc32
 from lithovae.runtime.errors import OutputError
-from lithovae.runtime.output import npz_stream, whole_file
+from lithovae.runtime.outputs import npz as output
+from lithovae.runtime.outputs.checksum import combine, crc32
+from lithovae.runtime.outputs.npz import npz_stream, whole_file
+from lithovae.runtime.process import guard
 
 
 def test_blocks_make_an_archive_that_numpy_and_zip_tools_read(tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lithovae.runtime import LithoModel, OutputError, ScanError, reading
-from lithovae.runtime import track as track_module
+from lithovae.runtime import LithoModel, OutputError, ScanError
+from lithovae.runtime.commands.one_scan import embed_scan
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.pipeline import embed_scan
-from lithovae.runtime.rows import rows_of
-from lithovae.runtime.scan import open_scan
-from lithovae.runtime.track import BYTES_IN_FLIGHT
+from lithovae.runtime.formats.hdf5 import reading
+from lithovae.runtime.rows.rows import rows_of
+from lithovae.runtime.scan import track as track_module
+from lithovae.runtime.scan.scan import open_scan
+from lithovae.runtime.scan.track import BYTES_IN_FLIGHT
 
 Floats = NDArray[np.float64]
 WriteScan = Callable[..., Path]

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from lithovae.runtime import ScanError
 from lithovae.runtime.cli import app
-from lithovae.runtime.plan import MAX_STEPS, DepthSteps, plan_of
+from lithovae.runtime.rows.inspection import MAX_STEPS, DepthSteps, plan_of
 
 KEYS = ["scan", "layout", "address", "found", "rows", "bundle", "features", "tracks", "notes", "unused"]
 

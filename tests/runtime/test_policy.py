@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.runtime import InputError, LithoModel, ScanError
-from lithovae.runtime import track as track_module
-from lithovae.runtime.binning import Block
 from lithovae.runtime.cli import app
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.missing import implausible_bits
-from lithovae.runtime.policy import Embedded, Missing, MissingPolicy
+from lithovae.runtime.rows.binning import Block
+from lithovae.runtime.rows.policy import Embedded, Missing, MissingPolicy
+from lithovae.runtime.scan import track as track_module
 
 Floats = NDArray[np.float64]
 

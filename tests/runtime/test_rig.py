@@ -41,7 +41,7 @@ def test_nothing_but_the_runtimes_dependencies_is_there(home: Path, away: Path) 
 
 def test_models_and_runtime_import_without_torch_and_shadow_nothing(home: Path, away: Path) -> None:
     program = """
-import sys, lithovae.models, lithovae.models.scaler, lithovae.runtime, lithovae.runtime.pipeline
+import sys, lithovae.models, lithovae.models.scaler, lithovae.runtime, lithovae.runtime.commands.one_scan
 print(lithovae.runtime.__file__)
 for name in ("models", "runtime", "export", "training"):
     try:
@@ -60,7 +60,7 @@ def test_runtime_imports_none_of_the_other_packages_code(home: Path, away: Path)
     program = """
 import sys
 from lithovae.runtime import LithoModel
-import lithovae.runtime.pipeline
+import lithovae.runtime.commands.one_scan
 LithoModel.load("semisup").classify([[1.7, 20, 30, 60, 60, 50]])
 print(sorted(name for name in sys.modules if name.startswith("lithovae.") and not name.startswith("lithovae.runtime")))
 """

@@ -13,11 +13,11 @@ import pytest
 from numpy.typing import NDArray
 
 from lithovae.runtime import InputError, LithoModel, ScanError
-from lithovae.runtime import track as track_module
+from lithovae.runtime.commands.one_scan import embed_scan
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.pipeline import embed_scan
-from lithovae.runtime.rows import BinWidth, Rows, parse_bin, rows_of
-from lithovae.runtime.scan import Scan, open_scan
+from lithovae.runtime.rows.rows import BinWidth, Rows, parse_bin, rows_of
+from lithovae.runtime.scan import track as track_module
+from lithovae.runtime.scan.scan import Scan, open_scan
 
 Floats = NDArray[np.float64]
 WriteScan = Callable[..., Path]

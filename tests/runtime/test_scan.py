@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from lithovae.runtime import ScanError
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.rows import rows_of
-from lithovae.runtime.scan import Scan, open_scan
+from lithovae.runtime.rows.rows import rows_of
+from lithovae.runtime.scan.scan import Scan, open_scan
 
 Floats = NDArray[np.float64]
 WriteScan = Callable[..., Path]
@@ -328,7 +328,7 @@ def test_wide_tables_are_read_in_small_blocks(tmp_path: Path, monkeypatch: pytes
     with h5py.File(tmp_path / "scan.h5", "w") as file:
         file["data"] = np.arange(100 * 51, dtype="f8").reshape(100, 51)
         file["data"].attrs["columns"] = names
-    monkeypatch.setattr("lithovae.runtime.track.MAX_BLOCK_BYTES", 51 * 8 * 10)
+    monkeypatch.setattr("lithovae.runtime.scan.track.MAX_BLOCK_BYTES", 51 * 8 * 10)
     with open_scan(tmp_path / "scan.h5") as scan:
         assert [stretch.length for stretch in scan.tracks[0].stretches()] == [10] * 10
         np.testing.assert_array_equal(values_of(scan)[:, 1], np.arange(100) * 51 + 50)

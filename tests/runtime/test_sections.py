@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from lithovae.runtime import ScanError
-from lithovae.runtime import track as track_module
 from lithovae.runtime.cli import app
-from lithovae.runtime.plan import plan_of
-from lithovae.runtime.scan import open_scan
+from lithovae.runtime.rows.inspection import plan_of
+from lithovae.runtime.scan import track as track_module
+from lithovae.runtime.scan.scan import open_scan
 
 Floats = NDArray[np.float64]
 WriteScan = Callable[..., Path]

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lithovae.runtime import LithoModel
-from lithovae.runtime.pipeline import embed_scan
+from lithovae.runtime.commands.one_scan import embed_scan
 
 Floats = NDArray[np.float64]
 Tracks = list[tuple[Floats, dict[int, Floats]]]

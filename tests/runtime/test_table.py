@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from lithovae.runtime import LithoModel
+from lithovae.runtime.commands.one_scan import embed_scan
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.pipeline import embed_scan
-from lithovae.runtime.scan import open_scan
-from lithovae.runtime.table import Table
+from lithovae.runtime.rows.matrix import Table
+from lithovae.runtime.scan.scan import open_scan
 
 ODD = [
     np.nan,

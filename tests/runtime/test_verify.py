@@ -14,9 +14,9 @@ from onnx import numpy_helper
 from typer.testing import CliRunner
 
 from lithovae.runtime import BundleError, LithoModel
-from lithovae.runtime.bundle import SHIPPED, Bundle, find_bundle
 from lithovae.runtime.cli import app
-from lithovae.runtime.verify import require, verify
+from lithovae.runtime.model.bundle import SHIPPED, Bundle, find_bundle
+from lithovae.runtime.model.verify import require, verify
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -16,10 +16,11 @@ from typing import IO, NoReturn
 import h5py  # noqa: F401 (so that a forked process need not import it)
 from typer.testing import CliRunner
 
-from lithovae.runtime import pipeline, report  # noqa: F401 (likewise)
 from lithovae.runtime.cli import app
-from lithovae.runtime.command import run_guarded
-from lithovae.runtime.model import LithoModel
+from lithovae.runtime.commands import one_scan  # noqa: F401 (likewise)
+from lithovae.runtime.console import run_guarded
+from lithovae.runtime.model.model import LithoModel
+from lithovae.runtime.report import run_log  # noqa: F401 (likewise)
 
 CliRunner().invoke(app, ["no such file", "--out", "none.npz"])  # typer, too, imports when it is first used
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lithovae.runtime import track
-from lithovae.runtime.binning import Binning
 from lithovae.runtime.bins import BIN_WIDTH
 from lithovae.runtime.errors import TableError
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.scan import open_scan
+from lithovae.runtime.rows.binning import Binning
+from lithovae.runtime.scan import track
+from lithovae.runtime.scan.scan import open_scan
 from lithovae.training.lily import CHANNELS, FILES, Coverage, read_lily
 from lithovae.training.table import TrainingTable
 

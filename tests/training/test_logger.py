@@ -8,7 +8,7 @@ import pytest
 
 from lithovae.runtime.bins import DepthBins
 from lithovae.runtime.errors import TableError
-from lithovae.runtime.scan import open_scan
+from lithovae.runtime.scan.scan import open_scan
 from lithovae.training.logger import INSTRUMENTS, simulate_scan
 from lithovae.training.table import TrainingTable
 

@@ -1,0 +1,1 @@
+"""What the model says of rows, and how it came about."""

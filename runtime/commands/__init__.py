@@ -1,0 +1,1 @@
+"""One verb of the command line a file, and the work that only it does."""

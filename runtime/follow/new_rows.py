@@ -1,0 +1,259 @@
+"""A file that grows: its new rows, each once, whatever its writer does to it.
+
+What is read is never locked, so that no writer is ever kept from its file. A file that a writer has open is read in
+HDF5's single-writer-multiple-readers mode (SWMR) alone, which is made for it; any other is read while nobody writes,
+and what was read while it changed is thrown away.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lithovae.runtime.errors import ScanError
+from lithovae.runtime.scan.restart import Key
+from lithovae.runtime.scan.scan import Scan, open_scan
+from lithovae.runtime.scan.track import Stretch, Track
+
+LOOK_ROWS = 1 << 17
+"""Rows of each track that one look takes at most."""
+DOUBT = 0.5
+"""Seconds for which a file must look the same before it is believed to have other columns: a writer that is half-way
+through a row has longer and shorter ones, which do not seem to belong together."""
+SETTLED = 0.02
+"""Seconds for which a file must not have changed: file systems tell the time in steps of some milliseconds."""
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_WRITING, _SWMR = 1, 4  # consistency flags of an HDF5 superblock, from its version 2 on
+
+_HALF_WRITTEN = (RuntimeError, ValueError, KeyError, IndexError, TypeError, AttributeError)
+"""What the reader raises where the parts of a file contradict each other."""
+
+State = tuple[int, int, int, int]
+Position = tuple[int, Hashable]
+
+
+@dataclass(frozen=True)
+class News:
+    """What a look at the file has found.
+
+    Attributes
+    ----------
+    scan : Scan
+        The open scan.
+    stretches : list of Stretch
+        New rows.
+    restart : str or None
+        Why everything is read again from the first row; None where the rows go on from those before. Empty the first
+        time.
+    """
+
+    scan: Scan
+    stretches: list[Stretch]
+    restart: str | None
+
+
+class Tail:
+    """The new rows of a growing file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it need not be there yet.
+    mapping : mapping of str to str
+        Columns to take, by feature.
+
+    Attributes
+    ----------
+    trouble : str
+        Why the latest look found nothing although there may be something; empty where there is no trouble.
+    behind : bool
+        Whether the latest look left rows for the next.
+    changed : bool
+        Whether the file is not as it was at the look before the latest.
+    disturbed : bool
+        Whether the latest look found the file being written: it is worth another look at once.
+    """
+
+    def __init__(self, path: Path, mapping: Mapping[str, str]) -> None:
+        self.path, self.mapping, self.trouble = path, mapping, ""
+        self.behind = self.disturbed = self.changed = False
+        self._was_locked = False
+        self._found: State | None = None  # at the latest look
+        self._seen: State | None = None  # of the file when all of it had been read
+        self._identity: tuple[int, int] | None = None
+        self._plan: Hashable = None
+        self._other_plan: Hashable = None  # seen since
+        self._other_since = 0.0
+        self._positions: list[Position] = []  # rows read of each track, and the last of them
+        self._lost: list[set[Key]] = []  # sections of those rows that the table of sections lacked
+
+    @contextmanager
+    def look(self) -> Iterator[News | None]:
+        """Look for new rows; None where there are none, or the file cannot be read at the moment (see `trouble`)."""
+        self.trouble, self.disturbed, self.changed = "", False, False
+        with ExitStack() as stack:
+            try:
+                news = self._look(stack)
+            except FileNotFoundError:
+                news, self.trouble = None, f"{self.path} is not there yet"
+            except (ScanError, OSError) as error:
+                news, self.trouble = None, str(error)
+            except _HALF_WRITTEN as error:
+                self.disturbed = True
+                news, self.trouble = None, f"{self.path} is half-written, or damaged: {error}"
+            yield news
+
+    def _look(self, stack: ExitStack) -> News | None:
+        state = _state(self.path)
+        self._found, self.changed = state, state != self._found
+        if state == self._seen:
+            return None
+        flags = _flags(self.path)
+        swmr = flags & _SWMR != 0
+        if not swmr and not self._is_still(flags, state, self._was_locked):
+            return None
+        scan = stack.enter_context(open_scan(self.path, self.mapping, swmr=swmr, locking=False))
+        plan = _plan(scan)
+        if plan != self._plan:
+            now = time.monotonic()
+            if plan != self._other_plan:
+                self._other_plan, self._other_since, self.disturbed = plan, now, True
+                return None
+            if now - self._other_since < DOUBT:
+                self.disturbed = True
+                return None
+        news, positions = self._read_on(scan, state, plan)
+        if not swmr and not (_state(self.path) == state and self._is_still(_flags(self.path), state, True)):
+            self.disturbed = True
+            return None
+        self._plan, self._identity, self._positions = plan, state[:2], positions
+        self._other_plan = None
+        known = self._lost if news.restart is None else [set[Key]() for _ in scan.tracks]
+        self._lost = [
+            lost | track.placement.lost if track.placement else lost
+            for lost, track in zip(known, scan.tracks, strict=True)
+        ]
+        self.behind = any(n < track.length for (n, _), track in zip(positions, scan.tracks, strict=True))
+        # A file system's clock may not have moved on by the next row of a SWMR writer: that would not be seen.
+        self._seen = None if self.behind or _is_fresh(state) else state
+        return news
+
+    def _is_still(self, flags: int, state: State, ask: bool) -> bool:
+        """Tell whether nobody writes to a file that is not in SWMR mode.
+
+        Linux takes milliseconds to say who locks what: it is not ``ask``ed before reading, only afterwards, unless
+        there was a lock the time before.
+        """
+        self._was_locked = ask and _is_write_locked(state)
+        if flags & _WRITING or self._was_locked:
+            self.disturbed = True
+            self.trouble = (
+                f"{self.path} is open for writing, but not in SWMR mode: it is read when it is closed (if its writer "
+                "was killed, h5clear -s marks it as closed)"
+            )
+            return False
+        self.disturbed = _is_fresh(state)
+        return not self.disturbed
+
+    def _read_on(self, scan: Scan, state: State, plan: Hashable) -> tuple[News, list[Position]]:
+        """Read new rows; where the file is not the one that it was, all rows.
+
+        A file that has taken the place of another goes on where that ended if it has the same last rows.
+        """
+        restart, replaced = "", self._identity is not None and state[:2] != self._identity
+        if self._plan is not None:
+            restart = "has other columns than before"
+            if plan == self._plan and any(
+                track.placement and track.placement.finds(lost)
+                for lost, track in zip(self._lost, scan.tracks, strict=True)
+            ):
+                restart = "has sections in its table whose samples came before"
+            elif plan == self._plan:
+                try:
+                    return _read(scan, self._positions, None, check_all=replaced)
+                except _RewrittenError as error:
+                    restart = "was replaced by another file" if replaced else str(error)
+        return _read(scan, [(0, None)] * len(scan.tracks), restart)
+
+
+class _RewrittenError(Exception):
+    """Rows that have been read are not there any more."""
+
+
+def _read(
+    scan: Scan, positions: list[Position], restart: str | None, check_all: bool = False
+) -> tuple[News, list[Position]]:
+    stretches, reached = [], []
+    has_grown = any(track.length > start for track, (start, _) in zip(scan.tracks, positions, strict=True))
+    for track, (start, known) in zip(scan.tracks, positions, strict=True):
+        stop = min(track.length, start + LOOK_ROWS)
+        if stop < start:
+            raise _RewrittenError("has fewer rows than before")
+        if stop > start or (start and (check_all or not has_grown)):
+            stretch = track.read((max(start - 1, 0), stop))
+            if start:
+                if _row(stretch, 0) != known:
+                    raise _RewrittenError("has other rows where some were read")
+                stretch = _without_first(stretch)
+            if stretch.length:
+                known = _row(stretch, stretch.length - 1)
+                stretches.append(stretch)
+        reached.append((stop, known))
+    return News(scan, stretches, restart), reached
+
+
+def _row(stretch: Stretch, i: int) -> Hashable:
+    """Give all that a row holds, to the bit."""
+    numbers = [*stretch.features.values(), *([] if stretch.depth is None else [stretch.depth])]
+    return tuple(values[i].tobytes() for values in numbers), tuple(str(texts[i]) for texts in stretch.address.values())
+
+
+def _without_first(stretch: Stretch) -> Stretch:
+    return replace(
+        stretch,
+        length=stretch.length - 1,
+        features={i: values[1:] for i, values in stretch.features.items()},
+        depth=None if stretch.depth is None else stretch.depth[1:],
+        address={part: texts[1:] for part, texts in stretch.address.items()},
+    )
+
+
+def _plan(scan: Scan) -> Hashable:
+    """Give what was understood of a file, apart from its length."""
+    return tuple(map(_plan_of_track, scan.tracks)), tuple(sorted(scan.address.items()))
+
+
+def _plan_of_track(track: Track) -> Hashable:
+    return tuple((i, str(source)) for i, source in sorted(track.features.items())), str(track.depth), track.parts
+
+
+def _state(path: Path) -> State:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _is_fresh(state: State) -> bool:
+    """Tell whether a file has been written so lately that more may come in the same tick of its file system's clock."""
+    return 0 <= time.time() - state[3] / 1e9 < SETTLED
+
+
+def _flags(path: Path) -> int:
+    """Read the consistency flags of an HDF5 file: whether a writer has it open; 0 where its format has none."""
+    with open(path, "rb") as file:
+        head = file.read(12)
+    return head[11] if len(head) == 12 and head[:8] == _SIGNATURE and head[8] >= 2 else 0
+
+
+def _is_write_locked(state: State) -> bool:
+    """Tell whether a process holds the lock that HDF5 takes for writing: Linux says, without our trying to take it."""
+    try:
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return False
+    held = (line.split() for line in lines if "->" not in line)  # an arrow: is waiting for it
+    return any(fields[3] == "WRITE" and fields[5].rpartition(":")[2] == str(state[1]) for fields in held)

@@ -1,0 +1,1 @@
+"""What a file holds, as named columns, whatever its format."""

@@ -1,0 +1,1 @@
+"""Columns of an HDF5 file: one file a dialect, and what all of them need."""

@@ -1,0 +1,110 @@
+"""HDF5 attributes as writers in many languages leave them: by any spelling, scalar or array of one, in any encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any
+
+import h5py
+import numpy as np
+
+from lithovae.runtime.errors import DAMAGE, ScanError
+from lithovae.runtime.features import letters
+
+from .limits import attribute_names, place, require_small
+
+
+def find_attributes(node: Any, *names: str) -> list[Any]:
+    """List the values of a node's attributes whose names are equal by their letters. Raises as `named_attributes`."""
+    return [value for _, value in named_attributes(node, names)]
+
+
+def named_attributes(node: Any, names: Container[str]) -> list[tuple[str, Any]]:
+    """List the attributes of a node whose names are among some by their letters: these, and the values.
+
+    Raises
+    ------
+    ScanError
+        If one cannot be read, or is too large to be what its name says: without its unit, a value could be any.
+    """
+    found: list[tuple[str, Any]] = []
+    for name in attribute_names(node):
+        if (plain := letters(name)) in names:
+            try:
+                require_small(node, name)
+                value = node.attrs[name]
+            except DAMAGE as error:
+                path = node.file.filename
+                raise ScanError(
+                    f"{path}: attribute {name} of {place(node.name)} cannot be read: {error}", path
+                ) from error
+            if not isinstance(value, (h5py.Empty, h5py.Reference)):
+                found.append((plain, value))
+    return found
+
+
+def as_text(value: Any) -> str | None:
+    """Give text or a number, or an array of one of them, as text; None for anything else."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if isinstance(value, bytes):
+        return decode(value).strip()
+    if isinstance(value, (float, np.floating)):
+        return number_text(float(value))
+    return str(value).strip() if isinstance(value, (str, int, np.integer)) else None
+
+
+def as_texts(value: Any) -> list[str]:
+    """Give an array of text, or one text with commas, as a list."""
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "SUO" and value.size > 1:
+        return [as_text(item) or "" for item in value]
+    text = as_text(value)
+    return [part.strip() for part in text.split(",")] if text is not None else []
+
+
+def as_numbers(value: Any) -> tuple[float, ...]:
+    """Give numbers, or text that is one, as floats; nothing for anything else."""
+    if isinstance(value, (str, bytes)) or (isinstance(value, np.ndarray) and value.dtype.kind in "SUO"):
+        try:
+            return tuple(float(text) for text in as_texts(value))
+        except ValueError:
+            return ()
+    values = np.ravel(value)
+    return tuple(float(number) for number in values) if values.dtype.kind in "iuf" else ()
+
+
+def decode(value: bytes) -> str:
+    """Decode text that should be UTF-8 and may be Latin-1."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def number_text(value: float) -> str:
+    """Write a number as a person would: a core number that a notebook has left as 1.0 is 1, NaN is nothing."""
+    if value != value:
+        return ""
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def has_attribute(node: Any, *names: str) -> bool:
+    """Tell whether a node has an attribute of one of some names, without reading it."""
+    return any(letters(name) in names for name in attribute_names(node))
+
+
+def first_text(node: Any, *names: str) -> str:
+    """Give the first text among a node's attributes of some names; empty where there is none."""
+    return next((text for value in find_attributes(node, *names) if (text := as_text(value)) is not None), "")
+
+
+def raw_attribute(node: Any, name: str) -> bytes:
+    """Give the bytes of a node's attribute of this very name; empty where there is none, or it is not text."""
+    if name not in attribute_names(node):
+        return b""
+    try:
+        require_small(node, name)
+        value = node.attrs[name]
+    except DAMAGE:
+        return b""
+    return bytes(value) if isinstance(value, bytes) else b""

@@ -1,0 +1,1 @@
+"""A bundle, and the model that runs it."""

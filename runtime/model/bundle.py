@@ -1,0 +1,248 @@
+"""A model bundle: a folder with up to three ONNX graphs and a manifest that pins every byte of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from lithovae.runtime.errors import BundleError
+from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.missing import SENTINELS
+
+SCHEMA = 2
+"""Version of the bundle format (``docs/bundle-format.md``)."""
+METADATA_KEY = "lithovae"
+"""Key under which each graph carries the description as JSON."""
+MANIFEST = "manifest.json"
+CARD = "model_card.md"
+GRAPHS = ("embedder", "encoder", "decoder", "classifier")
+"""Names of the graphs. The embedder is the encoder without logvar; only a semi-supervised model has a classifier."""
+SHIPPED = ("unsup", "semisup", "unsup_hybrid", "semisup_hybrid")
+"""Names of the bundles inside the wheel."""
+
+OWN_KEYS = ("graph", "golden", "parity", "model_card")
+"""What a graph's description has beyond the manifest's: its name, golden rows, measured parity, the card's text."""
+
+_DESCRIPTION_KEYS = (
+    "schema", "features", "scaler", "latent_dim", "classes", "missing", "sentinels", "trained_on", "checkpoint_sha256",
+    "tools",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose bytes are those that its manifest names.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    description : dict
+        What each graph's metadata and the manifest both say: features, scaler, latent size, classes, missing-value
+        policy, origin.
+    graphs : dict of str to bytes
+        The serialized graphs by name, those of `GRAPHS` that it has: the very bytes that were hashed.
+    card : str
+        The model card.
+    """
+
+    path: Path
+    description: dict[str, Any]
+    graphs: dict[str, bytes]
+    card: str
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.path.name
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of an embedding."""
+        return int(self.description["latent_dim"])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Lithologies in the order of the classifier's outputs; empty without one."""
+        return tuple(self.description["classes"])
+
+    @property
+    def missing(self) -> str:
+        """What a missing feature does: ``impute`` (replaced by its mean) or ``nan`` (the row's outputs are NaN)."""
+        return str(self.description["missing"])
+
+    def signature(self, graph: str) -> tuple[dict[str, int], dict[str, int]]:
+        """Give the inputs and outputs that a graph must have, by name, with their widths."""
+        n, latent = len(FEATURE_NAMES), self.latent_dim
+        return {
+            "embedder": ({"features": n}, {"mu": latent}),
+            "encoder": ({"features": n}, {"mu": latent, "logvar": latent}),
+            "decoder": ({"z": latent}, {"features": n}),
+            "classifier": ({"z": latent}, dict.fromkeys(("logits", "probabilities"), len(self.classes))),
+        }[graph]
+
+    @classmethod
+    def read(cls, bundle: str | PathLike[str]) -> Bundle:
+        """Read a bundle and check it against its manifest.
+
+        Parameters
+        ----------
+        bundle : str or path-like
+            Name of a shipped bundle, or a folder.
+
+        Raises
+        ------
+        BundleError
+            If it is absent, incomplete, of another schema or for other features, or a byte has changed.
+        """
+        path = find_bundle(bundle)
+        manifest = _read_manifest(path)
+        files = manifest.pop("files")
+        manifest.pop("parity", None)
+        names = [f"{graph}.onnx" for graph in GRAPHS[: 4 if manifest["classes"] else 3]]
+        if sorted(files) != sorted([*names, CARD]):
+            raise BundleError(
+                f"{path / MANIFEST} names the files {', '.join(sorted(files))}, not {', '.join([*names, CARD])}: "
+                "export the bundle again",
+                path,
+            )
+        contents = {name: _read_pinned(path / name, str(files[name]["sha256"])) for name in (*names, CARD)}
+        card = contents.pop(CARD).decode(errors="replace")
+        graphs = {name.removesuffix(".onnx"): content for name, content in contents.items()}
+        for name, graph in graphs.items():
+            _require_standard(graph, path / f"{name}.onnx")
+        return cls(path=path, description=manifest, graphs=graphs, card=card)
+
+
+def squeeze(card: str) -> str:
+    """Give a card as the graphs carry it: without the blanks that align its tables."""
+    return re.sub(r"(?<=\S) {2,}", " ", card)
+
+
+def _read_pinned(place: Path, expected: str) -> bytes:
+    try:
+        content = place.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{place} cannot be read: {error.strerror}", place.parent) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise BundleError(
+            f"{place} is not the file that the manifest pins (SHA-256 {found[:12]}…, expected {expected[:12]}…): copy "
+            "or export the bundle again",
+            place.parent,
+        )
+    return content
+
+
+def _require_standard(graph: bytes, place: Path) -> None:
+    """Refuse operators that are not ONNX's own: ONNX Runtime has others built in, and other hosts do not."""
+    try:
+        imports = [entry for field, entry in fields(graph) if field == 8 and isinstance(entry, bytes)]
+        domains = {dict(fields(entry)).get(1, b"") for entry in imports}
+    except (IndexError, ValueError, TypeError) as error:
+        raise BundleError(f"{place} is not an ONNX graph, or is damaged", place.parent) from error
+    for domain in domains - {b"", b"ai.onnx"}:
+        name = domain.decode(errors="replace") if isinstance(domain, bytes) else domain
+        raise BundleError(f"{place} uses operators of {name!r}: a bundle has standard operators alone", place.parent)
+
+
+def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Walk over the fields of a protobuf message: number, and value (an integer, or the bytes of anything longer).
+
+    Source: the protobuf documentation, "Encoding".
+
+    Raises
+    ------
+    IndexError, ValueError
+        If the message is cut short or malformed.
+    """
+
+    def varint(at: int) -> tuple[int, int]:
+        value, shift = 0, 0
+        while True:
+            byte = message[at]
+            value |= (byte & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+            if byte < 0x80:
+                return value, at
+
+    at = 0
+    while at < len(message):
+        key, at = varint(at)
+        if key & 7 == 0:
+            value, at = varint(at)
+            yield key >> 3, value
+            continue
+        if key & 7 == 2:
+            length, at = varint(at)
+        elif key & 7 in (1, 5):
+            length = 8 if key & 7 == 1 else 4
+        else:
+            raise ValueError(f"wire type {key & 7}")
+        if at + length > len(message):
+            raise ValueError("cut short")
+        yield key >> 3, message[at : at + length]
+        at += length
+
+
+def find_bundle(bundle: str | PathLike[str]) -> Path:
+    """Give the folder of a shipped bundle's name, or of a path.
+
+    Raises
+    ------
+    BundleError
+        If there is no such bundle.
+    """
+    if bundle in SHIPPED:
+        return Path(str(resources.files("lithovae.models"))) / "bundles" / str(bundle)
+    path = Path(bundle)
+    if not (path / MANIFEST).is_file():
+        raise BundleError(
+            f"no bundle {str(bundle)!r}: neither a folder with a {MANIFEST} nor one of {', '.join(SHIPPED)}", path
+        )
+    return path
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    place = path / MANIFEST
+    try:
+        manifest = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError(f"{place} cannot be read as JSON: {error}", path) from error
+    if not isinstance(manifest, dict):
+        raise BundleError(f"{place} is not a JSON object", path)
+    if manifest.get("schema") != SCHEMA:
+        raise BundleError(
+            f"{place} has schema {manifest.get('schema')!r}; this runtime reads {SCHEMA}: export the bundle again", path
+        )
+    lacking = [key for key in (*_DESCRIPTION_KEYS, "files") if key not in manifest]
+    if lacking:
+        raise BundleError(f"{place} lacks {', '.join(lacking)}", path)
+    try:
+        names = tuple(feature["name"] for feature in manifest["features"])
+        files_are_pinned = all(isinstance(entry["sha256"], str) for entry in manifest["files"].values())
+        well_formed = (
+            files_are_pinned
+            and type(manifest["latent_dim"]) is int
+            and manifest["latent_dim"] > 0
+            and isinstance(manifest["classes"], list)
+            and all(isinstance(name, str) for name in manifest["classes"])
+            and manifest["missing"] in ("impute", "nan")
+            and manifest["sentinels"] == list(SENTINELS)
+        )
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise BundleError(f"{place} is malformed: {error!r}", path) from error
+    if not well_formed:
+        raise BundleError(
+            f"{place} is malformed: latent_dim, classes, missing, sentinels or files is not what it should be", path
+        )
+    if names != FEATURE_NAMES:
+        raise BundleError(f"{place} is for the features {list(names)}, not {list(FEATURE_NAMES)}", path)
+    return manifest

@@ -1,0 +1,142 @@
+"""Rows that come one by one, as a logger measures them: the least cost per row, and nothing allocated for it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lithovae.runtime.errors import BundleError, InputError
+from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.missing import implausible_bits, missing_bits, without_sentinels
+
+from .model import WHOLE_ROWS, LithoModel, _rows
+
+Float32s = NDArray[np.float32]
+
+_ROW = struct.Struct(f"={len(FEATURE_NAMES)}f")
+
+
+class LiveModel:
+    """A model that takes a row at a time; `LithoModel.live` makes one.
+
+    It works in memory of its own, bound to the session once: one thread at a time may use it. A thread of its own makes
+    a `LiveModel` of its own; they share the model's weights.
+
+    Parameters
+    ----------
+    model : LithoModel
+        The model.
+    """
+
+    def __init__(self, model: LithoModel) -> None:
+        self.model = model
+        # As many rows as `LithoModel` rounds its blocks up to, so that the bits are the same; all but the first idle.
+        self._input = np.zeros((WHOLE_ROWS, len(FEATURE_NAMES)), np.float32)
+        self._mu = np.zeros((WHOLE_ROWS, model.latent_dim), np.float32)
+        self._probabilities = np.zeros((WHOLE_ROWS, len(model.classes)), np.float32)
+        self._embed = _bind(model.session("embedder"), features=self._input, mu=self._mu)
+        self._classify: Any = None
+        self._embedding: Float32s = self._mu[0]
+
+    def __reduce__(self) -> tuple[type[LiveModel], tuple[LithoModel]]:
+        return type(self), (self.model,)
+
+    def embed(self, row: ArrayLike, out: Float32s | None = None) -> Float32s:
+        """Embed one row.
+
+        Parameters
+        ----------
+        row : array-like of shape (6,)
+            Bulk density (g/cm3), magnetic susceptibility (instrument units), natural gamma (cps), R, G, B (0-255). NaN,
+            None, masked values and the sentinels of the trade are missing, as in `LithoModel.embed`.
+        out : ndarray of shape (latent_dim,), float32, optional
+            Takes the embedding, and is returned: then nothing is allocated. Without it, every call returns an array of
+            its own.
+
+        Returns
+        -------
+        ndarray of shape (latent_dim,), float32
+            To the bit what `LithoModel.embed` gives for this row; NaN where it cannot be embedded.
+
+        Raises
+        ------
+        InputError
+            If ``row`` is not six numbers, or ``out`` does not fit.
+        """
+        self._take(row)
+        self._embed()
+        if out is None:
+            return self._embedding.copy()
+        return _fill(out, self._embedding)
+
+    def classify(self, row: ArrayLike, out: Float32s | None = None) -> Float32s:
+        """Give the probability of each lithology in the model's ``classes``; ``row`` and ``out`` as in `embed`.
+
+        Raises
+        ------
+        BundleError
+            If the model is unsupervised.
+        InputError
+            If ``row`` is not six numbers, or ``out`` does not fit.
+        """
+        if self._classify is None:
+            if not self.model.classes:
+                raise BundleError(f"{self.model.bundle.name} is unsupervised: it has no classifier")
+            self._classify = _bind(self.model.session("classifier"), z=self._mu, probabilities=self._probabilities)
+        self._take(row)
+        self._embed()
+        self._classify()
+        return self._probabilities[0].copy() if out is None else _fill(out, self._probabilities[0])
+
+    @property
+    def missing(self) -> int:
+        """Which features of the latest row are missing: bit ``i`` (value ``2**i``) for feature ``i``."""
+        return int(missing_bits(without_sentinels(self._input[:1]))[0])
+
+    @property
+    def implausible(self) -> int:
+        """Which features of the latest row lie beyond their plausible range, in another unit perhaps: bits as above."""
+        return int(implausible_bits(without_sentinels(self._input[:1]))[0])
+
+    def _take(self, row: Any) -> None:
+        try:
+            if isinstance(row, (list, tuple)):
+                _ROW.pack_into(self._input.data, 0, *row)
+                return
+            if type(row) is np.ndarray and row.ndim == 1 and row.dtype.kind in "iuf":
+                _ROW.pack_into(self._input.data, 0, *row.tolist())
+                return
+        except (struct.error, OverflowError):  # None among them, or too few, or none that are numbers
+            pass
+        self._input[0] = _one_row(row)
+
+
+def _bind(session: Any, **places: Float32s) -> Any:
+    """Bind a session's input and its output to arrays; give what runs it."""
+    binding = session.io_binding()
+    (taken, given) = places.items()
+    for name, array in (taken, given):
+        bind = binding.bind_input if name == taken[0] else binding.bind_output
+        bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+    return lambda: session.run_with_iobinding(binding)
+
+
+def _fill(out: Float32s, values: Float32s) -> Float32s:
+    if type(out) is not np.ndarray or out.shape != values.shape or out.dtype != np.float32:
+        raise InputError(f"out must be an array of shape {values.shape}, float32")
+    out[:] = values
+    return out
+
+
+def _one_row(row: Any) -> Any:
+    """Take a row that is not six plain numbers as `LithoModel.embed` takes its rows."""
+    if hasattr(row, "to_frame"):  # a pandas series, the row of a data frame: by name, where it has the names
+        return _rows(row.to_frame().T.infer_objects())[0]
+    is_ordered = isinstance(row, Sequence) or getattr(row, "ndim", 0) == 1  # a set, say, has six numbers in no order
+    if not is_ordered or isinstance(row, (str, bytes)) or len(row) != len(FEATURE_NAMES):
+        raise InputError(f"a row must be {len(FEATURE_NAMES)} numbers: {', '.join(FEATURE_NAMES)}")
+    return _rows(row[np.newaxis] if isinstance(row, np.ndarray) else [list(row)])[0]

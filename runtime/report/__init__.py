@@ -1,0 +1,1 @@
+"""Text for people: what was read, what was written."""

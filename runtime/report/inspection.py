@@ -1,0 +1,110 @@
+"""A plan (`lithovae.runtime.rows.inspection`) in lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+MAX_TRACKS = 12
+MAX_NOTES = 20
+SHORT_NAMES = ("density", "MS", "NGR", "R", "G", "B")
+"""The features as ``--map`` takes them, in their order."""
+
+
+def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
+    """Write a plan down."""
+    yield f"scan     {plan['scan']}"
+    yield f"layout   {'; '.join(plan['layout'])}"
+    if plan["address"]:
+        yield f"from     {', '.join(f'{part} {text}' for part, text in plan['address'].items())}"
+    if found := ", ".join(_counted(kind, names) for kind, names in plan["found"].items() if names["n"]):
+        yield f"found    {found}"
+    yield f"rows     {_rows(plan['rows'])}"
+    effect = f"{plan['bundle']['name']}; where a row lacks a feature"
+    yield f"model    {effect}: {plan['features'][0]['where_missing']}"
+    yield ""
+    yield from _table(["feature", "from", "unit", "rows with a value"], list(_features(plan)))
+    yield ""
+    tracks = [_track(track) for track in plan["tracks"][:MAX_TRACKS]]
+    yield from _table(["samples", "with values", "depth", "range", "step", ""], tracks)
+    if len(plan["tracks"]) > MAX_TRACKS:
+        yield f"and {len(plan['tracks']) - MAX_TRACKS} tables more"
+    if plan["notes"] or plan["unused"]:
+        yield ""
+    yield from (f"note     {note}" for note in plan["notes"][:MAX_NOTES])
+    if len(plan["notes"]) > MAX_NOTES:
+        yield f"note     and {len(plan['notes']) - MAX_NOTES:,} more of this kind (--json lists all)"
+    if plan["unused"]:
+        more = f" and {len(plan['unused']) - 12} more" if len(plan["unused"]) > 12 else ""
+        yield f"unused   {', '.join(plan['unused'][:12])}{more}"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
+    widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
+    for line in [head, *rows]:
+        yield "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _counted(kind: str, names: dict[str, Any]) -> str:
+    if names["n"] == 1:
+        return f"1 {kind[:-1]}"
+    return f"{names['n']:,} {kind}" + f" ({', '.join(names['first'][:4])})" * (kind == "holes" and names["n"] <= 4)
+
+
+def _rows(rows: dict[str, Any]) -> str:
+    text = f"{rows['n']:,} as they are in the scan"
+    if rows["kind"] == "bins":
+        text = f"{rows['n']:,} bins of {rows['bin_width_m']:g} m"
+    if rows["depth_m"]:
+        text += f", {rows['depth_m'][0]:.2f} to {rows['depth_m'][1]:.2f} m"
+    if rows["samples_without_depth"]:
+        text += f"; {rows['samples_without_depth']:,} samples have no depth and are left out"
+    return text
+
+
+def _features(plan: dict[str, Any]) -> Iterator[list[str]]:
+    n = plan["rows"]["n"]
+    for short, feature in zip(SHORT_NAMES, plan["features"], strict=True):
+        sources, n_with = feature["sources"], feature["rows_with_value"]
+        if not sources:
+            yield [short, "not in this scan", "", f"none: {feature['where_missing']}"]
+            continue
+        source = sources[0]["path"] if len(sources) == 1 else f"{sources[0]['path']} and {len(sources) - 1} more"
+        units = ", ".join(dict.fromkeys(_unit(one, feature["unit"]) for one in sources))
+        rest = f", {feature['where_missing']} in {n - n_with:,}" if n_with < n else ""
+        yield [short, source, units, f"{n_with:,} ({_share(n_with, n)}){rest}"]
+
+
+def _unit(source: dict[str, Any], wanted: str) -> str:
+    factor = Fraction(source["factor"])
+    if source["unit"] is None:
+        return "not given"
+    if factor == 1:
+        return f"{source['unit']}, as mapped" if source["mapped"] and source["unit"] != wanted else str(source["unit"])
+    return f"{source['unit']} / {1 / factor}" if factor.numerator == 1 else f"{source['unit']} x {float(factor):g}"
+
+
+def _share(n: int, total: int) -> str:
+    if n in (0, total):
+        return "100%" if n else "0%"
+    return f"{min(99, max(1, round(100 * n / total)))}%"
+
+
+def _track(track: dict[str, Any]) -> list[str]:
+    shares: dict[str, list[str]] = {}
+    for name, n in track["values"].items():
+        shares.setdefault(_share(n, track["samples"]), []).append(_short(name))
+    values = ", ".join(f"{' '.join(names)} {share}" for share, names in shares.items())
+    where = " ".join(track["address"].values())
+    depth = track["depth"]
+    if depth is None:
+        return [f"{track['samples']:,}", values, "no depth", "", "", where]
+    low_high = "{:.2f} to {:.2f} m".format(*depth["range_m"]) if depth["range_m"] else "no depths"
+    step = "" if depth["median_step_m"] is None else f"{depth['median_step_m']:.3g} m"
+    unit = f" ({_unit(depth, 'm') if depth['unit'] else 'no unit given'})" if not depth["path"].endswith(")") else ""
+    return [f"{track['samples']:,}", values, depth["path"] + unit, low_high, step, where]
+
+
+def _short(name: str) -> str:
+    return {"Bulk density (GRA)": "density", "Magnetic susceptibility (instr. units)": "MS"}.get(name, name.split()[0])

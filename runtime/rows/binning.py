@@ -1,0 +1,180 @@
+"""Co-registration: the samples of a scan's instruments, each on a grid of its own, brought together in depth bins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithovae.runtime.bins import MAX_DEPTH, DepthBins
+from lithovae.runtime.errors import ScanError
+from lithovae.runtime.features import FEATURES
+from lithovae.runtime.missing import Extremes, extremes
+from lithovae.runtime.scan.address import ADDRESS, HOLE_PARTS, Codes, is_short_for, run_starts, several_places
+from lithovae.runtime.scan.restart import DepthRanges
+from lithovae.runtime.scan.scan import Scan
+from lithovae.runtime.scan.track import Stretch
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some consecutive rows.
+
+    Attributes
+    ----------
+    features : ndarray of shape (n, 6), float32
+        Raw features; NaN where one is missing.
+    depth : ndarray of shape (n,), float64, or None
+        Depth in metres.
+    address : dict of str to ndarray of shape (n,), str
+        Where each row comes from.
+    samples : ndarray of shape (n, 6), int64, or None
+        Samples behind each feature; None where the rows are the scan's own.
+    first : int or None
+        Number of the first of them among all rows; None where it is not known.
+    known : Extremes, optional
+        Their `extremes`, where they are known already.
+    """
+
+    features: NDArray[np.float32]
+    depth: NDArray[np.float64] | None
+    address: dict[str, NDArray[np.str_]]
+    samples: NDArray[np.int64] | None = None
+    first: int | None = None
+    known: Extremes | None = None
+
+    @cached_property
+    def extremes(self) -> Extremes:
+        """Lowest and highest value of each feature."""
+        return self.known or extremes(self.features)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def take(self, rows: NDArray[np.bool_]) -> Block:
+        """Give some of the rows."""
+        return Block(
+            self.features[rows],
+            None if self.depth is None else self.depth[rows],
+            {part: texts[rows] for part, texts in self.address.items()},
+            None if self.samples is None else self.samples[rows],
+        )
+
+
+class Binning:
+    """The bins of a scan, filled stretch by stretch; memory grows with the bins and the sections.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was understood of the file: its tracks need depths.
+    width : float
+        Width of a bin in metres.
+
+    Attributes
+    ----------
+    bins : DepthBins
+        The bins.
+    left_out : ndarray of shape (6,), int64
+        Samples of each feature's instrument left out because their depth is missing.
+
+    Raises
+    ------
+    ScanError
+        If a track has no depth.
+    """
+
+    def __init__(self, scan: Scan, width: float) -> None:
+        for track in scan.tracks:
+            if track.depth is None:
+                names = ", ".join(source.column.path for source in track.features.values())
+                raise ScanError(f"{scan.path}: {names} has no depth to be put in bins by: --bin none", scan.path)
+        self._scan = scan
+        self._parts = [part for part in ADDRESS if any(part in track.parts for track in scan.tracks)]
+        self._shared = [part for part in HOLE_PARTS if all(part in track.parts for track in scan.tracks)]
+        self._holes, self._labels = Codes(), {part: Codes() for part in self._parts}
+        self._named = {part: {text} for part, text in scan.address.items() if part in HOLE_PARTS}
+        self._ranges = DepthRanges()
+        self.bins = DepthBins(len(FEATURES), width, n_labels=len(self._parts))
+        self.left_out = np.zeros(len(FEATURES), np.int64)
+
+    def add(self, stretch: Stretch) -> NDArray[np.int64]:
+        """Add a stretch of one of the scan's tracks; give the keys of the bins that it fell into.
+
+        Raises
+        ------
+        ScanError
+            If there are several holes and the track does not say which its samples are from.
+        """
+        assert stretch.depth is not None
+        n, columns = stretch.length, [stretch.address[part] for part in self._parts if part in stretch.address]
+        starts = run_starts(columns, n)
+        n_runs = len(starts)
+        texts = {part: column[starts] for part, column in stretch.address.items()}
+        self._require_one_hole({part: column for part, column in texts.items() if part not in self._shared})
+        lengths = np.diff(starts, append=n)
+        holes = self._holes.encode([texts[part] for part in self._shared], n_runs)
+        none = np.full(n_runs, -1)
+        codes = [self._labels[part].encode([texts[part]], n_runs) if part in texts else none for part in self._parts]
+        self._ranges.add(texts, starts, stretch.depth, stretch.track.name)
+        before = self.bins.n_left_out
+        keys = self.bins.add(
+            stretch.depth,
+            stretch.features,
+            holes=np.repeat(holes, lengths),
+            labels=np.repeat(np.stack(codes, axis=1), lengths, axis=0) if columns else None,
+        )
+        self.left_out[list(stretch.features)] += self.bins.n_left_out - before
+        return keys
+
+    def places(self, stretch: Stretch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give the code of the hole, and the number of the bin, of each sample that has a depth; shape (n,) both."""
+        assert stretch.depth is not None
+        shared = [stretch.address[part] for part in self._shared]
+        starts = run_starts(shared, stretch.length)
+        holes = self._holes.encode([column[starts] for column in shared], len(starts))
+        has_depth = np.abs(stretch.depth) <= MAX_DEPTH
+        every = np.repeat(holes, np.diff(starts, append=stretch.length))
+        return every[has_depth], self.bins.numbers(stretch.depth[has_depth])
+
+    def _require_one_hole(self, texts: dict[str, NDArray[np.str_]]) -> None:
+        for part in set(HOLE_PARTS) & set(texts):
+            if names := several_places(self._named.setdefault(part, set()), texts[part]):
+                raise ScanError(
+                    f"{self._scan.path}: several holes ({part} {names}), but not every instrument says which its "
+                    f"samples are from: add a {part} column to each, or keep one hole per file",
+                    self._scan.path,
+                )
+
+    def require_rows(self) -> None:
+        """Make sure that there are bins, and that what they were made by is a depth in the hole.
+
+        Raises
+        ------
+        ScanError
+            If no sample has both a depth and a value, or the depths start again with each section or core.
+        """
+        if not len(self.bins):
+            raise ScanError(f"{self._scan.path}: no sample has both a depth and a value", self._scan.path)
+        if restart := self._ranges.restart():
+            raise ScanError(
+                f"{self._scan.path}: {restart}: samples from different places would be averaged. Add a column of holes "
+                "or, for depths in sections, columns of core and section and a table of their top depths "
+                "(docs/scan-format.md); --bin none keeps the rows of one table as they are",
+                self._scan.path,
+            )
+
+    def block(self, rows: NDArray[np.intp] | slice = slice(None)) -> Block:
+        """Give some of the bins as rows for the model."""
+        bins, labels = self.bins, self.bins.label[rows]
+        address = {part: np.full(len(labels), text) for part, text in self._scan.address.items()}
+        for i, part in enumerate(self._parts):
+            whole = self._scan.address.get(part, "")
+            texts = [whole if is_short_for(text, whole) else text for text in self._labels[part].texts()]
+            address[part] = np.array([*texts, whole], np.str_)[labels[:, i]]  # the last is for code -1
+        with np.errstate(over="ignore"):  # a mean beyond float32 becomes infinite, and so missing
+            features = bins.mean(rows).astype(np.float32)
+        first = rows.indices(len(bins))[0] if isinstance(rows, slice) else None
+        return Block(features, bins.depth[rows], address, bins.count[rows], first)

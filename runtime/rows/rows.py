@@ -1,0 +1,188 @@
+"""Rows for the model: a scan's own where its tables hold all features, depth bins where instruments have own grids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithovae.runtime.bins import BIN_WIDTH, require_width
+from lithovae.runtime.errors import InputError, ScanError
+from lithovae.runtime.features import FEATURES
+from lithovae.runtime.missing import Extremes, without_sentinels
+from lithovae.runtime.process.pool import in_order
+from lithovae.runtime.scan.scan import Scan
+from lithovae.runtime.scan.track import BLOCK_ROWS, Stretch, Track, blocks_in_flight, spans
+
+from .binning import Binning
+from .binning import Block as Block  # its users look for it here
+from .matrix import Table
+
+Progress = Callable[[Iterable[Any], str, int, Callable[[Any], int]], Iterable[Any]]
+"""Passes items on, with a label, the sum of their sizes and their size: `lithovae.runtime.console.progress` is one."""
+
+BinWidth = float | Literal["auto"] | None
+"""Width of the depth bins in metres; None for a scan's own rows; "auto": bins of 0.2 m where features have grids of
+their own, the scan's own rows where every table holds the same features."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a scan, to be had block by block.
+
+    Attributes
+    ----------
+    n : int
+        Number of rows.
+    blocks : iterator of callable
+        Each reads and gives a `Block`, whichever thread calls it.
+    in_flight : int
+        How many blocks may be begun but not done with.
+    address_types : dict of str to dtype
+        Type of each part of the address.
+    has_depth : bool
+        Whether the blocks have depths.
+    bin_width : float or None
+        Width of the depth bins in metres; None where the rows are the scan's own.
+    n_left_out : int
+        Samples, of all instruments, that are in no bin because their depth is missing.
+    left_out : ndarray of shape (6,), int64
+        Those of each feature's instrument.
+    """
+
+    n: int
+    blocks: Iterator[Callable[[], Block]]
+    in_flight: int
+    address_types: dict[str, np.dtype[Any]]
+    has_depth: bool = True
+    bin_width: float | None = None
+    n_left_out: int = 0
+    left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURES), np.int64))
+
+
+def parse_bin(text: str) -> BinWidth:
+    """Read ``auto``, ``none`` or a width in metres.
+
+    Raises
+    ------
+    InputError
+        If it is none of them, or no width that makes sense.
+    """
+    if text in ("auto", "none"):
+        return "auto" if text == "auto" else None
+    try:
+        width = float(text)
+    except ValueError as error:
+        raise InputError(f"bins take auto, none or a width in metres, as 0.2, not {text!r}") from error
+    return require_width(width)
+
+
+def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto", threads: int = 1) -> Rows:
+    """Give the rows of a scan; where they are bins, threads read what is to be binned.
+
+    Raises
+    ------
+    InputError
+        If the width is none that makes sense.
+    ScanError
+        If the file is damaged, has no depth to bin by, holes cannot be told apart, depths start again with each
+        section, or its own rows are asked for and its tables hold different features. Bins are filled here; a scan's
+        own rows are read as the blocks are taken.
+    """
+    width = width_of(scan, bin_width)
+    return _own_rows(scan, threads) if width is None else _binned_rows(scan, progress, width, threads)
+
+
+def width_of(scan: Scan, bin_width: BinWidth) -> float | None:
+    """Give the width of a scan's bins in metres; None where its rows stay as they are. Raises as `rows_of` does."""
+    alike = len({frozenset(track.features) for track in scan.tracks}) == 1
+    if isinstance(bin_width, str):
+        bin_width = parse_bin(bin_width)
+    if bin_width == "auto":
+        bin_width = None if alike else BIN_WIDTH
+    if bin_width is None and not alike:
+        held = "; ".join(dict.fromkeys(", ".join(FEATURES[i].name for i in track.features) for track in scan.tracks))
+        raise ScanError(
+            f"{scan.path}: there are no rows to keep as they are, the features lie on grids of their own ({held}): "
+            "bring them together in bins, as with --bin 0.2",
+            scan.path,
+        )
+    return None if bin_width is None else require_width(bin_width)
+
+
+def _own_rows(scan: Scan, threads: int) -> Rows:
+    types = {part: np.array(text).dtype for part, text in scan.address.items()}
+    for track in scan.tracks:
+        for part, dtype in track.address_types().items():
+            types[part] = np.promote_types(types.get(part, dtype), dtype)
+    has_depth = any(track.depth is not None for track in scan.tracks)
+    total, constant = sum(track.length for track in scan.tracks), {part: scan.address.get(part, "") for part in types}
+
+    def read(track: Track, table: Table | None, span: tuple[int, int], first: int) -> Block:
+        if table is None:
+            return own_block(track.read(span), constant, has_depth, first)
+        rows, known = table.read(span)
+        return _beside(track.read_beside(span), rows, constant, has_depth, first, known)
+
+    def blocks() -> Iterator[Callable[[], Block]]:
+        before = 0
+        for track in scan.tracks:
+            table = Table.of(track)
+            for span in track.spans():
+                yield partial(read, track, table, span, before + span[0])
+            before += track.length
+
+    return Rows(total, blocks(), _in_flight(scan.tracks, threads), types, has_depth=has_depth)
+
+
+def _in_flight(tracks: list[Track], threads: int) -> int:
+    rows, n_bytes = max(track.block_rows for track in tracks), max(track.block_bytes for track in tracks)
+    return blocks_in_flight(threads, rows, n_bytes)
+
+
+def own_block(stretch: Stretch, constant: dict[str, str], has_depth: bool, first: int | None = None) -> Block:
+    """Give a stretch's samples as rows, from row ``first`` on where that is known.
+
+    ``constant`` says the parts of their address that the stretch may not say.
+    """
+    n = stretch.length
+    rows = np.empty((n, len(FEATURES)), np.float32)
+    with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
+        for i in range(len(FEATURES)):
+            rows[:, i] = stretch.features.get(i, np.nan)
+    rows = without_sentinels(rows)  # to which a number in float64 may have been rounded
+    return _beside(stretch, rows, constant, has_depth, first)
+
+
+def _beside(
+    stretch: Stretch,
+    rows: NDArray[np.float32],
+    constant: dict[str, str],
+    has_depth: bool,
+    first: int | None,
+    known: Extremes | None = None,
+) -> Block:
+    n = stretch.length
+    depth = np.full(n, np.nan) if stretch.depth is None and has_depth else stretch.depth
+    texts = {part: np.broadcast_to(np.array(text), n) for part, text in constant.items()}
+    return Block(rows, depth, texts | stretch.address, first=first, known=known)
+
+
+def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> Rows:
+    binning = Binning(scan, width)
+    total = sum(track.length for track in scan.tracks)
+    reads = (partial(track.read, span) for track in scan.tracks for span in track.spans())
+    with in_order(lambda read: read(), reads, threads, _in_flight(scan.tracks, threads)) as stretches:
+        for stretch in progress(stretches, "binning", total, lambda stretch: stretch.length):
+            binning.add(stretch)
+    binning.require_rows()
+    n = len(binning.bins)
+    blocks = (partial(binning.block, slice(*span)) for span in spans(n, BLOCK_ROWS))
+    types = {part: values.dtype for part, values in binning.block(slice(0)).address.items()}
+    left_out, n_left_out = binning.left_out, binning.bins.n_left_out
+    ahead = blocks_in_flight(threads, BLOCK_ROWS)
+    return Rows(n, blocks, ahead, types, bin_width=width, n_left_out=n_left_out, left_out=left_out)

@@ -1,0 +1,1 @@
+"""What a file's columns mean: which is which feature, which depth, which address."""

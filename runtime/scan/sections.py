@@ -1,0 +1,183 @@
+"""A table of sections: it places samples that are given by their section and their offset in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from lithovae.runtime.errors import ScanError
+from lithovae.runtime.features import DEPTH, Quantity
+from lithovae.runtime.formats.hdf5.column import Column
+from lithovae.runtime.formats.hdf5.reading import read_numbers, read_texts
+
+from .address import HOLE_PARTS, Addresses, address_columns
+from .restart import Key, Span
+from .source import Source
+from .track import BLOCK_ROWS, scaled
+
+_LENGTHS = {unit: factor for unit, factor in DEPTH.units.items() if unit}
+TOP = Quantity(
+    "Top depth CSF-A (m)",
+    "m",
+    ("topdepthcsfa", "topcsfa", "csfatop", "topdepthmbsf", "topmbsf", "mbsftop", "topdepth", "depthtop", "sectiontop",
+     "top"),
+    DEPTH.units,
+    DEPTH.plausible,
+)  # fmt: skip
+BOTTOM = Quantity(
+    "Bottom depth CSF-A (m)",
+    "m",
+    ("bottomdepthcsfa", "bottomcsfa", "csfabottom", "bottomdepthmbsf", "bottommbsf", "mbsfbottom", "bottomdepth",
+     "depthbottom", "sectionbottom", "bottom"),
+    DEPTH.units,
+    DEPTH.plausible,
+)  # fmt: skip
+LENGTH = Quantity(
+    "Curated length (m)", "m", ("curatedlength", "sectionlength", "recoveredlength", "length"), _LENGTHS, (0, 20)
+)
+OFFSET = Quantity(
+    "Offset (cm)", "m", ("offset", "sectionoffset", "offsetinsection", "topoffset", "depthinsection"), _LENGTHS, (0, 20)
+)  # its unit must be stated: cm in the IODP's tables, m elsewhere
+MAX_SECTIONS = 1_000_000
+
+
+def find_quantity(quantity: Quantity, members: list[Column], notes: list[str]) -> Source | None:
+    """Find the column of a table that is best named for a quantity, and whose unit is known."""
+    ranked = [(rank, c) for c in members if (rank := quantity.rank(c.name)) is not None and c.is_number]
+    for _, column in sorted(ranked, key=lambda candidate: candidate[0]):
+        unit = column.unit if column.unit is not None else quantity.unit_in(column.name)
+        factor = quantity.factor(unit or "")
+        if factor is not None:
+            if unit is None:
+                notes.append(f"{column.path} gives no unit: taken as metres")
+            return Source(column, unit, factor)
+        stated = f"is in {unit!r}, which is not a known unit of length" if unit else "gives no unit, cm or m"
+        notes.append(f"{column.path} {stated}: not used")
+    return None
+
+
+@dataclass(frozen=True)
+class SectionTable:
+    """Top depths of sections.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    name : str
+        Path of the column of top depths.
+    parts : tuple of str
+        The parts of an address that tell its rows apart.
+    rows : dict
+        Top depth and length (m; NaN where it is not said) of each section, by its address.
+    columns : frozenset of str
+        Paths of all columns beside it.
+    places : dict of str to set of str
+        The hole, the core, ... that it is of, where it has no column for that: what is said of it, and of the samples
+        that it places.
+    """
+
+    path: Path
+    name: str
+    parts: tuple[str, ...]
+    rows: dict[Key, Span]
+    columns: frozenset[str]
+    places: dict[str, set[str]]
+    _only: dict[tuple[str, ...], dict[Key, Span]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def find(cls, path: Path, columns: list[Column], addresses: Addresses, notes: list[str]) -> SectionTable | None:
+        """Find the one table among columns, of which none belongs to a feature's table, that gives sections' tops.
+
+        One that has offsets in the sections, too, is of samples. ``addresses`` tells what the file says of its groups.
+
+        Raises
+        ------
+        ScanError
+            If there are several, or one that contradicts itself.
+        """
+        tables: dict[tuple[str, int, int | None], list[Column]] = {}
+        for column in columns:
+            tables.setdefault(column.table, []).append(column)
+        found = []
+        for members in tables.values():
+            address, said = address_columns(members), list[str]()
+            is_of_samples = any(OFFSET.rank(column.name) is not None for column in members)
+            if "section" in address and not is_of_samples and (top := find_quantity(TOP, members, said)):
+                found.append((top, address, members))
+                notes += said
+        if len(found) > 1:
+            names = ", ".join(top.column.path for top, _, _ in found[:4])
+            raise ScanError(f"{path}: {names} could all be the sections' top depths: keep one table of sections", path)
+        return cls._read(path, *found[0], addresses, notes) if found else None
+
+    @classmethod
+    def _read(
+        cls,
+        path: Path,
+        top: Source,
+        address: dict[str, Column],
+        members: list[Column],
+        addresses: Addresses,
+        notes: list[str],
+    ) -> SectionTable:
+        n = top.column.length
+        if n > MAX_SECTIONS:
+            raise ScanError(f"{path}: {top.column.path} has {n:,} rows, too many for a table of sections", path)
+        length, bottom = find_quantity(LENGTH, members, notes), find_quantity(BOTTOM, members, notes)
+        sources = [source for source in (top, length or bottom) if source]
+        rows: dict[Key, Span] = {}
+        for start in range(0, n, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, n)
+            numbers = read_numbers([source.column for source in sources], start, stop)
+            tops, *ends = (scaled(block, source.factor) for block, source in zip(numbers, sources, strict=True))
+            lengths = np.full(len(tops), np.nan) if not ends else ends[0] if length else ends[0] - tops
+            texts = [text.tolist() for text in read_texts(list(address.values()), start, stop)]
+            for *key, top_depth, extent in zip(*texts, tops.tolist(), lengths.tolist(), strict=True):
+                if np.isfinite(top_depth):
+                    _put(rows, spelt(key), (top_depth, extent), path, tuple(address))
+        home = top.column.table[0]
+        stated = addresses.named(home) | addresses.attributed(home)
+        places = {
+            part: {stated[part]} if part in stated else set[str]()
+            for part in (*HOLE_PARTS, "core")
+            if part not in address
+        }
+        return cls(path, top.column.path, tuple(address), rows, frozenset(column.path for column in members), places)
+
+    def only(self, parts: tuple[str, ...]) -> dict[Key, Span]:
+        """Give the rows by some of the parts alone.
+
+        Raises
+        ------
+        ScanError
+            If these do not tell its rows apart.
+        """
+        if parts not in self._only:
+            rows: dict[Key, Span] = {}
+            for key, row in self.rows.items():
+                _put(rows, tuple(key[self.parts.index(part)] for part in parts), row, self.path, parts)
+            self._only[parts] = rows
+        return self._only[parts]
+
+
+def _put(rows: dict[Key, Span], key: Key, row: Span, path: Path, parts: tuple[str, ...]) -> None:
+    if rows.setdefault(key, row)[0] != row[0]:
+        raise ScanError(
+            f"{path}: the table of sections gives {name_of(parts, key)} two top depths, {rows[key][0]:g} m and "
+            f"{row[0]:g} m: correct it, or add the columns (hole, core, section) that tell them apart to it and to the "
+            "samples",
+            path,
+        )
+
+
+def spelt(key: list[str] | Key) -> Key:
+    """Bring the parts of an address to one spelling: 01 is 1, cc is CC."""
+    return tuple(str(int(text)) if text.isdecimal() else text.strip().upper() for text in key)
+
+
+def name_of(parts: tuple[str, ...], key: Key) -> str:
+    """Name a section for people."""
+    return " ".join(f"{part} {text}" for part, text in zip(parts, key, strict=True))

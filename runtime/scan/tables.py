@@ -1,0 +1,37 @@
+"""The columns of a file by where they are: those of a table, and those that may stand for one that it lacks."""
+
+from __future__ import annotations
+
+from lithovae.runtime.formats.hdf5.column import Column
+
+TableKey = tuple[str, int, int | None]
+"""What tells tables apart: see `Column.table`."""
+
+
+class Neighbours:
+    """The columns of a file by their table, by the group that holds them and by their dimension."""
+
+    def __init__(self, columns: list[Column]) -> None:
+        self._tables: dict[TableKey, list[Column]] = {}
+        self._groups: dict[tuple[str, int], list[Column]] = {}
+        self._dimensions: dict[int, list[Column]] = {}
+        for column in columns:
+            table = column.table
+            self._tables.setdefault(table, []).append(column)
+            if column.number is None:
+                self._groups.setdefault((column.group, table[1]), []).append(column)
+            if table[2] is not None:
+                self._dimensions.setdefault(table[2], []).append(column)
+
+    def of(self, table: TableKey) -> tuple[list[Column], list[Column]]:
+        """List the columns of a table, and those that may stand for it from above.
+
+        Those are the columns of the same length in the group above, or the variables along the same netCDF dimension;
+        of an unlimited one some may be written further than others.
+        """
+        place, length, dimension = table
+        if dimension is not None:
+            near = [column for column in self._dimensions[dimension] if column.length >= length]
+        else:
+            near = self._groups.get((place.rpartition("/")[0], length), []) if place else []
+        return self._tables[table], [column for column in near if column.table != table]
