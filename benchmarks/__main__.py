@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lithovae.runtime.model.model import granted_threads
+from lithovae.runtime.process.threads import granted_threads
 
 from . import chart, machine, performance, report
 from .bench import Bench

@@ -18,7 +18,7 @@ from lithovae.export.c_library import find_compiler
 from lithovae.export.c_source import write_c
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime.model.bundle import Bundle
-from lithovae.runtime.model.model import MICRO_BATCH
+from lithovae.runtime.model.graphs import MICRO_BATCH
 from lithovae.runtime.model.session import open_session
 
 from .machine import machine

@@ -60,7 +60,7 @@ def peak_memory(pid: int) -> int:
 def watch(path: Path, seconds: float, rate: int, swmr: bool) -> tuple[list[str], list[tuple[float, str]], str]:
     """Run logger and follower; give the logger's lines, the follower's with their times, and what it cost."""
     started = time.time()
-    command = [str(Path(sys.executable).parent / "lithovae-run"), str(path), "--follow", f"--idle-timeout={IDLE}"]
+    command = [str(Path(sys.executable).parent / "lithovae"), "follow", str(path), f"--idle-timeout={IDLE}"]
     follower = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert follower.stdout is not None
     assert follower.stderr is not None

@@ -40,7 +40,7 @@ def latencies(peers: dict[str, Callable[[int], object]], rounds: int) -> dict[st
 def peers_of(rows: NDArray[np.float32]) -> dict[str, Callable[[int], object]]:
     """Give what takes the i-th of some rows (n, 6), float32, to its embedding."""
     model = LithoModel.load("semisup_hybrid", threads=1)
-    live, session, out = model.live(), model.session("embedder"), np.empty(model.latent_dim, np.float32)
+    live, session, out = model.live(), model.graphs.embedder, np.empty(model.latent_dim, np.float32)
     single = [rows[i : i + 1] for i in range(len(rows))]
     lists = rows.tolist()
     checkpoint = Checkpoint.load(CHECKPOINT)

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from lithovae.runtime.model.model import granted_threads
+from lithovae.runtime.process.threads import granted_threads
 
 PACKAGES = ("lithovae", "numpy", "h5py", "onnxruntime", "isal", "torch", "scikit-learn", "pandas", "openvino", "onnx")
 

@@ -11,7 +11,7 @@ import numpy as np
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime.errors import OutputError, ParityError
 from lithovae.runtime.missing import missing_bits, without_sentinels
-from lithovae.runtime.outputs.npz import require_writable, whole_file
+from lithovae.runtime.outputs.whole_file import require_writable, whole_file
 
 from . import parity
 from .c_library import CLibrary, find_compiler

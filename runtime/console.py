@@ -95,7 +95,7 @@ def explained(error: Exception) -> str:
     if isinstance(error, LithoError):
         return str(error)
     if isinstance(error, MemoryError):
-        return f"this takes more memory than there is, or than a run may take: {error}".removesuffix(": ")
+        return f"out of memory, or over the run's memory limit: {error}".removesuffix(": ")
     if isinstance(error, OSError):
         return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
     return unexpected(error)

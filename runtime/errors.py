@@ -33,6 +33,12 @@ class LithoError(Exception):
         super().__init__(message)
         self.path = None if path is None else Path(path)
 
+    def name(self, path: Path) -> None:
+        """Put the name of a file before the message, where the error names none yet."""
+        if self.path is None:
+            self.path = path
+            self.args = (f"{path}: {self}",)
+
 
 class InputError(LithoError, ValueError):
     """An array handed to the library has the wrong shape or type."""

@@ -33,6 +33,8 @@ class Quantity:
         Known units by their `unit_key`, and the exact factor that brings a value to ``unit``.
     plausible : tuple of float
         Range beyond which a value more likely is in another unit than in the core.
+    short : str
+        The name that tables for people and ``--map`` use; empty where the name itself is short.
     point_sensor_aliases : tuple of str
         Names that denote the same quantity from an instrument whose numbers are not comparable: never taken unasked.
     aliases_with_unit : tuple of str
@@ -44,6 +46,7 @@ class Quantity:
     aliases: tuple[str, ...]
     units: Mapping[str, Fraction]
     plausible: tuple[float, float]
+    short: str = ""
     point_sensor_aliases: tuple[str, ...] = field(default=())
     aliases_with_unit: tuple[str, ...] = field(default=())
 
@@ -145,6 +148,7 @@ DENSITY = Quantity(
     | _units(1, "g/cm3, g/cc, gm/cc, gm/cm3, g cm-3, gm cm-3, gcc, gmcc, gcm3, gmcm3, g/c3, g/ml, kg/l, t/m3")
     | _units(Fraction(1, 1000), "kg/m3, kg m-3, kgm3, k/m3"),
     (0.3, 4.0),  # what the published table kept
+    short="density",
 )  # fmt: skip
 SUSCEPTIBILITY = Quantity(
     "Magnetic susceptibility (instr. units)",
@@ -155,6 +159,7 @@ SUSCEPTIBILITY = Quantity(
     ),
     _STATED_NOTHING | _units(1, "instr. units, instrument units, instr. unit, instrument unit, instr., instr, iu"),
     (-1000.0, 20_000.0),  # published: -471 to 6,775
+    short="MS",
     point_sensor_aliases=(
         "hiresms", "pointms", "mspoint", "msp", "ms2e", "ms2k", "ms2f", "magneticsusceptibilitypoint",
         "pointmagneticsusceptibility",
@@ -170,6 +175,7 @@ GAMMA = Quantity(
     ),
     _STATED_NOTHING | _units(1, "cps, counts/s, counts/sec, counts/second, counts per second, c/s, 1/s, s-1"),
     (-10.0, 1000.0),  # published: -1 to 292
+    short="NGR",
     aliases_with_unit=("gammaray", "gr", "gamma", "totalgamma"),  # gAPI, as a rule
 )  # fmt: skip
 RED = Quantity("R", "0-255", ("red", "rgbr", "meanr", "rmean"), _COLOUR_UNITS, (0.0, 255.0))
@@ -179,6 +185,8 @@ BLUE = Quantity("B", "0-255", ("blue", "rgbb", "meanb", "bmean"), _COLOUR_UNITS,
 FEATURES = (DENSITY, SUSCEPTIBILITY, GAMMA, RED, GREEN, BLUE)
 """The six features, in the only order in which the models take them."""
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+SHORT_NAMES = {feature.name: feature.short or feature.name for feature in FEATURES}
+"""Short name of each feature, by its name."""
 
 DEPTH = Quantity(
     "Depth CSF-A (m)",

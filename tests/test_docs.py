@@ -9,10 +9,10 @@ import typer.main
 
 from lithovae.export.cli import app as export_app
 from lithovae.runtime import features
-from lithovae.runtime.cli import app as run_app
-from lithovae.runtime.formats.hdf5.coding import FILL_ATTRIBUTES
+from lithovae.runtime.commands.run import app as run_app
 from lithovae.runtime.formats.hdf5.column import UNIT_ATTRIBUTES
-from lithovae.runtime.formats.hdf5.contents import NAME_ATTRIBUTES
+from lithovae.runtime.formats.hdf5.declared import FILL_ATTRIBUTES
+from lithovae.runtime.formats.hdf5.dialects.names import NAME_ATTRIBUTES
 from lithovae.runtime.scan.address import ADDRESS
 from lithovae.training.cli import app as train_app
 

@@ -160,7 +160,7 @@ def evaluate(
 
     from lithovae.models.checkpoint import Checkpoint
     from lithovae.runtime.errors import CheckpointError
-    from lithovae.runtime.outputs.npz import require_writable, whole_file
+    from lithovae.runtime.outputs.whole_file import require_writable, whole_file
 
     from .card import model_card
     from .epochs import EpochReport
@@ -212,7 +212,7 @@ def embed(
     import numpy as np
 
     from lithovae.runtime import LithoModel
-    from lithovae.runtime.outputs.npz import whole_file
+    from lithovae.runtime.outputs.whole_file import whole_file
 
     rows = _read(table)
     embeddings = {name: LithoModel.load(name_or_path).embed(rows.features)

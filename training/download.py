@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from lithovae.runtime.bins import BIN_WIDTH
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.features import DEPTH, FEATURE_NAMES, FEATURES
-from lithovae.runtime.outputs.npz import whole_file
+from lithovae.runtime.outputs.whole_file import whole_file
 
 from .lily import CHANNELS, FILES, HOLE_PARTS, PUBLISHED_COVERAGE
 from .simulate import simulate_table
 from .table import LITHOLOGY, TrainingTable
 
 if TYPE_CHECKING:
-    from lithovae.runtime.rows.rows import Progress
+    from lithovae.runtime.process.progress import Progress
 
 SAMPLES = {"GRA": 10, "MS": 10, "NGR": 2, "RGB": 42}
 """Samples per bin, even numbers: as many as the published files have rows for each of their bins."""

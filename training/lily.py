@@ -24,7 +24,7 @@ from lithovae.runtime.missing import measurable, without_sentinels
 from .table import LITHOLOGY, TrainingTable
 
 if TYPE_CHECKING:
-    from lithovae.runtime.rows.rows import Progress
+    from lithovae.runtime.process.progress import Progress
 
 CHANNELS = {"GRA": (0,), "MS": (1,), "NGR": (2,), "RGB": (3, 4, 5)}
 """The instruments in the order in which they are joined, and the positions of their features."""

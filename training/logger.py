@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lithovae.runtime.bins import BIN_WIDTH
 from lithovae.runtime.errors import TableError
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.outputs.npz import whole_file
+from lithovae.runtime.outputs.whole_file import whole_file
 
 from .stratigraphy import CORE_BINS
 from .table import TrainingTable

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from lithovae.runtime.errors import TrainingError
-from lithovae.runtime.outputs.npz import whole_file
+from lithovae.runtime.outputs.whole_file import whole_file
 
 from .recipe import Recipe
 

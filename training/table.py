@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lithovae.runtime.errors import TableError
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.missing import without_sentinels
-from lithovae.runtime.outputs.npz import whole_file
+from lithovae.runtime.outputs.whole_file import whole_file
 
 HOLE, DEPTH, LITHOLOGY = "Borehole_ID", "Depth_Bin", "Principal"
 COLUMNS = (HOLE, DEPTH, FEATURE_NAMES[0], LITHOLOGY, *FEATURE_NAMES[1:])

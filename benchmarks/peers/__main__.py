@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from lithovae.runtime.model.model import granted_threads
+from lithovae.runtime.process.threads import granted_threads
 
 from . import make_peer
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from lithovae.runtime.answers.summary import Summary
 from lithovae.runtime.console import complain, explained
 from lithovae.runtime.errors import InputError, OutputError
 from lithovae.runtime.process import guard
-from lithovae.runtime.process.heartbeat import advanced
 from lithovae.runtime.report.run_log import conclude_one
+from lithovae.runtime.summary import Summary
 
 
-def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[..., Summary]) -> list[Path]:
-    """Embed scans into a folder, each under its own name; what is there already is replaced, as by a run of its own.
+def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[[Path, Path], Summary]) -> list[Path]:
+    """Embed scans into a folder, each under its own name; results that are there are replaced, as by single runs.
 
-    A scan that cannot be embedded is said in one line, and the others go on.
+    A scan that cannot be embedded is reported in one line, and the others go on.
 
     Parameters
     ----------
@@ -26,7 +24,7 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[..., Summar
     folder : Path
         Where the results go; made if it is not there.
     embed : callable
-        Embeds a scan into a file: `embed_scan` but for these two and its ``progress``.
+        Embeds a scan into a file: `lithovae.runtime.commands.one_scan.embed_scan` with its other arguments given.
 
     Returns
     -------
@@ -52,13 +50,12 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[..., Summar
         raise OutputError(f"cannot make the folder {folder}: {error.strerror}", folder) from error
     begun, done = guard.several()
     failed = [scan for scan in scans if str(scan) in begun - done]
-    for scan in scans:
+    for out, scan in scan_of.items():
         if str(scan) in begun:  # by a child that a scan has killed
             continue
         guard.reading(scan)
-        out = folder / f"{scan.stem}.npz"
         try:
-            summary = embed(scan, out, progress=_silent)
+            summary = embed(scan, out)
         except Exception as error:  # whatever it is, it is this scan's: the others go on
             complain(explained(error))
             failed.append(scan)
@@ -66,9 +63,3 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[..., Summar
             guard.done(scan)
             conclude_one(summary, out)
     return failed
-
-
-def _silent(items: Iterable[Any], label: str, total: int, size: Callable[[Any], int]) -> Iterator[Any]:
-    for item in items:
-        advanced()
-        yield item

@@ -5,25 +5,29 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from types import FrameType
 
-from lithovae.runtime.answers.summary import Summary
-from lithovae.runtime.commands.one_scan import about
-from lithovae.runtime.errors import OutputError, ScanError
-from lithovae.runtime.features import FEATURES
-from lithovae.runtime.model.model import LithoModel
-from lithovae.runtime.outputs.growing import Sink
-from lithovae.runtime.process.heartbeat import advanced
-from lithovae.runtime.rows.binning import Block
-from lithovae.runtime.rows.policy import Missing, MissingPolicy
-from lithovae.runtime.rows.rows import BinWidth, Rows, width_of
+import numpy as np
 
-from .finished import Given, GrowingBins, GrowingRows, Growth
-from .new_rows import DOUBT, SETTLED, News, Tail
+from lithovae.runtime.answers.embedding import Embedder
+from lithovae.runtime.answers.provenance import about
+from lithovae.runtime.errors import OutputError, ScanError
+from lithovae.runtime.findings import naming
+from lithovae.runtime.model.model import LithoModel
+from lithovae.runtime.outputs.writer import GrowingWriter
+from lithovae.runtime.process.heartbeat import advanced
+from lithovae.runtime.report.run_log import feature_lines
+from lithovae.runtime.result import ResultSchema
+from lithovae.runtime.rows.block import Block
+from lithovae.runtime.rows.rows import width_of
+from lithovae.runtime.settings import Settings
+
+from .finished_rows import FinishedRows, GrowingBins, GrowingRows, Written
+from .new_rows import DOUBT, SETTLED, NewRows, News
 
 POLL = 0.1
 """Seconds between two looks at a file; more where a look takes long, so that it never takes a fifth of a core."""
@@ -43,11 +47,9 @@ class Follower:
         The file; it need not be there yet.
     model : LithoModel
         The model.
-    sink : Sink
+    writer : GrowingWriter
         Takes the rows.
-    mapping : mapping of str to str, optional
-        Columns to take, by feature; see `lithovae.runtime.scan.scan.open_scan`.
-    bin_width, missing : optional
+    settings : Settings, optional
         As in `lithovae.runtime.commands.one_scan.embed_scan`.
     track_timeout : float, optional
         Seconds after which a feature without new samples is not waited for any more; without it, as long as the run.
@@ -61,35 +63,33 @@ class Follower:
         self,
         path: str | PathLike[str],
         model: LithoModel,
-        sink: Sink,
-        mapping: Mapping[str, str] | None = None,
+        writer: GrowingWriter,
+        settings: Settings | None = None,
         *,
-        bin_width: BinWidth = "auto",
-        missing: Missing = "auto",
         track_timeout: float | None = None,
         say: Callable[[str], None] = lambda line: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path, self.n_rows = Path(path), 0
-        self._model, self._sink, self._say, self._clock = model, sink, say, clock
-        self._policy = MissingPolicy(model, missing, self.path)
-        self._bin_width = bin_width
+        self._settings = settings or Settings()
+        self._embedder = Embedder(model, self._settings.missing)
+        self._writer, self._say, self._clock = writer, say, clock
         self._patience = float("inf") if track_timeout is None else track_timeout
-        self._tail = Tail(self.path, mapping or {})
-        self._given = Given()
-        self._growth: Growth | None = None
+        self._new_rows = NewRows(self.path, self._settings.mapping)
+        self._written = Written()
+        self._rows: FinishedRows | None = None
         self._said: set[str] = set()
         self._trouble_since: float | None = None
 
     @property
     def is_behind(self) -> bool:
         """Whether there are rows left to read already."""
-        return self._tail.behind
+        return self._new_rows.behind
 
     @property
     def is_disturbed(self) -> bool:
         """Whether the file was being written at the latest look, so that nothing was read."""
-        return self._tail.disturbed
+        return self._new_rows.disturbed
 
     def poll(self) -> bool:
         """Look at the file once; embed what is finished. Tell whether the file has changed since the look before.
@@ -102,15 +102,15 @@ class Follower:
             If the result cannot be written.
         """
         advanced()
-        with self._tail.look() as news:
+        with self._new_rows.look() as news:
             now = self._clock()
             if news is not None:
                 self._take(news, now)
-        if self._growth is not None:
-            self._give(self._growth.finished(now))
-            self._say_once(self._growth.held(now))
+        if self._rows is not None:
+            self._write(self._rows.finished(now))
+            self._say_once(self._rows.held(now))
         self._note_trouble(now)
-        return self._tail.changed
+        return self._new_rows.changed
 
     def finish(self, complete: bool = True) -> None:
         """Embed what is left, though it may not be complete, and end.
@@ -125,61 +125,72 @@ class Follower:
         ScanError
             If the file could never be read.
         """
-        if self._growth is None:
-            self._sink.close(complete=False)
+        if self._rows is None:
+            self._writer.close(complete=False)
             if complete:
-                raise ScanError(self._tail.trouble or f"{self.path}: nothing could be read", self.path)
+                raise ScanError(self._new_rows.trouble or f"{self.path}: nothing could be read", self.path)
             return
-        self._give(self._growth.rest(), complete=False)
-        self._sink.close(complete and not self._tail.trouble)
-        if self._tail.trouble:
-            self._say(f"note   there may be rows that were not read: {self._tail.trouble}")
-        if changed := self._growth.changed():
-            self._say(f"note   {changed}: a batch run of the file as it is now would give these otherwise")
-        if self._given.n_again:
-            self._say(f"note   {self._given.n_again:,} rows came again when the file was read anew: given once")
-        self._say(f"wrote  {self.n_rows:,} rows, by {self._model.bundle.name}")
+        self._write(self._rows.rest(), complete=False)
+        self._writer.close(complete and not self._new_rows.trouble)
+        if self._new_rows.trouble:
+            self._say(f"note   there may be rows that were not read: {self._new_rows.trouble}")
+        if changed := self._rows.changed():
+            self._say(f"note   {changed}; a batch run would now differ")
+        if self._written.n_again:
+            n = self._written.n_again
+            self._say(f"note   {n:,} rows seen again after a re-read; each was written once")
+        self._say(f"wrote  {self.n_rows:,} rows, by {self._embedder.model.bundle.name}")
 
     def abandon(self) -> None:
-        """End in the middle; what has been given stays."""
-        with suppress(OutputError):  # what made an end of it is told already
-            self._sink.close(complete=False)
+        """End in the middle; what has been written stays."""
+        with suppress(OutputError):  # what ended it is reported already
+            self._writer.close(complete=False)
 
     def _take(self, news: News, now: float) -> None:
         if news.restart is not None:
             self._begin(news, now)
-        assert self._growth is not None
+        assert self._rows is not None
         for stretch in news.stretches:
-            self._growth.add(stretch, now)
-        if self._growth.late:
-            self._say_once(f"samples came for bins that are out already (at {self._growth.late[0]:.2f} m, for one)")
-            self._growth.late.clear()
+            self._rows.add(stretch, now)
+        if self._rows.late:
+            self._say_once(f"late samples for bins already written (first at {self._rows.late[0]:.2f} m)")
+            self._rows.late.clear()
 
     def _begin(self, news: News, now: float) -> None:
-        scan, again = news.scan, self._growth is not None
-        width = width_of(scan, self._bin_width)
+        scan, again = news.scan, self._rows is not None
+        width, described = width_of(scan, self._settings.bin_width), scan.describe()
         if news.restart:
-            self._say(f"note   {self.path} {news.restart}: read anew from its first row; no row is given twice")
+            self._say(f"note   {self.path} {news.restart}: read again from its first row; no row is written twice")
         if width is None:
-            self._growth = GrowingRows(scan, self._given, again)
+            self._rows = GrowingRows(scan, self._written, again)
         else:
-            self._growth = GrowingBins(scan, width, self._given, now, self._patience)
-        self._say(f"follow {self.path}: {f'bins of {width:g} m' if width else 'rows as they are'}")
-        for i, feature in enumerate(FEATURES):
-            sources = ", ".join(str(track.features[i]) for track in scan.tracks if i in track.features)
-            self._say(f"       {feature.name:38} {sources or 'not in this scan'}")
+            self._rows = GrowingBins(scan, width, self._written, now, self._patience)
+        self._say(f"follow {self.path}: {f'bins of {width:g} m' if width else 'rows unchanged'}")
+        for line in feature_lines(described):
+            self._say(f"       {line}")
         for note in scan.notes:
             self._say(f"note   {note}")
-        summary = Summary(scan, Rows(0, iter(()), 0, {}, bin_width=width), self._policy)
-        parts = list(dict.fromkeys([*scan.address, *(part for track in scan.tracks for part in track.parts)]))
-        self._sink.begin(about(self._model, summary), self._model.latent_dim, parts, width is not None)
+        model, policy = self._embedder.model, self._embedder.policy
+        parts = dict.fromkeys([*scan.address, *(part for track in scan.tracks for part in track.parts)])
+        schema = ResultSchema.of(
+            model.latent_dim,
+            dict.fromkeys(parts, np.dtype(np.str_)),
+            has_depth=True,
+            is_binned=width is not None,
+            grows=True,
+        )
+        notes = [policy.note] if policy.note else []
+        stated = about(described, model.bundle, bin_width=width, missing=policy.name, notes=notes)
+        self._writer.begin(stated, schema)
 
-    def _give(self, blocks: Iterable[Block], complete: bool = True) -> None:
+    def _write(self, blocks: Iterable[Block], complete: bool = True) -> None:
         for block in blocks:
             advanced()
-            done = self._policy.apply(block)
-            self._sink.write(done, complete)
-            self.n_rows += len(done.block)
+            with naming(self.path):
+                done = self._embedder.embed(block)
+            n = len(done.embeddings)
+            self._writer.write(done.columns | {"complete": np.full(n, complete, np.uint8)})
+            self.n_rows += n
 
     def _say_once(self, line: str) -> None:
         kind = line.rpartition("wait for")[2] or line[:20]
@@ -188,19 +199,19 @@ class Follower:
             self._say(f"note   {line}")
 
     def _note_trouble(self, now: float) -> None:
-        if not self._tail.trouble:
+        if not self._new_rows.trouble:
             self._trouble_since = None
         elif self._trouble_since is None:
             self._trouble_since = now
-        elif now - self._trouble_since > TROUBLED and self._tail.trouble not in self._said:
-            self._said.add(self._tail.trouble)
-            self._say(f"wait   {self._tail.trouble}")
+        elif now - self._trouble_since > TROUBLED and self._new_rows.trouble not in self._said:
+            self._said.add(self._new_rows.trouble)
+            self._say(f"wait   {self._new_rows.trouble}")
 
 
-def follow(follower: Follower, idle_timeout: float | None = None) -> None:
+def follow_until_idle(follower: Follower, idle_timeout: float | None = None) -> None:
     """Follow a file until it has not grown for ``idle_timeout`` seconds, or until Ctrl-C, SIGTERM or SIGHUP.
 
-    Either way the rows that are left are given, marked as perhaps not complete.
+    Either way the rows that are left are written, marked as perhaps not complete.
 
     Raises
     ------

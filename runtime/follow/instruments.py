@@ -1,4 +1,4 @@
-"""How far the instruments have come: which bins no further sample is to be expected in."""
+"""How far the instruments have come, and so which depth bins will get no more samples."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass
-class Place:
-    """Where a feature's latest sample lies.
+class Position:
+    """Where the latest sample of a feature lies.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Place:
         return np.where(holes == self.hole, behind, earlier)
 
 
-class Front:
+class Instruments:
     """How far each feature has come.
 
     A bin is passed when every feature that the scan has had its latest sample behind it: deeper in the same hole (or
@@ -66,7 +66,7 @@ class Front:
     """
 
     def __init__(self, features: Iterable[int], now: float, patience: float) -> None:
-        self.places: dict[int, Place | None] = dict.fromkeys(features)
+        self.positions: dict[int, Position | None] = dict.fromkeys(features)
         self._begun, self._patience = now, patience
 
     def move(self, features: Iterable[int], holes: Ints, numbers: Ints, now: float) -> None:
@@ -78,20 +78,20 @@ class Front:
         runs = list(zip(holes[starts].tolist(), numbers[starts].tolist(), numbers[ends].tolist(), strict=True))
         for feature in features:
             for hole, first, latest in runs:
-                place = self.places[feature]
-                if place is None:
-                    place = self.places[feature] = Place(hole, first, latest, now)
-                place.move(hole, first, latest, now)
+                position = self.positions[feature]
+                if position is None:
+                    position = self.positions[feature] = Position(hole, first, latest, now)
+                position.move(hole, first, latest, now)
 
     def passed(self, holes: Ints, numbers: Ints, now: float) -> Bools:
         """Tell which bins, by hole and number, are passed by all that is waited for; shape (n,)."""
         found = np.ones(len(holes), np.bool_)
-        for place in self.places.values():
-            if now - (place.since if place else self._begun) < self._patience:
-                found &= place.has_passed(holes, numbers) if place else False
+        for position in self.positions.values():
+            if now - (position.since if position else self._begun) < self._patience:
+                found &= position.has_passed(holes, numbers) if position else False
         return found
 
     def laggards(self, holes: Ints, numbers: Ints) -> list[int]:
         """List the features that the first of some bins waits for."""
         some = holes[:1], numbers[:1]
-        return [i for i, place in self.places.items() if len(holes) and not (place and place.has_passed(*some)[0])]
+        return [i for i, at in self.positions.items() if len(holes) and not (at and at.has_passed(*some)[0])]

@@ -1,4 +1,4 @@
-"""A file that grows: its new rows, each once, whatever its writer does to it.
+"""The new rows of a file that grows: each once, whatever its writer does to it.
 
 What is read is never locked, so that no writer is ever kept from its file. A file that a writer has open is read in
 HDF5's single-writer-multiple-readers mode (SWMR) alone, which is made for it; any other is read while nobody writes,
@@ -57,7 +57,7 @@ class News:
     restart: str | None
 
 
-class Tail:
+class NewRows:
     """The new rows of a growing file.
 
     Parameters
@@ -86,11 +86,11 @@ class Tail:
         self._found: State | None = None  # at the latest look
         self._seen: State | None = None  # of the file when all of it had been read
         self._identity: tuple[int, int] | None = None
-        self._plan: Hashable = None
-        self._other_plan: Hashable = None  # seen since
+        self._layout: Hashable = None
+        self._other_layout: Hashable = None  # seen since
         self._other_since = 0.0
         self._positions: list[Position] = []  # rows read of each track, and the last of them
-        self._lost: list[set[Key]] = []  # sections of those rows that the table of sections lacked
+        self._lost: list[frozenset[Key]] = []  # sections of those rows that the table of sections lacked
 
     @contextmanager
     def look(self) -> Iterator[News | None]:
@@ -118,24 +118,24 @@ class Tail:
         if not swmr and not self._is_still(flags, state, self._was_locked):
             return None
         scan = stack.enter_context(open_scan(self.path, self.mapping, swmr=swmr, locking=False))
-        plan = _plan(scan)
-        if plan != self._plan:
+        layout = _layout_of(scan)
+        if layout != self._layout:
             now = time.monotonic()
-            if plan != self._other_plan:
-                self._other_plan, self._other_since, self.disturbed = plan, now, True
+            if layout != self._other_layout:
+                self._other_layout, self._other_since, self.disturbed = layout, now, True
                 return None
             if now - self._other_since < DOUBT:
                 self.disturbed = True
                 return None
-        news, positions = self._read_on(scan, state, plan)
+        news, positions = self._read_on(scan, state, layout)
         if not swmr and not (_state(self.path) == state and self._is_still(_flags(self.path), state, True)):
             self.disturbed = True
             return None
-        self._plan, self._identity, self._positions = plan, state[:2], positions
-        self._other_plan = None
-        known = self._lost if news.restart is None else [set[Key]() for _ in scan.tracks]
+        self._layout, self._identity, self._positions = layout, state[:2], positions
+        self._other_layout = None
+        known = self._lost if news.restart is None else [frozenset[Key]() for _ in scan.tracks]
         self._lost = [
-            lost | track.placement.lost if track.placement else lost
+            lost.union(*(stretch.lost.sections for stretch in news.stretches if stretch.track is track))
             for lost, track in zip(known, scan.tracks, strict=True)
         ]
         self.behind = any(n < track.length for (n, _), track in zip(positions, scan.tracks, strict=True))
@@ -160,20 +160,20 @@ class Tail:
         self.disturbed = _is_fresh(state)
         return not self.disturbed
 
-    def _read_on(self, scan: Scan, state: State, plan: Hashable) -> tuple[News, list[Position]]:
+    def _read_on(self, scan: Scan, state: State, layout: Hashable) -> tuple[News, list[Position]]:
         """Read new rows; where the file is not the one that it was, all rows.
 
         A file that has taken the place of another goes on where that ended if it has the same last rows.
         """
         restart, replaced = "", self._identity is not None and state[:2] != self._identity
-        if self._plan is not None:
+        if self._layout is not None:
             restart = "has other columns than before"
-            if plan == self._plan and any(
-                track.placement and track.placement.finds(lost)
+            if layout == self._layout and any(
+                track.section_depths and track.section_depths.knows(lost)
                 for lost, track in zip(self._lost, scan.tracks, strict=True)
             ):
                 restart = "has sections in its table whose samples came before"
-            elif plan == self._plan:
+            elif layout == self._layout:
                 try:
                     return _read(scan, self._positions, None, check_all=replaced)
                 except _RewrittenError as error:
@@ -223,12 +223,12 @@ def _without_first(stretch: Stretch) -> Stretch:
     )
 
 
-def _plan(scan: Scan) -> Hashable:
+def _layout_of(scan: Scan) -> Hashable:
     """Give what was understood of a file, apart from its length."""
-    return tuple(map(_plan_of_track, scan.tracks)), tuple(sorted(scan.address.items()))
+    return tuple(map(_layout_of_track, scan.tracks)), tuple(sorted(scan.address.items()))
 
 
-def _plan_of_track(track: Track) -> Hashable:
+def _layout_of_track(track: Track) -> Hashable:
     return tuple((i, str(source)) for i, source in sorted(track.features.items())), str(track.depth), track.parts
 
 

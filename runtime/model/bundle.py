@@ -12,12 +12,17 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lithovae.runtime.errors import BundleError
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.missing import SENTINELS
 
-SCHEMA = 2
-"""Version of the bundle format (``docs/bundle-format.md``)."""
+SCHEMA = 3
+"""Version of the bundle format (``docs/bundle-format.md``) that is written."""
+READABLE = (2, 3)
+"""Versions that are read. Schema 2 has no fill values."""
 METADATA_KEY = "lithovae"
 """Key under which each graph carries the description as JSON."""
 MANIFEST = "manifest.json"
@@ -34,6 +39,7 @@ _DESCRIPTION_KEYS = (
     "schema", "features", "scaler", "latent_dim", "classes", "missing", "sentinels", "trained_on", "checkpoint_sha256",
     "tools",
 )  # fmt: skip
+_SINCE_3 = ("fill",)
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,36 @@ class Bundle:
     def missing(self) -> str:
         """What a missing feature does: ``impute`` (replaced by its mean) or ``nan`` (the row's outputs are NaN)."""
         return str(self.description["missing"])
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features, in order."""
+        return tuple(feature["name"] for feature in self.description["features"])
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all graphs."""
+        return sum(map(len, self.graphs.values()))
+
+    @property
+    def trained_on(self) -> str:
+        """What the model was trained on, in words."""
+        return str(self.description["trained_on"])
+
+    @property
+    def fill(self) -> NDArray[np.float32]:
+        """Raw values of a missing feature that is imputed: those that are 0 in the model's scaled space; shape (6,).
+
+        Raises
+        ------
+        BundleError
+            If the bundle has none (schema 2).
+        """
+        if "fill" not in self.description:
+            raise BundleError(
+                f"{self.path} has no fill values (schema 2), so --missing impute needs it exported again", self.path
+            )
+        return np.array(self.description["fill"], np.float32)
 
     def signature(self, graph: str) -> tuple[dict[str, int], dict[str, int]]:
         """Give the inputs and outputs that a graph must have, by name, with their widths."""
@@ -218,11 +254,11 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise BundleError(f"{place} cannot be read as JSON: {error}", path) from error
     if not isinstance(manifest, dict):
         raise BundleError(f"{place} is not a JSON object", path)
-    if manifest.get("schema") != SCHEMA:
-        raise BundleError(
-            f"{place} has schema {manifest.get('schema')!r}; this runtime reads {SCHEMA}: export the bundle again", path
-        )
-    lacking = [key for key in (*_DESCRIPTION_KEYS, "files") if key not in manifest]
+    if (schema := manifest.get("schema")) not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise BundleError(f"{place} has schema {schema!r}; this runtime reads {known}: export the bundle again", path)
+    wanted = (*_DESCRIPTION_KEYS, *(_SINCE_3 if schema == SCHEMA else ()), "files")
+    lacking = [key for key in wanted if key not in manifest]
     if lacking:
         raise BundleError(f"{place} lacks {', '.join(lacking)}", path)
     try:
@@ -236,13 +272,20 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             and all(isinstance(name, str) for name in manifest["classes"])
             and manifest["missing"] in ("impute", "nan")
             and manifest["sentinels"] == list(SENTINELS)
+            and (schema != SCHEMA or _is_fill(manifest["fill"]))
         )
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise BundleError(f"{place} is malformed: {error!r}", path) from error
     if not well_formed:
         raise BundleError(
-            f"{place} is malformed: latent_dim, classes, missing, sentinels or files is not what it should be", path
+            f"{place} is malformed: latent_dim, classes, missing, sentinels, fill or files is not valid", path
         )
     if names != FEATURE_NAMES:
         raise BundleError(f"{place} is for the features {list(names)}, not {list(FEATURE_NAMES)}", path)
     return manifest
+
+
+def _is_fill(values: Any) -> bool:
+    """Tell whether values are a finite number for each feature."""
+    numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
+    return numbers and len(values) == len(FEATURE_NAMES) and bool(np.isfinite(values).all())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from lithovae.runtime.errors import BundleError, InputError
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.missing import implausible_bits, missing_bits, without_sentinels
 
-from .model import WHOLE_ROWS, LithoModel, _rows
+from .graphs import WHOLE_ROWS, Graphs
+from .inputs import as_row
 
 Float32s = NDArray[np.float32]
 
@@ -28,22 +28,22 @@ class LiveModel:
 
     Parameters
     ----------
-    model : LithoModel
-        The model.
+    graphs : Graphs
+        The graphs of the model's bundle.
     """
 
-    def __init__(self, model: LithoModel) -> None:
-        self.model = model
+    def __init__(self, graphs: Graphs) -> None:
+        self._graphs, bundle = graphs, graphs.bundle
         # As many rows as `LithoModel` rounds its blocks up to, so that the bits are the same; all but the first idle.
         self._input = np.zeros((WHOLE_ROWS, len(FEATURE_NAMES)), np.float32)
-        self._mu = np.zeros((WHOLE_ROWS, model.latent_dim), np.float32)
-        self._probabilities = np.zeros((WHOLE_ROWS, len(model.classes)), np.float32)
-        self._embed = _bind(model.session("embedder"), features=self._input, mu=self._mu)
+        self._mu = np.zeros((WHOLE_ROWS, bundle.latent_dim), np.float32)
+        self._probabilities = np.zeros((WHOLE_ROWS, len(bundle.classes)), np.float32)
+        self._embed = _bind(graphs.embedder, features=self._input, mu=self._mu)
         self._classify: Any = None
         self._embedding: Float32s = self._mu[0]
 
-    def __reduce__(self) -> tuple[type[LiveModel], tuple[LithoModel]]:
-        return type(self), (self.model,)
+    def __reduce__(self) -> tuple[type[LiveModel], tuple[Graphs]]:
+        return type(self), (self._graphs,)
 
     def embed(self, row: ArrayLike, out: Float32s | None = None) -> Float32s:
         """Embed one row.
@@ -52,7 +52,7 @@ class LiveModel:
         ----------
         row : array-like of shape (6,)
             Bulk density (g/cm3), magnetic susceptibility (instrument units), natural gamma (cps), R, G, B (0-255). NaN,
-            None, masked values and the sentinels of the trade are missing, as in `LithoModel.embed`.
+            None, masked values and common sentinel values are missing, as in `LithoModel.embed`.
         out : ndarray of shape (latent_dim,), float32, optional
             Takes the embedding, and is returned: then nothing is allocated. Without it, every call returns an array of
             its own.
@@ -84,9 +84,9 @@ class LiveModel:
             If ``row`` is not six numbers, or ``out`` does not fit.
         """
         if self._classify is None:
-            if not self.model.classes:
-                raise BundleError(f"{self.model.bundle.name} is unsupervised: it has no classifier")
-            self._classify = _bind(self.model.session("classifier"), z=self._mu, probabilities=self._probabilities)
+            if not (bundle := self._graphs.bundle).classes:
+                raise BundleError(f"{bundle.name} is unsupervised: it has no classifier", bundle.path)
+            self._classify = _bind(self._graphs.classifier, z=self._mu, probabilities=self._probabilities)
         self._take(row)
         self._embed()
         self._classify()
@@ -112,7 +112,7 @@ class LiveModel:
                 return
         except (struct.error, OverflowError):  # None among them, or too few, or none that are numbers
             pass
-        self._input[0] = _one_row(row)
+        self._input[0] = as_row(row)
 
 
 def _bind(session: Any, **places: Float32s) -> Any:
@@ -130,13 +130,3 @@ def _fill(out: Float32s, values: Float32s) -> Float32s:
         raise InputError(f"out must be an array of shape {values.shape}, float32")
     out[:] = values
     return out
-
-
-def _one_row(row: Any) -> Any:
-    """Take a row that is not six plain numbers as `LithoModel.embed` takes its rows."""
-    if hasattr(row, "to_frame"):  # a pandas series, the row of a data frame: by name, where it has the names
-        return _rows(row.to_frame().T.infer_objects())[0]
-    is_ordered = isinstance(row, Sequence) or getattr(row, "ndim", 0) == 1  # a set, say, has six numbers in no order
-    if not is_ordered or isinstance(row, (str, bytes)) or len(row) != len(FEATURE_NAMES):
-        raise InputError(f"a row must be {len(FEATURE_NAMES)} numbers: {', '.join(FEATURE_NAMES)}")
-    return _rows(row[np.newaxis] if isinstance(row, np.ndarray) else [list(row)])[0]

@@ -63,7 +63,9 @@ def verify(bundle: Bundle) -> list[Check]:
             if not n_rows or [values.shape for values in expected.values()] != shapes:
                 raise ValueError("shapes")
         except (KeyError, TypeError, ValueError) as error:
-            raise BundleError(f"{place} carries no golden rows, or spoilt ones: export again", bundle.path) from error
+            raise BundleError(
+                f"{place} carries no golden rows, or invalid ones: export the bundle again", bundle.path
+            ) from error
         for name, values in zip(outputs, session.run(list(outputs), given), strict=True):
             off = _deviation(np.asarray(values, np.float64), expected[name])
             found.append(Check(f"{graph}.{name}", n_rows, off, tolerance[name]))
@@ -75,8 +77,8 @@ def require(bundle: Bundle, checks: list[Check]) -> None:
     failed = sorted((check for check in checks if not check.passed), key=lambda check: -check.error / check.tolerance)
     if failed:
         raise BundleError(
-            f"{bundle.path} does not give on this machine what it was exported with: {failed[0].output} is off by "
-            f"{failed[0].error:.3g}, where {failed[0].tolerance:.3g} is allowed; do not use it with this onnxruntime",
+            f"verification of {bundle.path} failed: {failed[0].output} differs by {failed[0].error:.3g} (allowed "
+            f"{failed[0].tolerance:.3g}); do not use this bundle with this version of ONNX Runtime",
             bundle.path,
         )
 

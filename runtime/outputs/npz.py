@@ -1,9 +1,10 @@
-"""Results on disk: whole or not at all, and never whole in memory."""
+"""A result as ``.npz``: a member for each column, never whole in memory."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -16,82 +17,26 @@ from typing import IO, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.errors import OutputError
-from lithovae.runtime.process import guard
 from lithovae.runtime.process.heartbeat import advanced
+from lithovae.runtime.result import Columns, ResultSchema
 
 from .checksum import combine, crc32
+from .whole_file import whole_file
 
 _MOVE = 1 << 20
 
 
-def require_writable(path: str | Path) -> Path:
-    """Make sure that a file can be put somewhere; give the place, links resolved: what a link leads to is replaced.
-
-    Raises
-    ------
-    OutputError
-        If it is a folder, a device or a pipe, or is in a folder that is not there.
-    """
-    path = Path(path).resolve()
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: name a file in it", path)
-    if path.exists() and not path.is_file():
-        raise OutputError(f"{path} is a device or a pipe: name a file", path)
-    if not path.parent.is_dir():
-        raise OutputError(f"no such folder: {path.parent}", path)
-    return path
-
-
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
-    """Give a file to write to that gets its name, ``path``, only when the block ends well.
-
-    Raises
-    ------
-    OutputError
-        If the folder is not there or cannot be written to.
-    """
-    path = require_writable(path)
-    partial = path.with_name(f".{path.name}.{os.urandom(4).hex()}.partial")
-    guard.writing(partial)
-    try:  # from before it is there: an interrupt may come at any moment
-        try:
-            file = open(partial, "x+b")  # noqa: SIM115 (closed below)
-        except OSError as error:
-            raise OutputError(f"cannot write in {path.parent}: {error.strerror}", path) from error
-        with file:
-            yield file
-        os.replace(partial, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}", path) from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def npz_stream(
-    path: str | Path, n_rows: int, members: Mapping[str, tuple[Any, int | None]], *, fewer: bool = False
-) -> Iterator[NpzStream]:
-    """Open an ``.npz`` to be written block by block.
+def open_whole(path: Path, schema: ResultSchema, n_rows: int, *, fewer: bool) -> Iterator[NpzWriter]:
+    """Open an ``.npz`` for the rows of a result; see `lithovae.runtime.outputs.writer.WholeFormat`.
 
     Every member has its place from the start, so that each byte is written once, where it stays.
-
-    Parameters
-    ----------
-    path : path-like
-        The file; it appears when the block ends well.
-    n_rows : int
-        Length of every member.
-    members : mapping of str to (dtype, width)
-        Type of each member, and its number of columns; None for a 1-D one.
-    fewer : bool
-        Whether there may be fewer rows in the end, as many in each member; then what follows is moved up.
     """
     with whole_file(path) as file:
-        stream = NpzStream(file, n_rows, members)
-        yield stream
-        stream.finish(fewer=fewer)
+        writer = NpzWriter(file, n_rows, {column.name: (column.dtype, column.width) for column in schema.columns})
+        yield writer
+        writer.add("features", np.array(schema.features))
+        writer.finish(fewer=fewer)
 
 
 class Packed(NamedTuple):
@@ -101,8 +46,18 @@ class Packed(NamedTuple):
     n_rows: int
 
 
-class NpzStream:
-    """Blocks of rows in, an ``.npz`` that `numpy.load` reads out; see `npz_stream`."""
+class NpzWriter:
+    """Blocks of rows in, an ``.npz`` that `numpy.load` reads out.
+
+    Parameters
+    ----------
+    file : file
+        Where the archive goes.
+    n_rows : int
+        Length of every member that is written block by block.
+    members : mapping of str to (dtype, width)
+        Type of each of them, and its number of columns; None for a 1-D one.
+    """
 
     def __init__(self, file: IO[bytes], n_rows: int, members: Mapping[str, tuple[Any, int | None]]) -> None:
         self._file, self._n_rows = file, n_rows
@@ -114,14 +69,14 @@ class NpzStream:
             end = member.first + n_rows * member.row_bytes
         _reserve(file, end)
 
-    def pack(self, **blocks: NDArray[Any]) -> Packed:
+    def pack(self, blocks: Columns) -> Packed:
         """Make a block of some of the members ready to be written. Any thread may do this, ahead of its turn."""
         packed: dict[str, tuple[memoryview, int]] = {}
         for name, block in blocks.items():
             content = np.ascontiguousarray(block, self._members[name].dtype)
             view = content.reshape(-1).view(np.uint8).data
             packed[name] = view, crc32(view)
-        return Packed(packed, len(block) if blocks else 0)
+        return Packed(packed, len(content) if blocks else 0)
 
     def write(self, packed: Packed) -> None:
         """Append a block to some of the members."""
@@ -131,6 +86,10 @@ class NpzStream:
             self._file.write(content)
             member.n_rows += packed.n_rows
             member.crc = combine(member.crc, crc, len(content))
+
+    def state(self, about: Mapping[str, Any]) -> None:
+        """Add what the result states of its own origin, as JSON."""
+        self.add("about", np.array(json.dumps(about, ensure_ascii=False)))
 
     def add(self, name: str, array: NDArray[Any]) -> None:
         """Add a small member as a whole."""

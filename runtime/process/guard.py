@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from lithovae.runtime.errors import LithoError, ScanError, unexpected
 
-from . import heartbeat
+from . import heartbeat, memory
 
 GRACE_SECONDS = 10
 """What a child may take to tidy up after a signal before it is killed."""
@@ -121,7 +121,7 @@ def reading(scan: Path) -> None:
     if scan != _told:  # a scan that is followed is opened again and again
         _tell(_SCAN, scan)
         _told = scan
-    heartbeat.bound_memory()
+    memory.bound_memory()
 
 
 def done(scan: Path) -> None:
@@ -169,7 +169,7 @@ def _passing_on(child: int, numbers: list[int]) -> Iterator[list[int]]:
 def _death(number: int, scan: str | None, left: str) -> LithoError:
     name = signal.Signals(number).name
     if number == getattr(signal, "SIGXCPU", None):
-        what = f"took over {heartbeat.CPU_SECONDS} s of computing without getting any further ({name})"
+        what = f"was stopped: no progress in {heartbeat.CPU_SECONDS} s of CPU time ({name})"
     elif number == signal.SIGKILL:
         what = f"was killed ({name}): did the machine run out of memory?"
     else:

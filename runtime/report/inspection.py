@@ -1,4 +1,4 @@
-"""A plan (`lithovae.runtime.rows.inspection`) in lines for people."""
+"""What a run would do with a scan (`lithovae.runtime.rows.inspection`), in lines for people."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
+from lithovae.runtime.features import SHORT_NAMES
+
+from .lists import MAX_NOTES, unused_columns
+
 MAX_TRACKS = 12
-MAX_NOTES = 20
-SHORT_NAMES = ("density", "MS", "NGR", "R", "G", "B")
-"""The features as ``--map`` takes them, in their order."""
 
 
-def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
-    """Write a plan down."""
-    yield f"scan     {plan['scan']}"
-    yield f"layout   {'; '.join(plan['layout'])}"
-    if plan["address"]:
-        yield f"from     {', '.join(f'{part} {text}' for part, text in plan['address'].items())}"
-    if found := ", ".join(_counted(kind, names) for kind, names in plan["found"].items() if names["n"]):
-        yield f"found    {found}"
-    yield f"rows     {_rows(plan['rows'])}"
-    effect = f"{plan['bundle']['name']}; where a row lacks a feature"
-    yield f"model    {effect}: {plan['features'][0]['where_missing']}"
+def inspection_lines(found: dict[str, Any]) -> Iterator[str]:
+    """Give the lines."""
+    yield f"scan     {found['scan']}"
+    yield f"layout   {'; '.join(found['layout'])}"
+    if found["address"]:
+        yield f"from     {', '.join(f'{part} {text}' for part, text in found['address'].items())}"
+    if counts := ", ".join(_counted(kind, names) for kind, names in found["found"].items() if names["n"]):
+        yield f"found    {counts}"
+    yield f"rows     {_rows(found['rows'])}"
+    effect = f"{found['bundle']['name']}; where a row lacks a feature"
+    yield f"model    {effect}: {found['features'][0]['where_missing']}"
     yield ""
-    yield from _table(["feature", "from", "unit", "rows with a value"], list(_features(plan)))
+    yield from _table(["feature", "from", "unit", "rows with a value"], list(_features(found)))
     yield ""
-    tracks = [_track(track) for track in plan["tracks"][:MAX_TRACKS]]
+    tracks = [_track(track) for track in found["tracks"][:MAX_TRACKS]]
     yield from _table(["samples", "with values", "depth", "range", "step", ""], tracks)
-    if len(plan["tracks"]) > MAX_TRACKS:
-        yield f"and {len(plan['tracks']) - MAX_TRACKS} tables more"
-    if plan["notes"] or plan["unused"]:
+    if len(found["tracks"]) > MAX_TRACKS:
+        yield f"and {len(found['tracks']) - MAX_TRACKS} tables more"
+    if found["notes"] or found["unused"]:
         yield ""
-    yield from (f"note     {note}" for note in plan["notes"][:MAX_NOTES])
-    if len(plan["notes"]) > MAX_NOTES:
-        yield f"note     and {len(plan['notes']) - MAX_NOTES:,} more of this kind (--json lists all)"
-    if plan["unused"]:
-        more = f" and {len(plan['unused']) - 12} more" if len(plan["unused"]) > 12 else ""
-        yield f"unused   {', '.join(plan['unused'][:12])}{more}"
+    yield from (f"note     {note}" for note in found["notes"][:MAX_NOTES])
+    if len(found["notes"]) > MAX_NOTES:
+        yield f"note     and {len(found['notes']) - MAX_NOTES:,} more of this kind (--json lists all)"
+    if found["unused"]:
+        yield f"unused   {unused_columns(found['unused'])}"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
@@ -53,7 +53,7 @@ def _counted(kind: str, names: dict[str, Any]) -> str:
 
 
 def _rows(rows: dict[str, Any]) -> str:
-    text = f"{rows['n']:,} as they are in the scan"
+    text = f"{rows['n']:,} unchanged from the scan"
     if rows["kind"] == "bins":
         text = f"{rows['n']:,} bins of {rows['bin_width_m']:g} m"
     if rows["depth_m"]:
@@ -63,10 +63,10 @@ def _rows(rows: dict[str, Any]) -> str:
     return text
 
 
-def _features(plan: dict[str, Any]) -> Iterator[list[str]]:
-    n = plan["rows"]["n"]
-    for short, feature in zip(SHORT_NAMES, plan["features"], strict=True):
-        sources, n_with = feature["sources"], feature["rows_with_value"]
+def _features(found: dict[str, Any]) -> Iterator[list[str]]:
+    n = found["rows"]["n"]
+    for feature in found["features"]:
+        short, sources, n_with = SHORT_NAMES[feature["name"]], feature["sources"], feature["rows_with_value"]
         if not sources:
             yield [short, "not in this scan", "", f"none: {feature['where_missing']}"]
             continue
@@ -94,7 +94,7 @@ def _share(n: int, total: int) -> str:
 def _track(track: dict[str, Any]) -> list[str]:
     shares: dict[str, list[str]] = {}
     for name, n in track["values"].items():
-        shares.setdefault(_share(n, track["samples"]), []).append(_short(name))
+        shares.setdefault(_share(n, track["samples"]), []).append(SHORT_NAMES[name])
     values = ", ".join(f"{' '.join(names)} {share}" for share, names in shares.items())
     where = " ".join(track["address"].values())
     depth = track["depth"]
@@ -104,7 +104,3 @@ def _track(track: dict[str, Any]) -> list[str]:
     step = "" if depth["median_step_m"] is None else f"{depth['median_step_m']:.3g} m"
     unit = f" ({_unit(depth, 'm') if depth['unit'] else 'no unit given'})" if not depth["path"].endswith(")") else ""
     return [f"{track['samples']:,}", values, depth["path"] + unit, low_high, step, where]
-
-
-def _short(name: str) -> str:
-    return {"Bulk density (GRA)": "density", "Magnetic susceptibility (instr. units)": "MS"}.get(name, name.split()[0])

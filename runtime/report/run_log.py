@@ -1,56 +1,52 @@
-"""What `lithovae-run` says of a scan before it is embedded, and of the result afterwards."""
+"""What `lithovae run` prints of a scan before it is embedded, and of the result afterwards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.answers.summary import Summary
 from lithovae.runtime.console import say
-from lithovae.runtime.features import FEATURE_NAMES, FEATURES
-from lithovae.runtime.model.model import LithoModel
-from lithovae.runtime.scan.scan import Scan
-from lithovae.runtime.scan.source import Source
+from lithovae.runtime.description import ScanDescription
+from lithovae.runtime.features import FEATURE_NAMES, FEATURES, SHORT_NAMES
+from lithovae.runtime.summary import Summary
 
-from .inspection import SHORT_NAMES
-
-MAX_NOTES = 20
+from .lists import MAX_NOTES, several, unused_columns
 
 
-def announce(scan: Scan) -> None:
-    """Say what was understood of a file."""
+def announce(scan: ScanDescription) -> None:
+    """Print what was understood of a file."""
     address = ", ".join(f"{part} {text}" for part, text in scan.address.items())
     say(f"read   {scan.path}{f'  ({address})' if address else ''}")
-    for i, feature in enumerate(FEATURES):
-        say(f"       {feature.name:38} {_several(scan.sources.get(i, []), 2)}")
-    say(f"       {'depth':38} {_several([track.depth_text for track in scan.tracks if track.depth], 4)}")
+    for line in feature_lines(scan):
+        say(f"       {line}")
+    say(f"       {'depth':38} {several(scan.depths, 4) or 'not in this scan'}")
     for note in scan.notes[:MAX_NOTES]:
         say(f"note   {note}")
     if len(scan.notes) > MAX_NOTES:
-        say(f"note   and {len(scan.notes) - MAX_NOTES:,} more (lithovae-run --inspect --json lists all)")
+        say(f"note   and {len(scan.notes) - MAX_NOTES:,} more (lithovae inspect --json lists all)")
     if scan.unused:
-        more = f" and {len(scan.unused) - 12} more" if len(scan.unused) > 12 else ""
-        say(f"unused {', '.join(scan.unused[:12])}{more}")
+        say(f"unused {unused_columns(scan.unused)}")
 
 
-def _several(sources: Sequence[Source | str], at_most: int) -> str:
-    texts = list(dict.fromkeys(map(str, sources)))
-    more = f" and {len(texts) - at_most:,} more" if len(texts) > at_most else ""
-    return f"{', '.join(texts[:at_most])}{more}" if texts else "not in this scan"
+def feature_lines(scan: ScanDescription) -> Iterator[str]:
+    """Give a line for each feature: its name, and the columns that are taken for it."""
+    for feature in scan.features:
+        sources = several([source.text for source in feature.sources], 2)
+        yield f"{feature.name:38} {sources or 'not in this scan'}"
 
 
-def conclude(summary: Summary, model: LithoModel, out: Path) -> None:
-    """Say what was read and written, and what of it a user should know."""
+def conclude(summary: Summary, out: Path) -> None:
+    """Print what was read and written, and what of it a user should know."""
     where = ""
     if summary.depth_range:
         where = f", {summary.depth_range[0]:.2f} to {summary.depth_range[1]:.2f} m"
     if summary.bin_width is None:
-        say(f"rows   {summary.n_rows:,} as they are in the scan{where}")
+        say(f"rows   {summary.n_rows:,} unchanged from the scan{where}")
     else:
-        tables = _count(len(summary.scan.tracks), "table")
+        tables = _count(summary.scan.n_tables, "table")
         say(f"rows   {_count(summary.n_rows, 'bin')} of {summary.bin_width:g} m, from {tables}{where}")
     for line in _left_out(summary):
         say(f"note   {line}")
@@ -70,19 +66,19 @@ def conclude(summary: Summary, model: LithoModel, out: Path) -> None:
     for note in summary.notes:
         say(f"note   {note}")
     if summary.n_nan:
-        advice = "" if model.imputes or summary.policy.name != "nan" else "; the hybrid models impute what is missing"
+        advice = "; the hybrid models impute missing features" if summary.missing == "nan" else ""
         say(f"note   {summary.n_nan:,} of {summary.n_rows:,} rows have no embedding (NaN){advice}")
-    say(f"model  {model.bundle.name}, trained on: {model.bundle.description['trained_on']}")
-    say(f"wrote  {out}: embeddings ({summary.n_rows}, {model.latent_dim}) float32")
+    say(f"model  {summary.model}, trained on: {summary.trained_on}")
+    say(f"wrote  {out}: embeddings ({summary.n_rows}, {summary.latent_dim}) float32")
 
 
 def conclude_one(summary: Summary, out: Path) -> None:
-    """Say in a line what was written of one scan among many."""
+    """Print in a line what was written of one scan among many."""
     width = summary.bin_width
     parts = [_count(summary.n_rows, "row") if width is None else f"{_count(summary.n_rows, 'bin')} of {width:g} m"]
     for what, counts in (("missing", summary.n_missing), ("implausible", summary.n_implausible)):
         if counts.any():
-            parts.append(f"{what}: {_by_feature(counts, SHORT_NAMES)}")
+            parts.append(f"{what}: {_by_feature(counts, SHORT_NAMES.values())}")
     if summary.n_dropped:
         parts.append(f"left out: {_count(summary.n_dropped, 'row')}")
     if summary.n_left_out:
@@ -91,8 +87,8 @@ def conclude_one(summary: Summary, out: Path) -> None:
 
 
 def _missing(summary: Summary) -> Iterator[str]:
-    """Say which features are missing, and in how many rows: those that all rows lack in one line."""
-    effect = "imputed" if summary.policy.name == "impute" else "embedding is NaN"
+    """Tell which features are missing, and in how many rows: those that all rows lack in one line."""
+    effect = "imputed" if summary.missing == "impute" else "embedding is NaN"
     counts = dict(zip(FEATURE_NAMES, summary.n_missing.tolist(), strict=True))
     if lacking := [name for name, n in counts.items() if n == summary.n_rows > 0]:
         verb = "is" if len(lacking) == 1 else "are"
@@ -103,18 +99,17 @@ def _missing(summary: Summary) -> Iterator[str]:
 
 
 def _left_out(summary: Summary) -> Iterator[str]:
-    """Say what of the scan is in no row, and why."""
+    """Tell what of the scan is in no row, and why."""
     if summary.n_left_out:
-        of = _by_feature(summary.rows.left_out, FEATURE_NAMES)
+        of = _by_feature(summary.left_out, FEATURE_NAMES)
         yield f"{_count(summary.n_left_out, 'sample')} without a depth left out ({of})"
-    for placement in (track.placement for track in summary.scan.tracks if track.placement):
-        yield from placement.notes
+    yield from summary.lost
     if summary.n_dropped:
         of = _by_feature(summary.dropped, FEATURE_NAMES)
         yield f"{_count(summary.n_dropped, 'row')} with a feature missing left out, as asked ({of})"
 
 
-def _by_feature(counts: NDArray[np.int64], names: Sequence[str]) -> str:
+def _by_feature(counts: NDArray[np.int64], names: Iterable[str]) -> str:
     return ", ".join(f"{name} {n:,}" for name, n in zip(names, counts.tolist(), strict=True) if n)
 
 

@@ -2,65 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-
 import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.bins import MAX_DEPTH, DepthBins
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import FEATURES
-from lithovae.runtime.missing import Extremes, extremes
-from lithovae.runtime.scan.address import ADDRESS, HOLE_PARTS, Codes, is_short_for, run_starts, several_places
+from lithovae.runtime.scan.address import (
+    ADDRESS,
+    HOLE_PARTS,
+    AddressCodes,
+    is_short_for,
+    run_starts,
+    several_places,
+)
 from lithovae.runtime.scan.restart import DepthRanges
 from lithovae.runtime.scan.scan import Scan
+from lithovae.runtime.scan.section_depths import NOTHING_LOST
 from lithovae.runtime.scan.track import Stretch
 
-
-@dataclass(frozen=True)
-class Block:
-    """Some consecutive rows.
-
-    Attributes
-    ----------
-    features : ndarray of shape (n, 6), float32
-        Raw features; NaN where one is missing.
-    depth : ndarray of shape (n,), float64, or None
-        Depth in metres.
-    address : dict of str to ndarray of shape (n,), str
-        Where each row comes from.
-    samples : ndarray of shape (n, 6), int64, or None
-        Samples behind each feature; None where the rows are the scan's own.
-    first : int or None
-        Number of the first of them among all rows; None where it is not known.
-    known : Extremes, optional
-        Their `extremes`, where they are known already.
-    """
-
-    features: NDArray[np.float32]
-    depth: NDArray[np.float64] | None
-    address: dict[str, NDArray[np.str_]]
-    samples: NDArray[np.int64] | None = None
-    first: int | None = None
-    known: Extremes | None = None
-
-    @cached_property
-    def extremes(self) -> Extremes:
-        """Lowest and highest value of each feature."""
-        return self.known or extremes(self.features)
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def take(self, rows: NDArray[np.bool_]) -> Block:
-        """Give some of the rows."""
-        return Block(
-            self.features[rows],
-            None if self.depth is None else self.depth[rows],
-            {part: texts[rows] for part, texts in self.address.items()},
-            None if self.samples is None else self.samples[rows],
-        )
+from .block import Block
 
 
 class Binning:
@@ -79,6 +40,8 @@ class Binning:
         The bins.
     left_out : ndarray of shape (6,), int64
         Samples of each feature's instrument left out because their depth is missing.
+    lost : Lost
+        Those of all instruments whose depth the table of sections does not give.
 
     Raises
     ------
@@ -90,15 +53,16 @@ class Binning:
         for track in scan.tracks:
             if track.depth is None:
                 names = ", ".join(source.column.path for source in track.features.values())
-                raise ScanError(f"{scan.path}: {names} has no depth to be put in bins by: --bin none", scan.path)
+                raise ScanError(f"{names} has no depth to put it in bins by: try --bin none")
         self._scan = scan
         self._parts = [part for part in ADDRESS if any(part in track.parts for track in scan.tracks)]
         self._shared = [part for part in HOLE_PARTS if all(part in track.parts for track in scan.tracks)]
-        self._holes, self._labels = Codes(), {part: Codes() for part in self._parts}
+        self._holes, self._labels = AddressCodes(), {part: AddressCodes() for part in self._parts}
         self._named = {part: {text} for part, text in scan.address.items() if part in HOLE_PARTS}
         self._ranges = DepthRanges()
         self.bins = DepthBins(len(FEATURES), width, n_labels=len(self._parts))
         self.left_out = np.zeros(len(FEATURES), np.int64)
+        self.lost = NOTHING_LOST
 
     def add(self, stretch: Stretch) -> NDArray[np.int64]:
         """Add a stretch of one of the scan's tracks; give the keys of the bins that it fell into.
@@ -127,6 +91,7 @@ class Binning:
             labels=np.repeat(np.stack(codes, axis=1), lengths, axis=0) if columns else None,
         )
         self.left_out[list(stretch.features)] += self.bins.n_left_out - before
+        self.lost = self.lost.plus(stretch.lost)
         return keys
 
     def places(self, stretch: Stretch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -143,9 +108,8 @@ class Binning:
         for part in set(HOLE_PARTS) & set(texts):
             if names := several_places(self._named.setdefault(part, set()), texts[part]):
                 raise ScanError(
-                    f"{self._scan.path}: several holes ({part} {names}), but not every instrument says which its "
-                    f"samples are from: add a {part} column to each, or keep one hole per file",
-                    self._scan.path,
+                    f"several holes ({part} {names}), but not every instrument says which its samples are from: add a "
+                    f"{part} column to each, or keep one hole per file"
                 )
 
     def require_rows(self) -> None:
@@ -157,13 +121,12 @@ class Binning:
             If no sample has both a depth and a value, or the depths start again with each section or core.
         """
         if not len(self.bins):
-            raise ScanError(f"{self._scan.path}: no sample has both a depth and a value", self._scan.path)
+            raise ScanError("no sample has both a depth and a value")
         if restart := self._ranges.restart():
             raise ScanError(
-                f"{self._scan.path}: {restart}: samples from different places would be averaged. Add a column of holes "
-                "or, for depths in sections, columns of core and section and a table of their top depths "
-                "(docs/scan-format.md); --bin none keeps the rows of one table as they are",
-                self._scan.path,
+                f"{restart}: samples from different places would be averaged. Add a column of holes or, for depths in "
+                "sections, columns of core and section and a table of their top depths (docs/scan-format.md); "
+                "--bin none keeps the rows of one table unchanged"
             )
 
     def block(self, rows: NDArray[np.intp] | slice = slice(None)) -> Block:

@@ -1,25 +1,25 @@
-"""What a run would do with a scan, found out without running the model: ``lithovae-run --inspect``."""
+"""What a run would do with a scan, found out without running the model."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.answers.summary import OwnDepths
 from lithovae.runtime.features import FEATURE_NAMES, FEATURES
 from lithovae.runtime.missing import missing_bits
+from lithovae.runtime.process.progress import Progress, silent
 from lithovae.runtime.scan.address import HOLE_PARTS
-from lithovae.runtime.scan.scan import Scan, open_scan
-from lithovae.runtime.scan.source import Source
+from lithovae.runtime.scan.scan import open_scan
 from lithovae.runtime.scan.track import Track
+from lithovae.runtime.settings import Settings
 
-from .policy import require_whole
-from .rows import BinWidth, Progress, Rows, rows_of
+from .missing_policy import MissingPolicy, require_whole
+from .own_depths import OwnDepths
+from .rows import Rows, rows_of
 
 MAX_STEPS = 1 << 18
 EFFECTS = {"impute": "imputed", "nan": "no embedding", "drop": "left out", "error": "the run stops"}
@@ -28,32 +28,19 @@ MAX_NAMES = 1000
 """Holes, cores and sections that are named, of however many there are."""
 
 
-def plan_of(
-    path: str | Path,
-    mapping: Mapping[str, str] | None = None,
-    *,
-    bundle: str,
-    missing: str,
-    note: str = "",
-    bin_width: BinWidth = "auto",
-    progress: Progress = lambda items, label, total, size: items,
+def inspect_scan(
+    path: str | Path, settings: Settings, policy: MissingPolicy, *, progress: Progress = silent
 ) -> dict[str, Any]:
     """Find out what a run would do with a scan. The scan is read through, twice, in streaming.
 
     Parameters
     ----------
     path : path-like
-        An HDF5 file.
-    mapping : mapping of str to str, optional
-        Columns to take, by feature; see `lithovae.runtime.scan.scan.open_scan`.
-    bundle : str
-        Name of the bundle that would be run.
-    missing : {"impute", "nan", "drop", "error"}
-        What is done with a row that lacks a feature.
-    note : str, optional
-        What is to be said of that, by `lithovae.runtime.rows.policy.note_of`.
-    bin_width : float, None or "auto"
-        As `lithovae.runtime.commands.one_scan.embed_scan` takes it.
+        The file.
+    settings : Settings
+        The settings of the run.
+    policy : MissingPolicy
+        What would be done with a row that lacks a feature.
     progress : callable, optional
         Wraps what passes, to show how far it is.
 
@@ -67,85 +54,58 @@ def plan_of(
     ScanError
         Where the run would end in one.
     """
-    with open_scan(path, mapping) as scan:
+    with open_scan(path, settings.mapping) as scan:
+        described = scan.describe()
         tracks = [_track(track, progress) for track in scan.tracks]
-        notes = [*scan.notes, *_unplaced(scan)]  # before the samples are placed, and counted, once more
-        rows = rows_of(scan, progress, bin_width)
-        n_with, depth, found, restart = _rows(rows, scan, missing)
-        effect = EFFECTS[missing]
-        return {
-            "scan": str(scan.path),
-            "layout": _layout(scan),
-            "address": scan.address,
-            "found": {
-                kind: {"n": len(names), "first": sorted(names, key=_natural)[:MAX_NAMES]}
-                for kind, names in found.items()
-            },
-            "rows": {
-                "kind": "own" if rows.bin_width is None else "bins",
-                "bin_width_m": rows.bin_width,
-                "n": rows.n,
-                "depth_m": depth,
-                "samples_without_depth": rows.n_left_out,
-            },
-            "bundle": {"name": bundle, "missing": missing},
-            "features": [
-                {
-                    "name": feature.name,
-                    "unit": feature.unit,
-                    "sources": [_source(source) for source in scan.sources.get(i, [])],
-                    "rows_with_value": n_with[i],
-                    "coverage": n_with[i] / rows.n if rows.n else 0.0,
-                    "where_missing": effect,
-                }
-                for i, feature in enumerate(FEATURES)
-            ],
-            "tracks": tracks,
-            "notes": [*notes, *filter(None, (restart, note))],
-            "unused": scan.unused,
-        }
-
-
-def _unplaced(scan: Scan) -> list[str]:
-    return [note for track in scan.tracks if track.placement for note in track.placement.notes]
-
-
-def _layout(scan: Scan) -> list[str]:
-    """Name the layout of the columns, and how the file arranges them."""
-    kinds = dict.fromkeys(source.column.layout for sources in scan.sources.values() for source in sources)
-    several = {part for track in scan.tracks for part in track.constants if part not in scan.address}
-    if len(scan.tracks) == 1:
-        arranged = "all in one table"
-    elif several:
-        arranged = f"a group per {' and '.join(part for part in scan.tracks[0].parts if part in several) or 'address'}"
-    else:
-        arranged = "a table per instrument, each with its own depth"
-    return [*kinds, arranged]
-
-
-def _source(source: Source) -> dict[str, Any]:
+        rows = rows_of(scan, progress, settings.bin_width)
+        looked = _look_at(rows, policy.name)
     return {
-        "path": source.column.path,
-        "layout": source.column.layout,
-        "unit": source.unit,
-        "factor": str(source.factor),
-        "mapped": source.is_mapped,
+        "scan": described.path,
+        "layout": described.layout,
+        "address": described.address,
+        "found": {
+            kind: {"n": len(names), "first": sorted(names, key=_natural)[:MAX_NAMES]}
+            for kind, names in looked.places.items()
+        },
+        "rows": {
+            "kind": "own" if rows.bin_width is None else "bins",
+            "bin_width_m": rows.bin_width,
+            "n": rows.n,
+            "depth_m": looked.depth,
+            "samples_without_depth": rows.n_left_out,
+        },
+        "bundle": {"name": Path(settings.model).name, "missing": policy.name},
+        "features": [
+            {
+                "name": feature.name,
+                "unit": feature.unit,
+                "sources": [source.as_json() for source in feature.sources],
+                "rows_with_value": n_with,
+                "coverage": n_with / rows.n if rows.n else 0.0,
+                "where_missing": EFFECTS[policy.name],
+            }
+            for feature, n_with in zip(described.features, looked.n_with, strict=True)
+        ],
+        "tracks": tracks,
+        "notes": [*described.notes, *looked.notes, *filter(None, [policy.note])],
+        "unused": described.unused,
     }
 
 
 def _track(track: Track, progress: Progress) -> dict[str, Any]:
+    """Count the values of a track, and look at its depths."""
     values = dict.fromkeys(track.features, 0)
-    depths, steps = DepthSteps(), None
+    depths = DepthSteps()
     for stretch in progress(track.stretches(), "looking", track.length, lambda stretch: stretch.length):
         for i, samples in stretch.features.items():
             values[i] += int(np.count_nonzero(~np.isnan(samples)))
         if stretch.depth is not None:
             depths.add(stretch.depth)
-    steps = depths.median()
     return {
         "samples": track.length,
         "values": {FEATURE_NAMES[i]: n for i, n in values.items()},
-        "depth": track.depth and {**_source(track.depth), "range_m": depths.range, "median_step_m": steps},
+        "depth": track.depth
+        and {**track.depth.describe().as_json(), "range_m": depths.range, "median_step_m": depths.median()},
         "address": track.constants,
         "address_columns": {part: column.path for part, column in track.address.items()},
     }
@@ -186,32 +146,37 @@ class DepthSteps:
         return float(np.median(self._steps)) if len(self._steps) else None
 
 
-def _rows(
-    rows: Rows, scan: Scan, missing: str
-) -> tuple[list[int], list[float] | None, dict[str, set[str]], str | None]:
-    """Count the rows that have each feature, and collect the holes, cores and sections that they come from.
+class _Rows(NamedTuple):
+    """What the rows are: how many have each feature, their depths, the places that they are from, and notes."""
 
-    With them comes what is to be said of the depths of a scan's own rows.
-    """
+    n_with: list[int]
+    depth: list[float] | None
+    places: dict[str, set[str]]
+    notes: list[str]
+
+
+def _look_at(rows: Rows, missing: str) -> _Rows:
     n_with = np.zeros(len(FEATURES), np.int64)
-    depths, ranges = DepthSteps(), OwnDepths()
-    found: dict[str, set[str]] = {}
+    depths, own_depths, lost = DepthSteps(), OwnDepths(), rows.lost
+    places: dict[str, set[str]] = {}
     for block in (read() for read in rows.blocks):
         if missing == "error":
-            require_whole(block, missing_bits(block.features), scan.path)
+            require_whole(block, missing_bits(block.features))
         n_with += np.count_nonzero(np.isfinite(block.features), axis=0)
+        lost = lost.plus(block.lost)
         if block.depth is not None:
             depths.add(block.depth)
         if rows.bin_width is None:
-            ranges.add(block)
+            own_depths.add(block)
         parts: list[NDArray[np.str_]] = []
         for kind, names in (("holes", HOLE_PARTS), ("cores", ("core",)), ("sections", ("section",))):
             inner = [block.address[part] for part in names if part in block.address]
             parts += inner
             if inner:
                 keys = [tuple(map(str, key)) for key in np.unique(np.rec.fromarrays(parts)).tolist()]
-                found.setdefault(kind, set()).update(" ".join(filter(None, key)) for key in keys if key[-1])
-    return n_with.tolist(), depths.range, found, ranges.note
+                places.setdefault(kind, set()).update(" ".join(filter(None, key)) for key in keys if key[-1])
+    notes = [*lost.notes, *filter(None, [own_depths.note])]
+    return _Rows(n_with.tolist(), depths.range, places, notes)
 
 
 def _natural(name: str) -> list[tuple[str, int]]:

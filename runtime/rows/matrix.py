@@ -1,4 +1,4 @@
-"""A table that holds the six features side by side, as the model takes them: read whole, not column by column."""
+"""Six features side by side in one array, as the model takes them: read as a whole, not column by column."""
 
 from __future__ import annotations
 
@@ -8,50 +8,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.features import FEATURES
-from lithovae.runtime.formats.hdf5.coding import UNDEFINED, Coding
-from lithovae.runtime.formats.hdf5.reading import load
-from lithovae.runtime.formats.hdf5.selection import ROWS
+from lithovae.runtime.formats.codes import UNDEFINED, Coding
+from lithovae.runtime.formats.file import ReadMatrix
 from lithovae.runtime.missing import FIRST_COLOUR, SENTINELS, Extremes, extremes, measurable, without_sentinels
 from lithovae.runtime.scan.track import Track
 
 _ABOVE_SENTINELS = max(SENTINELS) + 1  # with room for what rounds to one
 
 
-class Table(NamedTuple):
-    """Six neighbouring columns of a matrix of floating-point numbers that need no conversion.
+class FeatureMatrix(NamedTuple):
+    """Six neighbouring columns of floating-point numbers that need no conversion."""
 
-    Attributes
-    ----------
-    dataset : h5py.Dataset
-        The matrix.
-    first : int
-        Number of the first of the columns.
-    """
-
-    dataset: Any
-    first: int
+    read_rows: ReadMatrix
 
     @classmethod
-    def of(cls, track: Track) -> Table | None:
-        """Find the table that a track is; None where its columns have to be read one by one."""
+    def of(cls, track: Track) -> FeatureMatrix | None:
+        """Find the matrix that a track is; None where its columns have to be read one by one."""
         sources = [track.features.get(i) for i in range(len(FEATURES))]
         columns = [source.column for source in sources if source and source.factor == 1]
         if len(columns) < len(FEATURES):
             return None
-        dataset, first = columns[0].dataset, columns[0].selection.index[-1]
-        if not isinstance(first, int):
-            return None
-        is_table = (
-            dataset.dtype.kind == "f"
-            and dataset.dtype.itemsize in (4, 8)
-            and all(column.dataset == dataset for column in columns)
-            and [column.selection.index for column in columns] == [(ROWS, first + i) for i in range(len(columns))]
-            and all(column.coding == Coding() and not column.unwritten.any() for column in columns)
-        )
-        others = [*([track.depth.column] if track.depth else []), *track.address.values()]
-        if not is_table or any(column.dataset == dataset for column in others):  # its chunks would be inflated twice
-            return None
-        return cls(dataset, first)
+        beside = [*([track.depth.column] if track.depth else []), *track.address.values()]
+        read_rows = track.file.matrix(columns, beside)
+        return cls(read_rows) if read_rows else None
 
     def read(self, span: tuple[int, int]) -> tuple[NDArray[np.float32], Extremes]:
         """Read rows: to the bit what the columns give one by one, missing values NaN.
@@ -66,7 +45,7 @@ class Table(NamedTuple):
         ScanError
             If the file is damaged there.
         """
-        rows = load(self.dataset, (slice(*span), slice(self.first, self.first + len(FEATURES))), [], order="C")
+        rows: NDArray[Any] = self.read_rows(*span)
         known = extremes(rows)
         doubtful = _are_doubtful(known)
         for i in np.flatnonzero(doubtful).tolist():

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.bins import BIN_WIDTH, require_width
-from lithovae.runtime.errors import InputError, ScanError
+from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import FEATURES
 from lithovae.runtime.missing import Extremes, without_sentinels
 from lithovae.runtime.process.pool import in_order
+from lithovae.runtime.process.progress import Progress
+from lithovae.runtime.scan.blocks import BLOCK_ROWS, blocks_in_flight, spans
 from lithovae.runtime.scan.scan import Scan
-from lithovae.runtime.scan.track import BLOCK_ROWS, Stretch, Track, blocks_in_flight, spans
+from lithovae.runtime.scan.section_depths import NOTHING_LOST, Lost
+from lithovae.runtime.scan.track import Stretch, Track
+from lithovae.runtime.settings import BinWidth
 
 from .binning import Binning
-from .binning import Block as Block  # its users look for it here
-from .matrix import Table
-
-Progress = Callable[[Iterable[Any], str, int, Callable[[Any], int]], Iterable[Any]]
-"""Passes items on, with a label, the sum of their sizes and their size: `lithovae.runtime.console.progress` is one."""
-
-BinWidth = float | Literal["auto"] | None
-"""Width of the depth bins in metres; None for a scan's own rows; "auto": bins of 0.2 m where features have grids of
-their own, the scan's own rows where every table holds the same features."""
+from .block import Block
+from .matrix import FeatureMatrix
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,8 @@ class Rows:
         Samples, of all instruments, that are in no bin because their depth is missing.
     left_out : ndarray of shape (6,), int64
         Those of each feature's instrument.
+    lost : Lost
+        Those of them whose depth the table of sections does not give.
     """
 
     n: int
@@ -62,23 +61,7 @@ class Rows:
     bin_width: float | None = None
     n_left_out: int = 0
     left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURES), np.int64))
-
-
-def parse_bin(text: str) -> BinWidth:
-    """Read ``auto``, ``none`` or a width in metres.
-
-    Raises
-    ------
-    InputError
-        If it is none of them, or no width that makes sense.
-    """
-    if text in ("auto", "none"):
-        return "auto" if text == "auto" else None
-    try:
-        width = float(text)
-    except ValueError as error:
-        raise InputError(f"bins take auto, none or a width in metres, as 0.2, not {text!r}") from error
-    return require_width(width)
+    lost: Lost = NOTHING_LOST
 
 
 def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto", threads: int = 1) -> Rows:
@@ -100,17 +83,11 @@ def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto", thread
 def width_of(scan: Scan, bin_width: BinWidth) -> float | None:
     """Give the width of a scan's bins in metres; None where its rows stay as they are. Raises as `rows_of` does."""
     alike = len({frozenset(track.features) for track in scan.tracks}) == 1
-    if isinstance(bin_width, str):
-        bin_width = parse_bin(bin_width)
     if bin_width == "auto":
         bin_width = None if alike else BIN_WIDTH
     if bin_width is None and not alike:
         held = "; ".join(dict.fromkeys(", ".join(FEATURES[i].name for i in track.features) for track in scan.tracks))
-        raise ScanError(
-            f"{scan.path}: there are no rows to keep as they are, the features lie on grids of their own ({held}): "
-            "bring them together in bins, as with --bin 0.2",
-            scan.path,
-        )
+        raise ScanError(f"`--bin none` needs one depth grid; these features use several ({held}). Try `--bin 0.2`")
     return None if bin_width is None else require_width(bin_width)
 
 
@@ -122,18 +99,18 @@ def _own_rows(scan: Scan, threads: int) -> Rows:
     has_depth = any(track.depth is not None for track in scan.tracks)
     total, constant = sum(track.length for track in scan.tracks), {part: scan.address.get(part, "") for part in types}
 
-    def read(track: Track, table: Table | None, span: tuple[int, int], first: int) -> Block:
-        if table is None:
+    def read(track: Track, matrix: FeatureMatrix | None, span: tuple[int, int], first: int) -> Block:
+        if matrix is None:
             return own_block(track.read(span), constant, has_depth, first)
-        rows, known = table.read(span)
+        rows, known = matrix.read(span)
         return _beside(track.read_beside(span), rows, constant, has_depth, first, known)
 
     def blocks() -> Iterator[Callable[[], Block]]:
         before = 0
         for track in scan.tracks:
-            table = Table.of(track)
+            matrix = FeatureMatrix.of(track)
             for span in track.spans():
-                yield partial(read, track, table, span, before + span[0])
+                yield partial(read, track, matrix, span, before + span[0])
             before += track.length
 
     return Rows(total, blocks(), _in_flight(scan.tracks, threads), types, has_depth=has_depth)
@@ -169,7 +146,7 @@ def _beside(
     n = stretch.length
     depth = np.full(n, np.nan) if stretch.depth is None and has_depth else stretch.depth
     texts = {part: np.broadcast_to(np.array(text), n) for part, text in constant.items()}
-    return Block(rows, depth, texts | stretch.address, first=first, known=known)
+    return Block(rows, depth, texts | stretch.address, first=first, known=known, lost=stretch.lost)
 
 
 def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> Rows:
@@ -185,4 +162,4 @@ def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> 
     types = {part: values.dtype for part, values in binning.block(slice(0)).address.items()}
     left_out, n_left_out = binning.left_out, binning.bins.n_left_out
     ahead = blocks_in_flight(threads, BLOCK_ROWS)
-    return Rows(n, blocks, ahead, types, bin_width=width, n_left_out=n_left_out, left_out=left_out)
+    return Rows(n, blocks, ahead, types, bin_width=width, n_left_out=n_left_out, left_out=left_out, lost=binning.lost)

@@ -10,9 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.features import letters
-from lithovae.runtime.formats.hdf5.attributes import as_text, named_attributes
-from lithovae.runtime.formats.hdf5.column import Column
-from lithovae.runtime.formats.hdf5.limits import MAX_TEXT_BYTES
 
 ADDRESS: Mapping[str, tuple[str, ...]] = {
     "expedition": ("expedition", "exp", "leg", "cruise"),
@@ -44,12 +41,12 @@ Texts = Mapping[str, NDArray[np.str_]]
 """Parts of an address, an array of shape (n,) for each."""
 
 
-_PART_OF = {name: part for part, names in ADDRESS.items() for name in names}
+PART_OF = {name: part for part, names in ADDRESS.items() for name in names}
 
 
 def address_part(name: str) -> str | None:
     """Tell which part of an address a column's name denotes, if any."""
-    return _PART_OF.get(letters(name))
+    return PART_OF.get(letters(name))
 
 
 def stated_part(name: str, text: str) -> dict[str, str]:
@@ -87,18 +84,6 @@ def split_hole(name: str) -> tuple[str, str]:
     return (match["site"], match["letter"]) if match else ("", name)
 
 
-def address_columns(members: list[Column]) -> dict[str, Column]:
-    """Find the columns of a table that are parts of an address."""
-    found: dict[str, Column] = {}
-    for column in members:
-        part = address_part(column.name)
-        if part and (column.is_text or column.is_number) and column.dtype.itemsize <= MAX_TEXT_BYTES:
-            found.setdefault(part, column)
-    if "core" not in found and "type" in found and letters(found["type"].name) == "type":
-        del found["type"]  # of anything
-    return {part: found[part] for part in ADDRESS if part in found}
-
-
 def address_of_name(name: str, above: str = "") -> dict[str, str]:
     """Read the address in a group's name.
 
@@ -133,95 +118,6 @@ def address_of_name(name: str, above: str = "") -> dict[str, str]:
     return {part: name} if part and part != "type" and re.fullmatch(r"\d+|[A-Z]|CC", name) else {}
 
 
-class Addresses:
-    """What a file says of the address of its groups: by attributes, by scalar datasets, by names.
-
-    Parameters
-    ----------
-    file : h5py.File
-        The open file.
-    stated : mapping of str to mapping
-        What scalar datasets and metadata state, by the group's path.
-    """
-
-    def __init__(self, file: Any, stated: Mapping[str, Mapping[str, str]]) -> None:
-        self._file, self._stated = file, stated
-        self._attributes: dict[str, dict[str, str]] = {}
-
-    def attributed(self, place: str) -> dict[str, str]:
-        """Collect what attributes say of a group or dataset; the nearest has the last word."""
-        found: dict[str, str] = {}
-        for path in _ancestors(place):
-            found |= self._at(path)
-        return found
-
-    def named(self, place: str) -> dict[str, str]:
-        """Collect what the names of a group or dataset and of those above it say."""
-        found: dict[str, str] = {}
-        names = place.split("/")[1:]
-        for above, name in zip(["", *names], names, strict=False):
-            found |= address_of_name(name, above)
-        return found
-
-    def key(self, place: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
-        """Tell siblings apart: which parts of an address a place has, and what they are."""
-        parts = set(self.named(place).items()) | set(self.attributed(place).items())
-        return frozenset(part for part, _ in parts), frozenset(parts)
-
-    def _at(self, path: str) -> dict[str, str]:
-        if path not in self._attributes:
-            found = dict(self._stated.get(path, {}))
-            for name, value in named_attributes(self._file[path], _PART_OF):
-                found |= stated_part(name, as_text(value) or "")
-            self._attributes[path] = found
-        return self._attributes[path]
-
-
-def _ancestors(place: str) -> list[str]:
-    names = place.split("/")[1:]
-    return ["/", *("/" + "/".join(names[:n]) for n in range(1, len(names) + 1) if names[n - 1])]
-
-
-def constant_addresses(
-    addresses: Addresses, places: list[tuple[str, list[str]]], notes: list[str]
-) -> list[dict[str, str]]:
-    """Find the constant parts of the address of each of several tables.
-
-    Parameters
-    ----------
-    addresses : Addresses
-        What the file says.
-    places : list of (str, list of str)
-        Path of each table, and of the datasets that features are taken from.
-    notes : list of str
-        Takes what is contradictory, which is left out.
-    """
-    attributed, named = [], [addresses.named(home) for home, _ in places]
-    for home, datasets in places:
-        found = addresses.attributed(home)
-        of_datasets: dict[str, set[str]] = {}
-        for dataset in datasets:
-            for part, text in addresses.attributed(dataset).items():
-                of_datasets.setdefault(part, set()).add(text)
-        for part, texts in of_datasets.items():
-            if len(texts) > 1:
-                notes.append(f"attributes in {home} disagree on the {part} ({', '.join(sorted(texts))}): left out")
-                found.pop(part, None)
-            else:
-                found[part] = next(iter(texts))
-        attributed.append(found)
-    tells = {part for part in ADDRESS if len({names.get(part, "") for names in named}) > 1}
-    shared = {part for part in ADDRESS if len({found.get(part) for found in attributed}) == 1}
-    constants = []
-    for i in range(len(places)):
-        found = dict(named[i])
-        for part, text in attributed[i].items():
-            if part not in found or part not in tells & shared:
-                found[part] = text  # an attribute is meant; but one above all, where names tell groups apart, is not
-        constants.append({part: found[part] for part in ADDRESS if part in found})
-    return constants
-
-
 def run_starts(columns: Sequence[NDArray[Any]], n: int) -> NDArray[np.intp]:
     """Give where, in ``n`` rows of some columns, a run of equal rows starts."""
     change = np.zeros(max(n - 1, 0), np.bool_)
@@ -230,7 +126,7 @@ def run_starts(columns: Sequence[NDArray[Any]], n: int) -> NDArray[np.intp]:
     return np.flatnonzero(np.append(True, change)[:n])
 
 
-class Codes:
+class AddressCodes:
     """Gives each distinct text, or combination of texts, a number in order of appearance."""
 
     def __init__(self) -> None:

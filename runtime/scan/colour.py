@@ -1,25 +1,38 @@
-"""A look at a column's first, middle and last values, where its unit is in doubt."""
+"""Whether a column called R, G or B is a colour from 0 to 255."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from lithovae.runtime.formats.hdf5.column import Column
-from lithovae.runtime.formats.hdf5.filters import require_readable
-from lithovae.runtime.formats.hdf5.reading import read_numbers
+from lithovae.runtime.features import letters
+from lithovae.runtime.formats.column import Column
+from lithovae.runtime.formats.file import File
 from lithovae.runtime.missing import FIRST_COLOUR, measurable
 
 PEEK_VALUES = 4096
+"""Values that are read of a column's start, middle and end."""
 
 
-def has_fractions_only(column: Column) -> bool:
+def has_fractions_only(file: File, column: Column) -> bool:
     """Tell whether a colour is given from 0 to 1: nothing is above 1, and something is no whole number."""
     if column.dtype.kind != "f" or not column.length:
         return False
-    require_readable(column)
+    column.require_readable()
     rows = max(1, min(PEEK_VALUES, (PEEK_VALUES << 8) // max(column.row_bytes, 1)))
     starts = {0, max(0, column.length // 2 - rows // 2), max(0, column.length - rows)}
-    blocks = [read_numbers([column], start, min(start + rows, column.length))[0] for start in sorted(starts)]
+    blocks = [file.read_numbers([column], start, min(start + rows, column.length))[0] for start in sorted(starts)]
     values = measurable(np.concatenate(blocks), FIRST_COLOUR)
     values = values[~np.isnan(values)]
     return bool(len(values)) and bool((values <= 1).all()) and bool((values != np.rint(values)).any())
+
+
+def is_wide_integer(column: Column) -> bool:
+    """Tell whether an image is kept in integers of more than 8 bits: from 0 to 65535, or to 255, it does not say."""
+    return column.is_pixels and column.dtype.kind in "iu" and column.dtype.itemsize > 1
+
+
+def is_lab_colour(column: Column, beside: set[str]) -> bool:
+    """Tell whether a column is the b of L*a*b* colour, by the names of the columns in its table."""
+    if letters(column.name) != "b" or "a" not in map(letters, beside):
+        return False
+    return "r" not in map(letters, beside) or (column.name.strip() == "b" and {"a", "B"} <= beside)

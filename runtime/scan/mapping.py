@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import DEPTH, FEATURES
-from lithovae.runtime.formats.hdf5.column import Column
+from lithovae.runtime.formats.column import Column
 
 MAPPED_DEPTH = len(FEATURES)
 """The key of the depth among the features' positions."""
 
 
-def mapped_columns(path: Path, columns: list[Column], mapping: Mapping[str, str]) -> dict[int, list[Column]]:
+def mapped_columns(columns: Sequence[Column], mapping: Mapping[str, str]) -> dict[int, list[Column]]:
     """Find the columns that are mapped.
 
     Parameters
     ----------
-    path : Path
-        The file, for messages.
     columns : list of Column
         All columns of the file.
     mapping : mapping of str to str
@@ -37,19 +34,19 @@ def mapped_columns(path: Path, columns: list[Column], mapping: Mapping[str, str]
         If a feature or a column is not known, or a column does not hold numbers.
     """
     found: dict[int, list[Column]] = {}
-    for name, place in mapping.items():
+    for name, wanted in mapping.items():
         position = next((i for i, quantity in enumerate((*FEATURES, DEPTH)) if quantity.rank(name) is not None), None)
         if position is None:
             known = ", ".join(feature.name for feature in FEATURES)
-            raise ScanError(f"--map: {name!r} is none of the features {known}, nor the depth", path)
+            raise ScanError(f"--map: {name!r} is none of the features {known}, nor the depth")
         if position in found:
-            raise ScanError(f"--map: {(*FEATURES, DEPTH)[position].name} is mapped twice", path)
-        found[position] = _find(path, columns, place)
+            raise ScanError(f"--map: {(*FEATURES, DEPTH)[position].name} is mapped twice")
+        found[position] = _find(columns, wanted)
     return found
 
 
-def _find(path: Path, columns: list[Column], place: str) -> list[Column]:
-    wanted = place.strip().lstrip("/")
+def _find(columns: Sequence[Column], path: str) -> list[Column]:
+    wanted = path.strip().lstrip("/")
     found = [column for column in columns if wanted in column.paths][:1]
     if not found and "*" in wanted:
         pattern = re.compile("[^/]*".join(map(re.escape, wanted.split("*"))))
@@ -58,8 +55,8 @@ def _find(path: Path, columns: list[Column], place: str) -> list[Column]:
         found = numbers or found
     if not found:
         near = ", ".join(column.path for column in columns[:8])
-        raise ScanError(f"{path}: --map: no column {place!r}; the file has {near}{' …' * (len(columns) > 8)}", path)
+        raise ScanError(f"--map: no column {path!r}; the file has {near}{' …' * (len(columns) > 8)}")
     for column in found:
         if not column.is_number:
-            raise ScanError(f"{path}: --map: {column.path} ({column.dtype}) does not hold numbers", path)
+            raise ScanError(f"--map: {column.path} holds {column.kind}, not numbers")
     return found

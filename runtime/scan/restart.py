@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lithovae.runtime.bins import MAX_DEPTH
 
-from .address import ADDRESS, HOLE_PARTS, Codes, Texts
+from .address import ADDRESS, HOLE_PARTS, AddressCodes, Texts
 
 NEAR_ZERO = 0.5
 """Depth (m) above which a section starts near 0."""
@@ -36,7 +36,7 @@ class DepthRanges:
     """
 
     def __init__(self) -> None:
-        self._codes = Codes()
+        self._codes = AddressCodes()
         self._low = self._high = np.empty(0)
         self._runs: dict[Key, _Runs] = {}
 

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import h5py
-
+from lithovae.runtime.description import FeatureDescription, ScanDescription
 from lithovae.runtime.errors import DAMAGE, ScanError
-from lithovae.runtime.formats.hdf5.column import Column
-from lithovae.runtime.formats.hdf5.contents import find_contents
-from lithovae.runtime.formats.hdf5.filters import require_readable
-from lithovae.runtime.formats.hdf5.limits import require_file
-from lithovae.runtime.formats.unsupported import foreign_file, foreign_layout
-from lithovae.runtime.process.guard import reading
+from lithovae.runtime.features import FEATURES
+from lithovae.runtime.findings import Findings, findings_of
+from lithovae.runtime.formats.column import Column, TableKey
+from lithovae.runtime.formats.file import File
+from lithovae.runtime.formats.open import open_file
+from lithovae.runtime.process import guard
 
-from .address import ADDRESS, HOLE_PARTS, Addresses, address_columns, constant_addresses
+from .address import ADDRESS, HOLE_PARTS
+from .choose import choose_sources
 from .depth import choose_depth, note_scales
+from .group_address import GroupAddresses, address_columns, constant_addresses
 from .mapping import MAPPED_DEPTH, mapped_columns
-from .section_depths import Unplaced, find_restarts, place
+from .section_depths import Unplaced, choose_section_depths, find_restarts
 from .sections import SectionTable
-from .source import Source, choose_sources
-from .tables import Neighbours, TableKey
+from .source import Source
+from .tables import Tables
 from .track import Track
 
 
@@ -61,6 +62,36 @@ class Scan:
                 found.setdefault(i, []).append(source)
         return dict(sorted(found.items()))
 
+    def describe(self) -> ScanDescription:
+        """Give what was understood in plain values, which outlive the open file."""
+        sources = self.sources
+        return ScanDescription(
+            path=str(self.path),
+            layout=self._layout(),
+            address=dict(self.address),
+            features=[
+                FeatureDescription(feature.name, feature.unit, [source.describe() for source in sources.get(i, [])])
+                for i, feature in enumerate(FEATURES)
+            ],
+            depths=[track.depth_text for track in self.tracks if track.depth],
+            n_tables=len(self.tracks),
+            notes=list(self.notes),
+            unused=list(self.unused),
+        )
+
+    def _layout(self) -> list[str]:
+        """Name the layout of the columns, and how the file arranges them."""
+        kinds = dict.fromkeys(source.column.layout for sources in self.sources.values() for source in sources)
+        several = {part for track in self.tracks for part in track.constants if part not in self.address}
+        if len(self.tracks) == 1:
+            arranged = "all in one table"
+        elif several:
+            parts = " and ".join(part for part in self.tracks[0].parts if part in several)
+            arranged = f"a group per {parts or 'address'}"
+        else:
+            arranged = "a table per instrument, each with its own depth"
+        return [*kinds, arranged]
+
 
 @contextmanager
 def open_scan(
@@ -71,103 +102,91 @@ def open_scan(
     Parameters
     ----------
     path : path-like
-        An HDF5 file.
+        The file.
     mapping : mapping of str to str, optional
         Columns to take, by feature (its name or an alias) or for the depth: a path in the file, with ``:field`` or
         ``:column`` for a column of a compound or 2-D dataset; ``*`` stands for any part of a group's name, so that
-        ``*/GRA/den`` is one column in each of several groups. A column is taken as it stands where its unit is not
-        known.
+        ``*/GRA/den`` is one column in each of several groups. A column is taken unchanged where its unit is not known.
     swmr, locking : optional
         As `h5py.File` takes them: for a file that is being written.
 
     Raises
     ------
     ScanError
-        If the file cannot be read, holds none of the features, or leaves open what only its owner can decide.
+        If the file cannot be read, holds none of the features, or leaves open what only its owner can decide; also
+        from what is read of it while it is open. The message begins with the file's name.
     """
-    path = require_file(path)
-    reading(path)
-    try:
-        file = h5py.File(path, "r", swmr=swmr, locking=locking)
-    except OSError as error:
-        if not h5py.is_hdf5(path):
-            raise ScanError(f"{path} is not an HDF5 file{foreign_file(path)}", path) from error
-        raise ScanError(
-            f"{path} cannot be opened, it is cut off, damaged or still being written: {error}", path
-        ) from error
-    with file:
+    path = Path(path)
+    guard.reading(path)
+    with findings_of(path) as findings, open_file(path, findings, swmr=swmr, locking=locking) as file:
         try:
-            scan = _understand(path, file, mapping or {})
+            scan = _understand(file, mapping or {})
         except DAMAGE as error:
-            raise ScanError(f"{path}: its contents cannot be made out, the file is damaged: {error}", path) from error
+            raise ScanError(f"its contents cannot be read, the file is damaged: {error}") from error
         yield scan
 
 
-def _understand(path: Path, file: Any, mapping: Mapping[str, str]) -> Scan:
-    if not mapping and (foreign := foreign_layout(file)):
-        raise ScanError(f"{path} {foreign}", path)
-    notes: list[str] = []
-    contents = find_contents(file, notes)
-    columns, addresses = contents.columns, Addresses(file, contents.addresses)
-    chosen = choose_sources(path, columns, mapping, addresses, notes)
-    mapped_depths = mapped_columns(path, columns, mapping).get(MAPPED_DEPTH, [])
-    tables = _tables(path, chosen)
-    constants = constant_addresses(addresses, [(key[0], _datasets(features)) for key, features in tables], notes)
-    homes = {key for key, _ in tables}
-    sections = SectionTable.find(path, [column for column in columns if column.table not in homes], addresses, notes)
-    alike = len({frozenset(features) for _, features in tables}) == 1
-    neighbours = Neighbours(columns)
+def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
+    findings = file.findings
+    if not mapping and (why_not := file.why_unsupported()):
+        raise ScanError(f"{findings.path} {why_not}", findings.path)
+    columns, addresses = file.columns, GroupAddresses(file)
+    chosen = choose_sources(file, mapping, addresses)
+    mapped_depths = mapped_columns(columns, mapping).get(MAPPED_DEPTH, [])
+    found = _tables(chosen)
+    constants = constant_addresses(addresses, [(key[0], _arrays(features)) for key, features in found], findings)
+    homes = {key for key, _ in found}
+    sections = SectionTable.find(file, [column for column in columns if column.table not in homes], addresses)
+    alike = len({frozenset(features) for _, features in found}) == 1
+    tables = Tables(columns)
     unplaced = []
-    for (key, features), constant in zip(tables, constants, strict=True):
-        own, above = neighbours.of(key)
-        depth = choose_depth(path, key, own, above, mapped_depths, notes)
+    for (key, features), constant in zip(found, constants, strict=True):
+        own, above = tables.of(key)
+        depth = choose_depth(key, own, above, mapped_depths, findings)
         unplaced.append(Unplaced(frozenset(features), depth, address_columns(own + above), constant))
-    restarts = find_restarts(unplaced) if sections else {}
+    restarts = find_restarts(file, unplaced) if sections else {}
     tracks = []
-    for (key, features), table in zip(tables, unplaced, strict=True):
-        depth, placement = table.depth, None
+    for (key, features), table in zip(found, unplaced, strict=True):
+        depth, section_depths = table.depth, None
         if sections:
-            own, above = neighbours.of(key)
-            depth, placement = place(sections, restarts.get(table.features), table, own + above, notes)
+            own, above = tables.of(key)
+            depth, section_depths = choose_section_depths(
+                sections, restarts.get(table.features), table, own + above, findings
+            )
         length = next(iter(features.values())).column.length
         if depth is None and not alike:
             names = ", ".join(source.column.path for source in features.values())
             raise ScanError(
-                f"{path}: {names} ({length} samples) has no depth in m, cm, mm or ft beside it, "
-                "so it cannot be brought together with the other instruments; known names are depth, Depth CSF-A, "
-                "mbsf, or offset where there is a table of sections (--map depth=PATH names another)",
-                path,
+                f"{names} ({length} samples) has no depth in m, cm, mm or ft beside it, so it cannot be brought "
+                "together with the other instruments; known names are depth, Depth CSF-A, mbsf, or offset where there "
+                "is a table of sections (--map depth=PATH names another)"
             )
         parts = table.parts
-        told = {part: text for part, text in table.constants.items() if part not in parts}  # a column has the last word
-        track = Track(features, depth, parts, length, told, placement)
-        _require_readable(track, notes)
+        constant = {
+            part: text for part, text in table.constants.items() if part not in parts
+        }  # a column has precedence
+        track = Track(file, features, depth, parts, length, constant, section_depths)
+        _require_readable(track, findings)
         tracks.append(track)
     tracks = _together(tracks)
     if not any(track.length for track in tracks):
-        raise ScanError(f"{path}: the features are there, but have no rows", path)
-    note_scales([track.depth for track in tracks if track.depth and not track.placement], notes)
+        raise ScanError("the features are there, but have no rows")
+    note_scales([track.depth for track in tracks if track.depth and not track.section_depths], findings)
     tracks, address = _share_address(tracks)
     used = {column.path for track in tracks for column in track.columns}
-    if sections and any(track.placement for track in tracks):
+    if sections and any(track.section_depths for track in tracks):
         used |= sections.columns
-    return Scan(
-        path=path,
-        tracks=tracks,
-        address=address,
-        notes=list(dict.fromkeys(notes)),
-        unused=_unused(columns, used),
-    )
+    return Scan(findings.path, tracks, address, notes=findings.notes, unused=_unused(columns, used))
 
 
-def _unused(columns: list[Column], used: set[str]) -> list[str]:
+def _unused(columns: Sequence[Column], used: set[str]) -> list[str]:
     """List the columns that are not used; a matrix without names once, if nothing of it is."""
-    places = {column.place for column in columns if column.path in used}
-    unused = (column.path if column.name else column.place for column in columns if column.path not in used)
+    places = {column.location for column in columns if column.path in used}
+    unused = (column.path if column.name else column.location for column in columns if column.path not in used)
     return [path for path in dict.fromkeys(unused) if path not in places]
 
 
-def _tables(path: Path, chosen: dict[int, list[Source]]) -> list[tuple[TableKey, dict[int, Source]]]:
+def _tables(chosen: dict[int, list[Source]]) -> list[tuple[TableKey, dict[int, Source]]]:
     """Put the sources that share their rows together."""
     tables: dict[TableKey, dict[int, Source]] = {}
     for i, sources in chosen.items():
@@ -175,27 +194,23 @@ def _tables(path: Path, chosen: dict[int, list[Source]]) -> list[tuple[TableKey,
             features = tables.setdefault(source.column.table, {})
             if i in features:
                 raise ScanError(
-                    f"{path}: --map: {features[i].column.path} and {source.column.path} cannot both be the same "
-                    f"feature of one table: name one",
-                    path,
+                    f"--map: {features[i].column.path} and {source.column.path} cannot both be the same feature of one "
+                    "table: name one"
                 )
             features[i] = source
     return list(tables.items())
 
 
-def _datasets(features: dict[int, Source]) -> list[str]:
-    return list(dict.fromkeys(str(source.column.dataset.name) for source in features.values()))
+def _arrays(features: dict[int, Source]) -> list[str]:
+    return list(dict.fromkeys(f"/{source.column.location}" for source in features.values()))
 
 
-def _require_readable(track: Track, notes: list[str]) -> None:
-    checked: set[tuple[str, int]] = set()
-    for column in track.columns:
-        if (asked := (column.place, column.selection.axis)) not in checked:
-            checked.add(asked)
-            require_readable(column)
+def _require_readable(track: Track, findings: Findings) -> None:
+    for column in {column.location: column for column in track.columns}.values():
+        column.require_readable()
     for source in track.features.values():
-        if source.column.unwritten.any():
-            notes.append(f"parts of {source.column.path} were never written: missing there")
+        if source.column.has_unwritten:
+            findings.note(f"parts of {source.column.path} were never written: missing there")
 
 
 def _together(tracks: list[Track]) -> list[Track]:
@@ -203,7 +218,7 @@ def _together(tracks: list[Track]) -> list[Track]:
     found: dict[Any, Track] = {}
     for i, track in enumerate(tracks):
         key: Any = i
-        if track.depth and not track.placement:
+        if track.depth and not track.section_depths:
             columns = [(part, column.identity) for part, column in track.address.items()]
             key = track.depth.column.identity, track.length, *columns, *track.constants.items()
         known = found.setdefault(key, track)

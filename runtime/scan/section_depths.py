@@ -1,8 +1,8 @@
-"""Samples that are given by their section and their offset in it, placed by a table of sections."""
+"""Depths of samples that are given by their section and their offset in it, from a table of sections."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from threading import Lock
 from typing import NamedTuple
 
@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.formats.hdf5.column import Column
-from lithovae.runtime.formats.hdf5.reading import read_numbers, read_texts
+from lithovae.runtime.findings import Findings
+from lithovae.runtime.formats.column import Column
+from lithovae.runtime.formats.file import File
 
-from .address import HOLE_PARTS, Codes, Texts, run_starts, several_places, split_hole
+from .address import HOLE_PARTS, AddressCodes, Texts, run_starts, several_places, split_hole
+from .blocks import BLOCK_ROWS, spans
 from .restart import DepthRanges, Key, Restart, Span
 from .sections import OFFSET, SectionTable, find_quantity, name_of, spelt
 from .source import Source
-from .track import BLOCK_ROWS, scaled
 
 END = 0.02
 """Reach (m) of a reading beyond the ends of its section."""
@@ -25,7 +26,55 @@ END = 0.02
 UNKNOWN = np.nan, np.nan
 
 
-class Placement:
+class Lost(NamedTuple):
+    """Samples that have no depth because the table of sections does not give it.
+
+    Attributes
+    ----------
+    n_unknown, n_beyond : int
+        Samples of sections that the table lacks, and beyond the ends of their section.
+    sections : frozenset of tuple of str
+        The sections that the table lacks, as it spells them.
+    names : frozenset of str
+        The same, for people.
+    table : str
+        Path of the table's column of top depths.
+    """
+
+    n_unknown: int = 0
+    n_beyond: int = 0
+    sections: frozenset[Key] = frozenset()
+    names: frozenset[str] = frozenset()
+    table: str = ""
+
+    def plus(self, other: Lost) -> Lost:
+        """Give those of both."""
+        return Lost(
+            self.n_unknown + other.n_unknown,
+            self.n_beyond + other.n_beyond,
+            self.sections | other.sections,
+            self.names | other.names,
+            self.table or other.table,
+        )
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What a user should know of them."""
+        if self.n_unknown:
+            some = ", ".join(sorted(self.names)[:4])
+            yield f"no depth for {_samples(self.n_unknown)} of sections that {self.table} lacks ({some})"
+        if self.n_beyond:
+            yield f"no depth for {_samples(self.n_beyond)} beyond the ends of their sections"
+
+
+NOTHING_LOST = Lost()
+
+
+def _samples(n: int) -> str:
+    return f"{n:,} sample{'s' * (n != 1)}"
+
+
+class SectionDepths:
     """Gives samples of one track, which say their section and their offset in it, their depth. Threads may share it.
 
     Parameters
@@ -37,13 +86,6 @@ class Placement:
     constants : dict of str to str
         Parts of the address that hold for the whole track.
 
-    Attributes
-    ----------
-    n_unknown, n_beyond : int
-        Samples so far of sections that the table lacks, and beyond the ends of their section: they have no depth.
-    unknown : set of str
-        The sections that the table lacks.
-
     Raises
     ------
     ScanError
@@ -52,25 +94,22 @@ class Placement:
 
     def __init__(self, table: SectionTable, parts: tuple[str, ...], constants: dict[str, str]) -> None:
         self.table = table
-        self.n_unknown = self.n_beyond = 0
-        self.unknown: set[str] = set()
         self._constants = {part: text for part, text in constants.items() if part not in parts}
         self._parts = tuple(part for part in table.parts if part in parts or part in self._constants)
         lacking = [part for part in ("core", "section") if part in table.parts and part not in self._parts]
         if lacking:
             raise ScanError(
-                f"{table.path}: samples have an offset in their section, but no {' and '.join(lacking)} to look up in "
-                f"{table.name}: add that column beside them",
-                table.path,
+                f"samples have an offset in their section, but no {' and '.join(lacking)} to look up in {table.name}: "
+                "add that column beside them"
             )
         self._rows = table.only(self._parts)
         self._single = tuple(part for part in (*HOLE_PARTS, "core") if part in parts and part not in table.parts)
         self._require_single({part: np.array([text]) for part, text in self._constants.items()}, self._constants)
         self._lock = Lock()
-        self._codes = Codes()
-        self._places = np.empty((0, 2))
+        self._codes = AddressCodes()
+        self._places = np.empty((0, 2))  # top and length of the section of each code
 
-    def place(self, address: Texts, offset: NDArray[np.float64]) -> NDArray[np.float64]:
+    def of(self, address: Texts, offset: NDArray[np.float64]) -> tuple[NDArray[np.float64], Lost]:
         """Give the depth (m) of samples by their address and offset (m); NaN where it is not known; shape (n,).
 
         Raises
@@ -87,24 +126,21 @@ class Placement:
             codes = self._codes.encode([(constant | runs)[part] for part in self._parts], len(starts))
             keys = self._codes.keys()
             new = [self._row(spelt(key)) for key in keys[len(self._places) :]]
-            self._places = np.concatenate([self._places, np.reshape(new, (-1, 2))])
-            top, length = np.repeat(self._places[codes], np.diff(starts, append=n), axis=0).T
-            unknown = np.isnan(top)
-            beyond = (offset < -END) | (offset > length + END)  # False where length is not known
-            self.n_unknown += int(np.count_nonzero(unknown))
-            self.n_beyond += int(np.count_nonzero(beyond & ~unknown))
-            lost = np.unique(codes[np.isnan(self._places[codes, 0])])
-            self.unknown.update(name_of(self._parts, keys[code]) for code in lost)
-        return np.where(beyond, np.nan, top + offset)
+            self._places = places = np.concatenate([self._places, np.reshape(new, (-1, 2))])
+        top, length = np.repeat(places[codes], np.diff(starts, append=n), axis=0).T
+        unknown = np.isnan(top)
+        beyond = (offset < -END) | (offset > length + END)  # False where length is not known
+        n_unknown, n_beyond = int(np.count_nonzero(unknown)), int(np.count_nonzero(beyond & ~unknown))
+        lost = Lost(n_unknown, n_beyond, table=self.table.name)
+        if lost.n_unknown:
+            sections = [keys[code] for code in np.unique(codes[np.isnan(places[codes, 0])]).tolist()]
+            names = frozenset(name_of(self._parts, key) for key in sections)
+            lost = lost._replace(sections=frozenset(map(spelt, sections)), names=names)
+        return np.where(beyond, np.nan, top + offset), lost
 
-    @property
-    def lost(self) -> set[Key]:
-        """The sections of samples so far that the table lacks, as it spells them."""
-        return {spelt(key) for key, (top, _) in zip(self._codes.keys(), self._places, strict=True) if np.isnan(top)}
-
-    def finds(self, lost: Iterable[Key]) -> bool:
-        """Tell whether the table has one of some sections that it lacked before."""
-        return not self._rows.keys().isdisjoint(lost)
+    def knows(self, sections: Iterable[Key]) -> bool:
+        """Tell whether the table has one of some sections, spelt as it spells them."""
+        return not self._rows.keys().isdisjoint(sections)
 
     def _row(self, key: Key) -> Span:
         """Find the top and the length of a section, NaN where it is not known; U1482A is A of the table's U1482."""
@@ -128,28 +164,12 @@ class Placement:
                 continue
             if names := several_places(self.table.places[part], texts[part]):
                 raise ScanError(
-                    f"{self.table.path}: samples are from several places ({part} {names}), but "
-                    f"{self.table.name} has no {part} beside it: add that column to the table of sections",
-                    self.table.path,
+                    f"samples are from several places ({part} {names}), but {self.table.name} has no {part} beside it: "
+                    "add that column to the table of sections"
                 )
-
-    @property
-    def notes(self) -> list[str]:
-        """What a user should know of the samples so far that have no depth."""
-        found = []
-        if self.n_unknown:
-            some = ", ".join(sorted(self.unknown)[:4])
-            found.append(f"no depth for {_samples(self.n_unknown)} of sections that {self.table.name} lacks ({some})")
-        if self.n_beyond:
-            found.append(f"no depth for {_samples(self.n_beyond)} beyond the ends of their sections")
-        return found
 
     def __str__(self) -> str:
         return f"placed by {self.table.name}"
-
-
-def _samples(n: int) -> str:
-    return f"{n:,} sample{'s' * (n != 1)}"
 
 
 class Unplaced(NamedTuple):
@@ -166,7 +186,7 @@ class Unplaced(NamedTuple):
         return not {"core", "section"}.isdisjoint({*self.parts, *self.constants})
 
 
-def find_restarts(tables: Iterable[Unplaced]) -> dict[frozenset[int], Restart]:
+def find_restarts(file: File, tables: Iterable[Unplaced]) -> dict[frozenset[int], Restart]:
     """Find out whose depths start again with each section, by the features that they are the depths of.
 
     Tables of the same features, a group per section say, are looked at together.
@@ -176,30 +196,29 @@ def find_restarts(tables: Iterable[Unplaced]) -> dict[frozenset[int], Restart]:
         if table.depth is None or table.depth.is_mapped or not table.says_section:
             continue
         n = min(column.length for column in (table.depth.column, *table.parts.values()))
-        for start in range(0, n, BLOCK_ROWS):
-            stop = min(start + BLOCK_ROWS, n)
-            (numbers,) = read_numbers([table.depth.column], start, stop)
-            texts = dict(zip(table.parts, read_texts(list(table.parts.values()), start, stop), strict=True))
+        for start, stop in spans(n, BLOCK_ROWS):
+            (numbers,) = file.read_numbers([table.depth.column], start, stop)
+            texts = dict(zip(table.parts, file.read_texts(list(table.parts.values()), start, stop), strict=True))
             starts = run_starts(list(texts.values()), stop - start)
             runs = {part: np.full(len(starts), text) for part, text in table.constants.items()}
             runs |= {part: column[starts] for part, column in texts.items()}
-            depth = np.asarray(scaled(numbers, table.depth.factor), np.float64)
+            depth = np.asarray(table.depth.scaled(numbers), np.float64)
             ranges.setdefault(table.features, DepthRanges()).add(runs, starts, depth)
     found = {features: known.restart() for features, known in ranges.items()}
     return {features: restart for features, restart in found.items() if restart and restart.level == "section"}
 
 
-def place(
-    table: SectionTable, restart: Restart | None, unplaced: Unplaced, members: list[Column], notes: list[str]
-) -> tuple[Source | None, Placement | None]:
-    """Decide whether a table of sections places the samples of an instrument's table.
+def choose_section_depths(
+    table: SectionTable, restart: Restart | None, unplaced: Unplaced, members: list[Column], findings: Findings
+) -> tuple[Source | None, SectionDepths | None]:
+    """Decide whether a table of sections gives the depths of an instrument's samples.
 
     It does where they have an offset and no depth, or a depth that starts again with each section.
 
     Returns
     -------
     tuple
-        The column of their depths or offsets, and what places them; None where there is none.
+        The column of their depths or offsets, and what turns offsets into depths; None where there is none.
 
     Raises
     ------
@@ -210,11 +229,11 @@ def place(
     if not unplaced.says_section:
         return depth, None
     if depth is None:
-        depth = find_quantity(OFFSET, members, notes)
+        depth = find_quantity(OFFSET, members, findings)
         if depth is None:
             return None, None
     elif restart is None or depth.is_mapped:
         return depth, None
     else:
-        notes.append(f"{depth.column.path}: {restart}: taken as the offset in it")
-    return depth, Placement(table, tuple(unplaced.parts), unplaced.constants)
+        findings.note(f"{depth.column.path}: {restart}: taken as the offset in it")
+    return depth, SectionDepths(table, tuple(unplaced.parts), unplaced.constants)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import DEPTH, Quantity
-from lithovae.runtime.formats.hdf5.column import Column
-from lithovae.runtime.formats.hdf5.reading import read_numbers, read_texts
+from lithovae.runtime.findings import Findings
+from lithovae.runtime.formats.column import Column, TableKey
+from lithovae.runtime.formats.file import File
 
-from .address import HOLE_PARTS, Addresses, address_columns
+from .address import HOLE_PARTS
+from .blocks import BLOCK_ROWS, spans
+from .group_address import GroupAddresses, address_columns
 from .restart import Key, Span
-from .source import Source
-from .track import BLOCK_ROWS, scaled
+from .source import Source, best_of, candidates, unit_of
 
 _LENGTHS = {unit: factor for unit, factor in DEPTH.units.items() if unit}
 TOP = Quantity(
@@ -43,19 +44,18 @@ OFFSET = Quantity(
 MAX_SECTIONS = 1_000_000
 
 
-def find_quantity(quantity: Quantity, members: list[Column], notes: list[str]) -> Source | None:
+def find_quantity(quantity: Quantity, members: list[Column], findings: Findings) -> Source | None:
     """Find the column of a table that is best named for a quantity, and whose unit is known."""
-    ranked = [(rank, c) for c in members if (rank := quantity.rank(c.name)) is not None and c.is_number]
-    for _, column in sorted(ranked, key=lambda candidate: candidate[0]):
-        unit = column.unit if column.unit is not None else quantity.unit_in(column.name)
+
+    def take(column: Column) -> Source | str:
+        unit = unit_of(quantity, column)
         factor = quantity.factor(unit or "")
-        if factor is not None:
-            if unit is None:
-                notes.append(f"{column.path} gives no unit: taken as metres")
-            return Source(column, unit, factor)
-        stated = f"is in {unit!r}, which is not a known unit of length" if unit else "gives no unit, cm or m"
-        notes.append(f"{column.path} {stated}: not used")
-    return None
+        if factor is None:
+            why_not = f"is in {unit!r}, which is not a known unit of length" if unit else "gives no unit, cm or m"
+            return f"{why_not}: not used"
+        return Source(column, unit, factor, assumed=() if unit else (f"{column.path} gives no unit: taken as metres",))
+
+    return best_of(candidates(quantity, members, take, findings), quantity.name, findings)
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,6 @@ class SectionTable:
 
     Attributes
     ----------
-    path : Path
-        The file.
     name : str
         Path of the column of top depths.
     parts : tuple of str
@@ -79,7 +77,6 @@ class SectionTable:
         that it places.
     """
 
-    path: Path
     name: str
     parts: tuple[str, ...]
     rows: dict[Key, Span]
@@ -88,8 +85,8 @@ class SectionTable:
     _only: dict[tuple[str, ...], dict[Key, Span]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def find(cls, path: Path, columns: list[Column], addresses: Addresses, notes: list[str]) -> SectionTable | None:
-        """Find the one table among columns, of which none belongs to a feature's table, that gives sections' tops.
+    def find(cls, file: File, columns: list[Column], addresses: GroupAddresses) -> SectionTable | None:
+        """Find the one table that gives the tops of sections among columns of a file that are in no feature's table.
 
         One that has offsets in the sections, too, is of samples. ``addresses`` tells what the file says of its groups.
 
@@ -98,54 +95,48 @@ class SectionTable:
         ScanError
             If there are several, or one that contradicts itself.
         """
-        tables: dict[tuple[str, int, int | None], list[Column]] = {}
+        tables: dict[TableKey, list[Column]] = {}
         for column in columns:
             tables.setdefault(column.table, []).append(column)
         found = []
         for members in tables.values():
-            address, said = address_columns(members), list[str]()
+            address, said = address_columns(members), Findings(file.findings.path)
             is_of_samples = any(OFFSET.rank(column.name) is not None for column in members)
             if "section" in address and not is_of_samples and (top := find_quantity(TOP, members, said)):
                 found.append((top, address, members))
-                notes += said
+                for note in said.notes:
+                    file.findings.note(note)
         if len(found) > 1:
             names = ", ".join(top.column.path for top, _, _ in found[:4])
-            raise ScanError(f"{path}: {names} could all be the sections' top depths: keep one table of sections", path)
-        return cls._read(path, *found[0], addresses, notes) if found else None
+            raise ScanError(f"{names} could all be the sections' top depths: keep one table of sections")
+        return cls._read(file, *found[0], addresses) if found else None
 
     @classmethod
     def _read(
-        cls,
-        path: Path,
-        top: Source,
-        address: dict[str, Column],
-        members: list[Column],
-        addresses: Addresses,
-        notes: list[str],
+        cls, file: File, top: Source, address: dict[str, Column], members: list[Column], addresses: GroupAddresses
     ) -> SectionTable:
         n = top.column.length
         if n > MAX_SECTIONS:
-            raise ScanError(f"{path}: {top.column.path} has {n:,} rows, too many for a table of sections", path)
-        length, bottom = find_quantity(LENGTH, members, notes), find_quantity(BOTTOM, members, notes)
+            raise ScanError(f"{top.column.path} has {n:,} rows, too many for a table of sections")
+        length, bottom = (find_quantity(quantity, members, file.findings) for quantity in (LENGTH, BOTTOM))
         sources = [source for source in (top, length or bottom) if source]
         rows: dict[Key, Span] = {}
-        for start in range(0, n, BLOCK_ROWS):
-            stop = min(start + BLOCK_ROWS, n)
-            numbers = read_numbers([source.column for source in sources], start, stop)
-            tops, *ends = (scaled(block, source.factor) for block, source in zip(numbers, sources, strict=True))
+        for span in spans(n, BLOCK_ROWS):
+            numbers = file.read_numbers([source.column for source in sources], *span)
+            tops, *ends = (source.scaled(block) for source, block in zip(sources, numbers, strict=True))
             lengths = np.full(len(tops), np.nan) if not ends else ends[0] if length else ends[0] - tops
-            texts = [text.tolist() for text in read_texts(list(address.values()), start, stop)]
+            texts = [text.tolist() for text in file.read_texts(list(address.values()), *span)]
             for *key, top_depth, extent in zip(*texts, tops.tolist(), lengths.tolist(), strict=True):
                 if np.isfinite(top_depth):
-                    _put(rows, spelt(key), (top_depth, extent), path, tuple(address))
+                    _put(rows, spelt(key), (top_depth, extent), tuple(address))
         home = top.column.table[0]
-        stated = addresses.named(home) | addresses.attributed(home)
+        stated = addresses.named(home) | addresses.stated(home)
         places = {
             part: {stated[part]} if part in stated else set[str]()
             for part in (*HOLE_PARTS, "core")
             if part not in address
         }
-        return cls(path, top.column.path, tuple(address), rows, frozenset(column.path for column in members), places)
+        return cls(top.column.path, tuple(address), rows, frozenset(column.path for column in members), places)
 
     def only(self, parts: tuple[str, ...]) -> dict[Key, Span]:
         """Give the rows by some of the parts alone.
@@ -158,18 +149,17 @@ class SectionTable:
         if parts not in self._only:
             rows: dict[Key, Span] = {}
             for key, row in self.rows.items():
-                _put(rows, tuple(key[self.parts.index(part)] for part in parts), row, self.path, parts)
+                _put(rows, tuple(key[self.parts.index(part)] for part in parts), row, parts)
             self._only[parts] = rows
         return self._only[parts]
 
 
-def _put(rows: dict[Key, Span], key: Key, row: Span, path: Path, parts: tuple[str, ...]) -> None:
+def _put(rows: dict[Key, Span], key: Key, row: Span, parts: tuple[str, ...]) -> None:
     if rows.setdefault(key, row)[0] != row[0]:
         raise ScanError(
-            f"{path}: the table of sections gives {name_of(parts, key)} two top depths, {rows[key][0]:g} m and "
+            f"the table of sections gives {name_of(parts, key)} two top depths, {rows[key][0]:g} m and "
             f"{row[0]:g} m: correct it, or add the columns (hole, core, section) that tell them apart to it and to the "
-            "samples",
-            path,
+            "samples"
         )
 
 

@@ -1,17 +1,16 @@
-"""The columns of a file by where they are: those of a table, and those that may stand for one that it lacks."""
+"""The tables of a file: the columns of each, and those above that may stand for one that it lacks."""
 
 from __future__ import annotations
 
-from lithovae.runtime.formats.hdf5.column import Column
+from collections.abc import Iterable
 
-TableKey = tuple[str, int, int | None]
-"""What tells tables apart: see `Column.table`."""
+from lithovae.runtime.formats.column import Column, TableKey
 
 
-class Neighbours:
+class Tables:
     """The columns of a file by their table, by the group that holds them and by their dimension."""
 
-    def __init__(self, columns: list[Column]) -> None:
+    def __init__(self, columns: Iterable[Column]) -> None:
         self._tables: dict[TableKey, list[Column]] = {}
         self._groups: dict[tuple[str, int], list[Column]] = {}
         self._dimensions: dict[int, list[Column]] = {}

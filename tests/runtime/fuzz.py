@@ -24,10 +24,10 @@ import numpy as np
 
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.model.model import LithoModel
-from lithovae.runtime.process import heartbeat as bounds
-
-from .checksums import mend_checksums
-from .watched import Done, run
+from lithovae.runtime.process import heartbeat
+from lithovae.runtime.process.memory import MEMORY
+from tests.runtime.checksums import mend_checksums
+from tests.runtime.watched import Done, run
 
 ROOT = Path(__file__).parents[2]
 SIGNATURES = re.compile(rb"OHDR|OCHK|TREE|SNOD|HEAP|GCOL|FRHP|FHDB|FHIB|BTHD|BTLF|BTIN|FAHD|FADB|EAHD|EAIB|EADB")
@@ -36,7 +36,7 @@ WORDS = (0, 1, 8, 255, 1 << 16, 1 << 20, 1 << 31, 1 << 32, 1 << 40, 1 << 62, 1 <
 """Lengths and addresses that are wrong in interesting ways."""
 KINDS = ("truncate", "flip", "byte", "zero", "fill", "duplicate", "swap", "word", "metadata", "metadata word")
 OUTCOMES = ("embedded", "refused", "crash caught", "hang caught", "VIOLATION")
-MAX_MEMORY = bounds.MEMORY + (256 << 20)
+MAX_MEMORY = MEMORY + (256 << 20)
 MAX_SECONDS = 120.0
 CPU_SECONDS = 2
 """Instead of the guard's own budget: a scan of the size of ours needs a twentieth of one."""
@@ -166,7 +166,7 @@ def outcome(scan: Path, out: Path, model: LithoModel) -> tuple[str, Done]:
         return "VIOLATION", done
     if "crashed (SIG" in line:
         return "crash caught", done
-    return "hang caught" if "took over" in line else "refused", done
+    return "hang caught" if "no progress in" in line else "refused", done
 
 
 def one(i: int, *, seed: int, scans: dict[str, bytes], model: LithoModel, keep: Path) -> tuple[str, str, float, int]:
@@ -193,7 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path, default=ROOT / "build" / "fuzz", help="where offending files are kept")
     options = parser.parse_args(arguments)
-    bounds.CPU_SECONDS = CPU_SECONDS
+    heartbeat.CPU_SECONDS = CPU_SECONDS
     with tempfile.TemporaryDirectory() as folder:
         scans = good_scans(Path(folder))
     model = LithoModel.load("unsup_hybrid", threads=1)

@@ -20,7 +20,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .checksums import mend_checksums
+from tests.runtime.checksums import mend_checksums
 
 RED = np.linspace(0, 250, 1000, dtype=np.float32)
 """What R holds in every file whose R can be read."""
@@ -203,7 +203,7 @@ def superblock_with_a_wrong_checksum(path: Path) -> None:
     patch_at(path, 30, b"\xff")
 
 
-@fault("its contents cannot be made out, the file is damaged")
+@fault("its contents cannot be read, the file is damaged")
 def root_beyond_the_end(path: Path) -> None:
     write(path, "latest", R=RED)
     data = bytearray(path.read_bytes())
@@ -264,7 +264,7 @@ def soft_link_through_an_external_one(path: Path) -> None:
     write(path, out=h5py.ExternalLink(bait(path), "/"), R=h5py.SoftLink("/out/R"))
 
 
-@fault("1,000 as they are", reads=True)
+@fault("1,000 unchanged", reads=True)
 def external_link_beside_a_good_column(path: Path) -> None:
     write(path, R=RED, G=h5py.ExternalLink(bait(path), "G"))
 
@@ -457,22 +457,22 @@ def stream_that_inflates_without_end(path: Path) -> None:
 # Not columns of numbers
 
 
-@fault("none of the six features found among nothing")
+@fault("the file contains no data columns")
 def nothing_in_it(path: Path) -> None:
     write(path)
 
 
-@fault("none of the six features found among nothing")
+@fault("the file contains no data columns")
 def scalar(path: Path) -> None:
     write(path, R=1.0)
 
 
-@fault("none of the six features found among nothing")
+@fault("the file contains no data columns")
 def null_dataset(path: Path) -> None:
     write(path, R=h5py.Empty("f4"))
 
 
-@fault("none of the six features found among nothing")
+@fault("the file contains no data columns")
 def thirty_two_dimensions(path: Path) -> None:
     write(path, R=np.ones((1,) * 32))
 
@@ -482,7 +482,7 @@ def no_rows(path: Path) -> None:
     write(path, R=np.empty(0))
 
 
-@fault("none of the six features found among nothing")
+@fault("the file contains no data columns")
 def committed_datatype(path: Path) -> None:
     write(path, R=np.dtype("f4"))
 
@@ -492,7 +492,7 @@ def text_in_a_numbers_place(path: Path) -> None:
     write(path, R=[b"red"] * 3)
 
 
-@fault("R, by its name R, holds object, not numbers")
+@fault("column R matches feature R by name but holds object, not numbers")
 def lists_of_varying_length(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.create_dataset("R", (3,), h5py.vlen_dtype("f4"))[0] = RED
@@ -512,12 +512,12 @@ def region_references(path: Path) -> None:
         del file["x"]
 
 
-@fault("R, by its name R, holds |V8, not numbers")
+@fault("column R matches feature R by name but holds V8, not numbers")
 def opaque_bytes(path: Path) -> None:
     write(path, R=np.zeros(3, "V8"))
 
 
-@fault("R, by its name R, holds complex128, not numbers")
+@fault("column R matches feature R by name but holds complex128, not numbers")
 def complex_numbers(path: Path) -> None:
     write(path, R=np.ones(3, "c16"))
 
@@ -574,7 +574,7 @@ def unit_that_a_terminal_would_obey(path: Path) -> None:
         file["R"].attrs["units"] = "\x1b]0;owned\x07\nerror: "
 
 
-@fault(r"none of the six features found among R\x1b[31m error: all is well")
+@fault(r"none of the six features is among its columns (R\x1b[31m error: all is well")
 def name_that_forges_a_message(path: Path) -> None:
     write(path, "earliest", **{"R\x1b[31m\nerror: all is well": RED})
 
@@ -590,18 +590,18 @@ def name_that_is_not_utf_8(path: Path) -> None:
         file.create_dataset(b"\xff\xfe", data=RED)
 
 
-@fault("none of the six features found among ..")
+@fault("none of the six features is among its columns (..")
 def name_of_dots(path: Path) -> None:
     write(path, "earliest", **{"..": RED})
 
 
-@fault("has a name that is none")
+@fault("has a name that is not valid in HDF5")
 def name_that_is_a_path(path: Path) -> None:
     write(path, "latest", out=h5py.ExternalLink(bait(path), "/"), **{"out_R": RED})
     patch(path, (b"\x05out_R", b"\x05out/R"), mend=True)
 
 
-@fault("has a name that is none")
+@fault("has a name that is not valid in HDF5")
 def name_that_is_empty(path: Path) -> None:
     write(path, "latest", R=RED)
     patch(path, (b"\x01\x00\x01R", b"\x01\x00\x01\x00"), mend=True)
@@ -665,19 +665,19 @@ def damaged_object_header(path: Path) -> None:
     path.write_bytes(data)
 
 
-@fault("its contents cannot be made out")
+@fault("its contents cannot be read")
 def damaged_list_of_links(path: Path) -> None:
     write(path, R=RED)
     patch(path, (b"SNOD", b"XXXX"))
 
 
-@fault("its contents cannot be made out")
+@fault("its contents cannot be read")
 def damaged_heap_of_names(path: Path) -> None:
     write(path, R=RED)
     patch(path, (b"HEAP", b"XXXX"))
 
 
-@fault("its contents cannot be made out")
+@fault("its contents cannot be read")
 def damaged_tree_of_a_large_group(path: Path) -> None:
     with h5py.File(path, "w", libver="latest") as file:
         for i in range(100):
@@ -724,7 +724,7 @@ def texts_that_are_all_one_megabyte(path: Path) -> None:
 # What libhdf5 itself does not survive
 
 
-@fault("of computing without getting any further (SIGXCPU) on this file")
+@fault("of CPU time (SIGXCPU) on this file")
 def heap_that_goes_in_circles(path: Path) -> None:
     write(path, R=RED)
     with h5py.File(path, "a") as file:

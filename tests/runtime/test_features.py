@@ -112,7 +112,7 @@ def test_units_are_converted_exactly_or_not_at_all(position: int, unit: str, fac
 
 @pytest.mark.parametrize("name", ["GR", "gamma ray", "kappa"])
 def test_names_whose_usual_unit_is_another_need_one(write_scan: WriteScan, name: str) -> None:
-    with pytest.raises(ScanError, match="no unit is given: left out"):
+    with pytest.raises(ScanError, match="this one states no unit: left out"):
         with open_scan(write_scan({name: np.ones(3)})):
             pass
     unit = "iu" if name == "kappa" else "cps"
@@ -180,6 +180,6 @@ def test_a_name_and_an_attribute_that_contradict_each_other_are_not_chosen_betwe
 
 
 def test_a_matrix_that_is_called_like_a_feature_is_said_to_be_none(write_scan: WriteScan) -> None:
-    with pytest.raises(ScanError, match=r"R \(10, 300\) has several values in a row, which are not named: not used"):
+    with pytest.raises(ScanError, match=r"R \(10, 300\) has several values in a row, which have no names: not used"):
         with open_scan(write_scan({"R": np.ones((10, 300))})):
             pass

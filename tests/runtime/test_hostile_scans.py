@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from lithovae.runtime.formats.hdf5 import limits
 from lithovae.runtime.model.model import LithoModel
-from lithovae.runtime.process import heartbeat as bounds
-
-from .fuzz import KINDS, Damage, damaged, good_scans, outcome
-from .hostile import FAULTS, LIBVERS, RED, as_table, write
-from .watched import Done, run
+from lithovae.runtime.process import heartbeat, memory
+from tests.runtime.fuzz import KINDS, Damage, damaged, good_scans, outcome
+from tests.runtime.hostile import FAULTS, LIBVERS, RED, as_table, write
+from tests.runtime.watched import Done, run
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +44,7 @@ def test_a_hostile_file_is_one_clear_line(
 ) -> None:
     fault, scan, out = FAULTS[name], tmp_path / "scan.h5", tmp_path / "out"
     if "SIGXCPU" in fault.words:
-        monkeypatch.setattr(bounds, "CPU_SECONDS", 1)
+        monkeypatch.setattr(heartbeat, "CPU_SECONDS", 1)
     if name == "unreadable" and os.geteuid() == 0:
         pytest.skip("root may read anything")
     out.mkdir()
@@ -70,17 +69,17 @@ def test_every_fault_is_documented(root: Path) -> None:
 
 def test_limits_are_those_documented(root: Path) -> None:
     page = (root / "docs" / "hostile-files.md").read_text(encoding="utf-8")
-    counts = (limits.MAX_OBJECTS, limits.MAX_WIDTH, limits.MAX_ATTRIBUTES, limits.MAX_CHUNKS, limits.MAX_EXPANSION)
+    counts = (limits.MAX_OBJECTS, limits.MAX_COLUMNS, limits.MAX_ATTRIBUTES, limits.MAX_CHUNKS, limits.MAX_EXPANSION)
     for number in (*counts, limits.FREE_ROWS):
         assert f"{number:,}" in page
     for number in (
         limits.MAX_ATTRIBUTE_BYTES,
         limits.MAX_CHUNK_BYTES,
         limits.MAX_ROW_BYTES,
-        bounds.MEMORY_PER_PROCESSOR,
+        memory.MEMORY_PER_PROCESSOR,
     ):
         assert f"{number >> 20} MiB" in page
-    assert (bounds.MEMORY, f"may take {bounds.CPU_SECONDS} s of processor time" in page) == (1 << 30, True)
+    assert (memory.MEMORY, f"may take {heartbeat.CPU_SECONDS} s of processor time" in page) == (1 << 30, True)
 
 
 @pytest.mark.parametrize("libver", LIBVERS)
@@ -122,7 +121,7 @@ def test_damage_ends_in_embeddings_or_one_clear_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bounds, "CPU_SECONDS", 1)
+    monkeypatch.setattr(heartbeat, "CPU_SECONDS", 1)
     scan, out = tmp_path / "scan.h5", tmp_path / "out"
     out.mkdir(exist_ok=True)
     scan.write_bytes(damaged(scans[which % len(scans)], strikes, mend=mend))

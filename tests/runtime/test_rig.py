@@ -86,7 +86,7 @@ def test_a_run_opens_no_socket_and_writes_nothing_at_home(root: Path, home: Path
 def test_help_waits_for_no_heavy_import(home: Path, away: Path) -> None:
     program = """
 import sys
-from lithovae.runtime.cli import app
+from lithovae.runtime.commands.run import app
 try:
     app(["--help"])
 except SystemExit:

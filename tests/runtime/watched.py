@@ -16,8 +16,8 @@ from typing import IO, NoReturn
 import h5py  # noqa: F401 (so that a forked process need not import it)
 from typer.testing import CliRunner
 
-from lithovae.runtime.cli import app
 from lithovae.runtime.commands import one_scan  # noqa: F401 (likewise)
+from lithovae.runtime.commands.run import app
 from lithovae.runtime.console import run_guarded
 from lithovae.runtime.model.model import LithoModel
 from lithovae.runtime.report import run_log  # noqa: F401 (likewise)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import h5py
 import numpy as np
@@ -11,7 +12,36 @@ import numpy as np
 from lithovae.runtime.errors import DAMAGE, ScanError
 from lithovae.runtime.features import letters
 
-from .limits import attribute_names, place, require_small
+from .limits import MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, shown
+
+_NAMES: WeakKeyDictionary[Any, list[str]] = WeakKeyDictionary()  # they are asked for some twenty times of each object
+
+
+def attribute_names(node: Any) -> list[str]:
+    """List the names of an object's attributes; one that is not UTF-8 is none that we know.
+
+    Raises
+    ------
+    ScanError
+        If there are more than `MAX_ATTRIBUTES`.
+    """
+    if (names := _NAMES.get(node)) is not None:
+        return names
+    n = h5py.h5a.get_num_attrs(node.id)
+    if n > MAX_ATTRIBUTES:
+        raise ScanError(
+            f"{shown(node.name)} has {n:,} attributes, more than {MAX_ATTRIBUTES:,}: not a core scan, or damaged"
+        )
+    names = _NAMES[node] = [name for name in (node.attrs if n else ()) if isinstance(name, str)]
+    return names
+
+
+def _require_small(node: Any, name: str) -> None:
+    """Raise ValueError if an attribute is too large to be read."""
+    attribute = node.attrs.get_id(name)
+    n_values, value_bytes = attribute.get_space().get_simple_extent_npoints(), attribute.get_type().get_size()
+    if n_values * value_bytes > MAX_ATTRIBUTE_BYTES:
+        raise ValueError(f"it has {n_values * value_bytes:,} bytes, more than {MAX_ATTRIBUTE_BYTES:,}")
 
 
 def find_attributes(node: Any, *names: str) -> list[Any]:
@@ -31,13 +61,10 @@ def named_attributes(node: Any, names: Container[str]) -> list[tuple[str, Any]]:
     for name in attribute_names(node):
         if (plain := letters(name)) in names:
             try:
-                require_small(node, name)
+                _require_small(node, name)
                 value = node.attrs[name]
             except DAMAGE as error:
-                path = node.file.filename
-                raise ScanError(
-                    f"{path}: attribute {name} of {place(node.name)} cannot be read: {error}", path
-                ) from error
+                raise ScanError(f"attribute {name} of {shown(node.name)} cannot be read: {error}") from error
             if not isinstance(value, (h5py.Empty, h5py.Reference)):
                 found.append((plain, value))
     return found
@@ -103,7 +130,7 @@ def raw_attribute(node: Any, name: str) -> bytes:
     if name not in attribute_names(node):
         return b""
     try:
-        require_small(node, name)
+        _require_small(node, name)
         value = node.attrs[name]
     except DAMAGE:
         return b""

@@ -1,8 +1,9 @@
-"""A column: a place in an HDF5 file that could hold one value per sample, and what the file says of it."""
+"""A column of an HDF5 file: a place in a dataset that could hold one value per sample, and what the file says of it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,44 +13,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.features import letters
+from lithovae.runtime.formats.codes import Coding
+from lithovae.runtime.formats.column import Column, TableKey
 
-from .attributes import as_text, as_texts, find_attributes
-from .coding import Coding, coding_of
+from .attributes import as_text, as_texts, find_attributes, first_text
+from .declared import coding_of
+from .filters import require_filters
+from .limits import MAX_LABEL_BYTES, require_bounded
+from .links import identity
 from .selection import ACROSS, Selection
+from .short_texts import is_text
 
 UNIT_ATTRIBUTES = ("units", "unit")
 PLAIN = "1-D datasets"
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
-    """One value per sample, wherever a layout keeps it.
+class Hdf5Column(Column):
+    """One value per sample, wherever a dialect keeps it.
 
     Attributes
     ----------
     dataset : h5py.Dataset
         Where it lives.
-    name : str
-        Its own name; empty for a column of a matrix that does not name its columns.
+    name, label, number, layout
+        As of `lithovae.runtime.formats.column.Column`.
     selection : Selection
         Which part of the dataset it is.
-    label : str
-        What tells it from the dataset's other columns: its name, or its number where the names do not; empty where
-        the dataset is one column.
-    number : tuple of int, or None
-        It is number so and so of how many columns of the dataset; None where the dataset is one column.
-    layout : str
-        The layout, in words.
     home : str or None
         Path of the group or dataset whose columns of the same length make a table; None for the dataset's group.
     dimension : int or None
         Identifier of the netCDF dimension along which its rows lie: columns along different ones make no table.
     stated_unit : str or None
-        Unit that the layout states elsewhere than in the dataset's own attributes.
-    ends : ndarray of shape (n,), int64, or None
-        Where each value stands for several samples: the sample before which its turn ends.
-    place : str
-        Path of the dataset, as messages give it.
+        Unit that the dialect states elsewhere than in the dataset's own attributes.
+    location : str
+        Path of the dataset, without the leading slash.
     """
 
     dataset: Any
@@ -61,21 +59,10 @@ class Column:
     home: str | None = None
     dimension: int | None = None
     stated_unit: str | None = None
-    ends: NDArray[np.int64] | None = None
-    place: str = field(init=False)
+    location: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "place", str(self.dataset.name).lstrip("/"))  # a closed file does not know it
-
-    @property
-    def path(self) -> str:
-        """Path in the file, as ``MST/Den``, ``A/GRA:Depth`` or ``data:3``: what ``--map`` takes."""
-        return f"{self.place}:{self.label}" if self.label else self.place
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """All spellings of its path: a column of a matrix may be given by its number, too."""
-        return (self.path,) if self.number is None else (self.path, f"{self.place}:{self.number[0]}")
+        object.__setattr__(self, "location", str(self.dataset.name).lstrip("/"))  # a closed file does not know it
 
     @property
     def group(self) -> str:
@@ -83,22 +70,24 @@ class Column:
         return str(self.dataset.name).rpartition("/")[0]
 
     @property
-    def table(self) -> tuple[str, int, int | None]:
-        """What tells its table from others: the home, the length and the dimension of its columns."""
+    def table(self) -> TableKey:
+        """The home, the length and the dimension."""
         return self.group if self.home is None else self.home, self.length, self.dimension
 
     @property
-    def identity(self) -> tuple[Any, ...]:
+    def identity(self) -> Hashable:
         """Equal for two columns that are the same data under different names (links)."""
-        info = h5py.h5o.get_info(self.dataset.id)
-        return info.fileno, info.addr, self.selection
+        return *identity(self.dataset), self.selection
 
     @property
     def length(self) -> int:
         """Number of samples."""
-        if self.ends is not None:
-            return int(self.ends[-1]) if len(self.ends) else 0
         return int(self.dataset.shape[self.selection.axis])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the dataset."""
+        return tuple(self.dataset.shape)
 
     @cached_property
     def dtype(self) -> Any:
@@ -118,7 +107,22 @@ class Column:
         """Whether the values are text, of fixed or variable length."""
         if self.dtype.kind in "iu":  # MATLAB's characters
             return self.dtype.itemsize == 2 and "char" in map(as_text, find_attributes(self.dataset, "matlabclass"))
-        return self.dtype.kind == "S" or h5py.check_string_dtype(self.dtype) is not None
+        return is_text(self.dtype)
+
+    @property
+    def is_label(self) -> bool:
+        """Whether the values can say where a sample is from: numbers, or texts that are short enough."""
+        return (self.is_text or self.is_number) and bool(self.dtype.itemsize <= MAX_LABEL_BYTES)
+
+    @property
+    def is_pixels(self) -> bool:
+        """Whether a row of an image, or a line of characters, makes a value."""
+        return self.selection.is_line
+
+    @property
+    def is_coordinate(self) -> bool:
+        """Whether the dataset is a netCDF coordinate variable."""
+        return first_text(self.dataset, "class") == "DIMENSION_SCALE"
 
     @cached_property
     def unit(self) -> str | None:
@@ -154,9 +158,19 @@ class Column:
         return coding_of(self.dataset, self.selection.field, self.path)
 
     @property
+    def text_width(self) -> int | None:
+        """Characters of the longest text that it can hold; None where its type does not tell."""
+        if self.dtype.kind == "S" and not self.selection.is_line:
+            return max(1, int(self.dtype.itemsize))
+        if self.is_number and self.dtype.kind in "iu":
+            info = np.iinfo(self.dtype)
+            return max(len(str(int(info.min))), len(str(int(info.max))))
+        return None
+
+    @property
     def chunk_rows(self) -> int:
         """Rows of a storage chunk; 1 where the dataset is contiguous."""
-        return int(self.dataset.chunks[self.selection.axis]) if self.dataset.chunks and self.ends is None else 1
+        return int(self.dataset.chunks[self.selection.axis]) if self.dataset.chunks else 1
 
     @property
     def row_bytes(self) -> int:
@@ -164,6 +178,11 @@ class Column:
         others = [n for i, n in enumerate(self.dataset.shape) if i != self.selection.axis]
         size = max(int(self.dataset.dtype.itemsize), 8 * self.selection.is_line)
         return max(1, int(math.prod(others)) * size)
+
+    @property
+    def has_unwritten(self) -> bool:
+        """Whether some storage chunks were never written."""
+        return bool(self.unwritten.any())
 
     @cached_property
     def unwritten(self) -> NDArray[np.bool_]:
@@ -194,3 +213,23 @@ class Column:
         if self.selection.is_line:
             of_rows = np.asarray(of_rows.all(axis=1 if self.selection.index.index(ACROSS) > axis else 0))
         return np.asarray(~of_rows)
+
+    def stated(self, *names: str) -> str:
+        """Give the first text among the dataset's attributes of some names; empty where there is none."""
+        return first_text(self.dataset, *names)
+
+    def stated_above(self, *names: str) -> str:
+        """Give the first text among the attributes of the group, and of the file; empty where there is none."""
+        groups = self.dataset.parent, self.dataset.file["/"]
+        return next((text for group in groups if (text := first_text(group, *names))), "")
+
+    def require_readable(self) -> None:
+        """Make sure that it is within the limits, and can be decompressed.
+
+        Raises
+        ------
+        ScanError
+            If it is not, or cannot.
+        """
+        require_bounded(self)
+        require_filters(self.dataset)

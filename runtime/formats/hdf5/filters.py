@@ -9,8 +9,7 @@ import h5py
 
 from lithovae.runtime.errors import ScanError
 
-from .column import Column
-from .limits import require_bounded
+from .limits import shown
 
 NAMES = {
     4: "szip", 305: "LZO", 307: "bzip2", 32000: "LZF", 32001: "Blosc", 32004: "LZ4", 32008: "bitshuffle",
@@ -20,19 +19,13 @@ NAMES = {
 """Filters by the number that the HDF Group registered them under."""
 
 
-def require_readable(column: Column) -> None:
-    """Make sure that a column can be read: within the limits, and decompressed. Raises as these two do."""
-    require_bounded(column)
-    require_filters(column.dataset)
-
-
 def require_filters(dataset: Any) -> None:
     """Make sure that a dataset can be decompressed.
 
     Raises
     ------
     ScanError
-        If it is compressed by a filter that is not to be had; the message names it.
+        If it is compressed by a filter that is not available; the message names it.
     """
     properties = dataset.id.get_create_plist()
     for i in range(properties.get_nfilters()):
@@ -40,18 +33,15 @@ def require_filters(dataset: Any) -> None:
         if h5py.h5z.filter_avail(number):
             continue
         known = NAMES.get(number) or f"filter {number} ({name.decode('utf-8', 'replace') or 'nameless'})"
-        place, file = str(dataset.name).lstrip("/"), dataset.file.filename
+        location = shown(dataset.name)
         try:
             importlib.import_module("hdf5plugin")
         except ImportError as error:
             raise ScanError(
-                f"{file}: {place} is compressed by {known}, which HDF5 alone cannot read: "
-                f"pip install 'lithovae[filters]'",
-                file,
+                f"{location} is compressed by {known}, which HDF5 alone cannot read: pip install 'lithovae[filters]'"
             ) from error
         if not h5py.h5z.filter_avail(number):
             raise ScanError(
-                f"{file}: {place} is compressed by {known}, which neither HDF5 nor hdf5plugin can read: "
-                f"repack the file with gzip, as h5repack does",
-                file,
+                f"{location} is compressed by {known}, which neither HDF5 nor hdf5plugin can read: "
+                f"repack the file with gzip, as h5repack does"
             )

@@ -1,13 +1,13 @@
-"""Where the soft links of a file lead: followed by hand first, because libhdf5 would follow them into other files."""
+"""What leads out of a file: links, virtual datasets, external storage. libhdf5 would follow them, so we look first."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import h5py
 
-MAX_HOPS = 16
-"""Soft links on the way to one object, as libhdf5 has it."""
+from .limits import MAX_HOPS, short
 
 
 def leads_astray(group: Any, name: str | bytes) -> str | None:
@@ -24,7 +24,7 @@ def leads_astray(group: Any, name: str | bytes) -> str | None:
         return "has a name that is not UTF-8: not read"
     raw = name.encode("utf-8", "surrogateescape")
     if b"/" in raw or raw in (b"", b"."):  # as a path it would lead to something else
-        return "has a name that is none"
+        return "has a name that is not valid in HDF5"
     here, todo, hops = group.id, [raw], 0
     while todo:
         part = todo.pop()
@@ -45,3 +45,22 @@ def leads_astray(group: Any, name: str | bytes) -> str | None:
         else:
             return "is a link to another file: not followed"
     return None
+
+
+def kept_elsewhere(dataset: Any) -> str | None:
+    """Tell why the values of a dataset are not in the file; None where they are.
+
+    To be asked before its shape is: that alone opens the source files of a virtual dataset that may grow.
+    """
+    plist = dataset.id.get_create_plist()
+    if plist.get_layout() == h5py.h5d.VIRTUAL:
+        return "is assembled from other datasets (virtual): not read; write its values out into a plain dataset"
+    if plist.get_external_count():
+        return f"keeps its values in another file, {short(os.fsdecode(plist.get_external(0)[0]))}: not read"
+    return None
+
+
+def identity(item: Any) -> tuple[int, int]:
+    """Tell two objects apart, by whatever links they are reached."""
+    info = h5py.h5o.get_info(item.id)
+    return info.fileno, info.addr

@@ -9,7 +9,8 @@ from __future__ import annotations
 import pickletools
 from typing import Any
 
-MAX_BYTES = 1 << 20
+from .limits import MAX_ATTRIBUTE_BYTES
+
 _MARK = object()
 _VALUES = frozenset(  # opcodes that carry a number or a text
     ("INT", "LONG", "BININT", "BININT1", "BININT2", "LONG1", "FLOAT", "BINFLOAT", "STRING", "BINSTRING",
@@ -26,7 +27,7 @@ def literal(data: bytes) -> Any:
     ValueError
         If it holds anything that is not plain, is no pickle, or is beyond 1 MiB.
     """
-    if len(data) > MAX_BYTES:
+    if len(data) > MAX_ATTRIBUTE_BYTES:
         raise ValueError(f"{len(data)} bytes are too many for a list of names")
     stack: list[Any] = []
     memo: dict[int, Any] = {}

@@ -1,4 +1,4 @@
-"""Stretches of columns as arrays: numbers with what is missing as NaN, and texts."""
+"""Rows of columns as arrays: numbers with missing values as NaN, and texts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.errors import DAMAGE, ScanError
+from lithovae.runtime.formats.codes import Coding
+from lithovae.runtime.formats.file import ReadMatrix
 from lithovae.runtime.missing import FIRST_COLOUR, SENTINELS, measurable
 from lithovae.runtime.process.heartbeat import advanced
-from lithovae.runtime.scan.address import run_starts
 
 from .attributes import decode, number_text
 from .chunks import Order, read_window
-from .column import Column
-from .selection import window_of
+from .column import Hdf5Column
+from .selection import ROWS, window_of
 
 NOTHING = ("nan", "NaN", "None")
 """What becomes of a missing text where a table is written as text."""
@@ -45,13 +46,13 @@ def load(dataset: Any, window: tuple[slice, ...], fields: list[str], *, order: O
     try:
         return np.asarray(dataset.fields(fields)[window]) if fields else read_window(dataset, window, order)
     except DAMAGE as error:
-        file, name, rows = dataset.file.filename, dataset.name, max(window, key=lambda part: part.stop or 0)
-        why = "it takes more memory than a run may" if isinstance(error, MemoryError) else "the file is damaged there"
-        message = f"{file}: rows {rows.start} to {rows.stop} of {name} cannot be read, {why}: {error}"
-        raise ScanError(message.removesuffix(": "), file) from error
+        rows = max(window, key=lambda part: part.stop or 0)
+        why = "out of memory" if isinstance(error, MemoryError) else "the file is damaged there"
+        message = f"rows {rows.start} to {rows.stop} of {dataset.name} cannot be read, {why}: {error}"
+        raise ScanError(message.removesuffix(": ")) from error
 
 
-def read_numbers(columns: Sequence[Column], start: int, stop: int) -> list[NDArray[Any]]:
+def read_numbers(columns: Sequence[Hdf5Column], start: int, stop: int) -> list[NDArray[Any]]:
     """Read a stretch of several columns, each dataset once; missing values become NaN, integers float64.
 
     Raises
@@ -62,7 +63,7 @@ def read_numbers(columns: Sequence[Column], start: int, stop: int) -> list[NDArr
     return [_numbers(column, stored, start) for column, stored in _read(columns, start, stop)]
 
 
-def _numbers(column: Column, stored: NDArray[Any], start: int) -> NDArray[Any]:
+def _numbers(column: Hdf5Column, stored: NDArray[Any], start: int) -> NDArray[Any]:
     values = column.coding.values(stored)
     if column.selection.is_line:
         values = _line_means(values)
@@ -71,9 +72,9 @@ def _numbers(column: Column, stored: NDArray[Any], start: int) -> NDArray[Any]:
     return values
 
 
-def _unwritten(column: Column, start: int, n: int) -> Any:
+def _unwritten(column: Hdf5Column, start: int, n: int) -> Any:
     """Tell which rows were never written, by a mask that fits ``n`` of them; None where all were."""
-    if column.ends is not None or not column.unwritten.any():
+    if not column.has_unwritten:
         return None
     return column.unwritten[np.arange(start, start + n) // column.chunk_rows if column.dataset.chunks else 0]
 
@@ -86,7 +87,7 @@ def _line_means(values: NDArray[Any]) -> NDArray[np.float64]:
         return np.asarray(np.sum(pixels, axis=1, where=present, dtype=np.float64) / present.sum(axis=1))
 
 
-def read_texts(columns: Sequence[Column], start: int, stop: int) -> list[NDArray[np.str_]]:
+def read_texts(columns: Sequence[Hdf5Column], start: int, stop: int) -> list[NDArray[np.str_]]:
     """Read a stretch of several columns as text: numbers as a person writes them, bytes as UTF-8 or Latin-1.
 
     Raises
@@ -97,30 +98,25 @@ def read_texts(columns: Sequence[Column], start: int, stop: int) -> list[NDArray
     return [_as_text(column, stored, start) for column, stored in _read(columns, start, stop)]
 
 
-def _read(columns: Sequence[Column], start: int, stop: int) -> Iterator[tuple[Column, NDArray[Any]]]:
+def _read(columns: Sequence[Hdf5Column], start: int, stop: int) -> Iterator[tuple[Hdf5Column, NDArray[Any]]]:
     blocks: dict[str, tuple[NDArray[Any], tuple[slice, ...]]] = {}
     for column in columns:
         dataset, selection = column.dataset, column.selection
-        if column.ends is not None:
-            which = np.searchsorted(column.ends, np.arange(start, stop), side="right")
-            first, last = (int(which[0]), int(which[-1]) + 1) if len(which) else (0, 0)
-            window = window_of([selection], dataset.ndim, first, last)
-            yield column, selection.of(load(dataset, window, list(selection.field[:1])), window)[which - first]
-            continue
         if dataset.name not in blocks:
-            beside = [other.selection for other in columns if other.dataset.name == dataset.name and other.ends is None]
+            beside = [other.selection for other in columns if other.dataset.name == dataset.name]
             window = window_of(beside, dataset.ndim, start, stop)
             fields = list(dict.fromkeys(other.field[0] for other in beside if other.field))
             blocks[dataset.name] = load(dataset, window, fields), window
         yield column, selection.of(*blocks[dataset.name])
 
 
-def _as_text(column: Column, stored: NDArray[Any], start: int) -> NDArray[np.str_]:
+def _as_text(column: Hdf5Column, stored: NDArray[Any], start: int) -> NDArray[np.str_]:
     if stored.ndim == 2:
         stored = _joined(stored)
     elif stored.dtype.kind in "iu" and column.is_text:
         stored = _joined(stored[:, None])
-    starts = run_starts([stored], len(stored))  # a section's name stands there a thousand times
+    changes = np.asarray(stored[1:] != stored[:-1], np.bool_)  # a section's name stands there a thousand times
+    starts = np.append(0, 1 + np.flatnonzero(changes)) if len(stored) else np.empty(0, np.intp)
     blanks = (*SENTINELS, *column.coding.fills) if column.is_number else ()
     texts = np.repeat(_texts(stored[starts], blanks), np.diff(starts, append=len(stored)))
     if (unwritten := _unwritten(column, start, len(texts))) is not None:
@@ -145,3 +141,21 @@ def _joined(characters: NDArray[Any]) -> NDArray[Any]:
         return lines.view(f"S{lines.shape[1]}")[:, 0] if lines.size else np.zeros(len(lines), "S1")
     codes = np.ascontiguousarray(characters, "<u2")
     return np.array([row.tobytes().decode("utf-16-le", "replace").rstrip("\0") for row in codes], object)
+
+
+def matrix_of(columns: Sequence[Hdf5Column], beside: Sequence[Hdf5Column]) -> ReadMatrix | None:
+    """Give what reads some columns as one array; see `lithovae.runtime.formats.file.File.matrix`."""
+    dataset, first = columns[0].dataset, columns[0].selection.index[-1]
+    if not isinstance(first, int):
+        return None
+    are_neighbours = (
+        dataset.dtype.kind == "f"
+        and dataset.dtype.itemsize in (4, 8)
+        and all(column.dataset == dataset for column in columns)
+        and [column.selection.index for column in columns] == [(ROWS, first + i) for i in range(len(columns))]
+        and all(column.coding == Coding() and not column.has_unwritten for column in columns)
+    )
+    if not are_neighbours or any(column.dataset == dataset for column in beside):  # chunks would be inflated twice
+        return None
+    fields = slice(first, first + len(columns))
+    return lambda start, stop: load(dataset, (slice(start, stop), fields), [], order="C")

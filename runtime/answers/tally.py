@@ -1,0 +1,82 @@
+"""Counting what a run reads and writes, block by block."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lithovae.runtime.description import ScanDescription
+from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.missing import bit_counts
+from lithovae.runtime.rows.own_depths import OwnDepths
+from lithovae.runtime.rows.rows import Rows
+from lithovae.runtime.summary import Summary
+
+from .embedding import Embedded, Embedder
+
+
+class Tally:
+    """Counts rows as they are embedded.
+
+    Parameters
+    ----------
+    rows : Rows
+        How the rows come about.
+    embedder : Embedder
+        What embeds them.
+    """
+
+    def __init__(self, rows: Rows, embedder: Embedder) -> None:
+        self._rows, self._embedder = rows, embedder
+        self._n_rows = self._n_nan = self._n_dropped = 0
+        self._n_missing, self._n_implausible, self._dropped = np.zeros((3, len(FEATURE_NAMES)), np.int64)
+        self._highest = np.full(len(FEATURE_NAMES), -np.inf, np.float32)
+        self._depth_range: tuple[float, float] | None = None
+        self._own_depths, self._lost = OwnDepths(), rows.lost
+
+    def take(self, done: Embedded) -> None:
+        """Count some rows."""
+        rows, block = done.rows, done.rows.block
+        self._n_rows += len(block)
+        self._n_missing += bit_counts(rows.missing)
+        self._n_implausible += bit_counts(rows.implausible)
+        self._n_dropped += len(rows.dropped)
+        self._dropped += bit_counts(rows.dropped)
+        self._n_nan += done.n_nan
+        self._highest = np.fmax(self._highest, block.extremes.highest)
+        self._lost = self._lost.plus(block.lost)
+        if self._rows.bin_width is None:
+            self._own_depths.add(block)
+        if block.depth is not None and len(block):
+            low, high = float(np.fmin.reduce(block.depth)), float(np.fmax.reduce(block.depth))
+            if low <= high:  # False where all are NaN
+                known = self._depth_range or (low, high)
+                self._depth_range = (min(low, known[0]), max(high, known[1]))
+
+    @property
+    def notes(self) -> list[str]:
+        """Notes on the rows so far, beyond the scan's own."""
+        return [note for note in (self._own_depths.note, self._embedder.policy.note) if note]
+
+    def summary(self, scan: ScanDescription) -> Summary:
+        """Give the counts, when all rows have been taken."""
+        bundle = self._embedder.model.bundle
+        return Summary(
+            scan=scan,
+            model=bundle.name,
+            trained_on=bundle.trained_on,
+            latent_dim=bundle.latent_dim,
+            missing=self._embedder.policy.name,
+            bin_width=self._rows.bin_width,
+            n_rows=self._n_rows,
+            n_missing=self._n_missing,
+            n_implausible=self._n_implausible,
+            n_nan=self._n_nan,
+            n_dropped=self._n_dropped,
+            dropped=self._dropped,
+            n_left_out=self._rows.n_left_out,
+            left_out=self._rows.left_out,
+            highest=self._highest,
+            depth_range=self._depth_range,
+            lost=list(self._lost.notes),
+            notes=self.notes,
+        )

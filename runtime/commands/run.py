@@ -1,0 +1,59 @@
+"""``lithovae run``, ``lithovae-run``: core scans in, embeddings out."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lithovae.runtime.console import clear_errors, new_app, progress
+from lithovae.runtime.errors import LithoError
+
+from .options import Bin, Map, Missing, Model, Threads, settings_of
+
+app = new_app("Embed core scans, without torch.")
+
+
+@app.command(no_args_is_help=True)
+@clear_errors()
+def run(
+    scans: Annotated[
+        list[Path], typer.Argument(metavar="SCAN...", help="A core scan (HDF5), or several.", show_default=False)
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Where the embeddings go: a .npz; for several scans, a folder.", show_default=False)
+    ],
+    model: Model = "semisup_hybrid",
+    map: Map = None,
+    bin: Bin = "auto",
+    missing: Missing = "auto",
+    threads: Threads = None,
+) -> None:
+    """Embed each SCAN: find its features, bring them to common depths, run the model and write OUT."""
+    if len(scans) > 1 and out.suffix == ".npz":
+        raise typer.BadParameter(f"{out} must be a folder: there are {len(scans)} scans", param_hint="--out")
+    if len(scans) == 1 and out.suffix != ".npz" and not out.is_dir():
+        raise typer.BadParameter(f"{out} must end in .npz or be an existing folder", param_hint="--out")
+    from lithovae.runtime.model.model import LithoModel
+    from lithovae.runtime.process.memory import keep_freed
+    from lithovae.runtime.report.run_log import announce, conclude
+
+    from .one_scan import embed_scan
+
+    keep_freed()
+    settings = settings_of(model, map, bin, missing, threads)
+    litho_model = LithoModel.load(settings.model, threads=settings.threads)
+    embed = partial(embed_scan, model=litho_model, settings=settings)
+    if len(scans) == 1 and not out.is_dir():
+        summary = embed(scans[0], out, announce=announce, progress=progress)
+        conclude(summary, out)
+        return
+    from .many_scans import embed_scans
+
+    if failed := embed_scans(scans, out, embed):
+        if len(scans) == 1:  # its error says all
+            raise typer.Exit(1)
+        others = f"; the others are in {out}" if len(failed) < len(scans) else ""
+        raise LithoError(f"{len(failed)} of {len(scans)} scans could not be embedded{others}")

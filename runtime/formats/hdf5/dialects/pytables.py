@@ -1,0 +1,19 @@
+"""What PyTables adds: indexes of its tables. The tables themselves are compound datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lithovae.runtime.formats.hdf5.attributes import first_text
+from lithovae.runtime.formats.hdf5.column import Hdf5Column
+from lithovae.runtime.formats.hdf5.walk import Node
+
+
+def is_mine(node: Node) -> bool:
+    """Tell whether a group is the index of a table."""
+    return node.is_group and first_text(node.item, "class") == "TINDEX"
+
+
+def columns_of(node: Node) -> Iterator[Hdf5Column]:
+    """Give no columns: an index holds the values of the table once more, in another order."""
+    return iter(())

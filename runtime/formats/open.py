@@ -1,0 +1,63 @@
+"""Opening a file in whatever format it is: the format is told by the file's content, not by its name."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lithovae.runtime.errors import ScanError
+from lithovae.runtime.findings import Findings
+
+from .file import File
+from .hdf5 import file as hdf5
+from .unsupported import what_it_is
+
+FORMATS = (hdf5,)
+"""The formats, in the order in which they are asked. Each is a module with the functions ``is_mine(path)`` and
+``open_file(path, findings, swmr=..., locking=...)``, a context manager that gives a `File`."""
+
+
+@contextmanager
+def open_file(path: Path, findings: Findings, *, swmr: bool = False, locking: bool | None = None) -> Iterator[File]:
+    """Open a file in the format that its content tells.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    findings : Findings
+        Takes what is not read, and why.
+    swmr, locking : optional
+        As `h5py.File` takes them: for an HDF5 file that is being written.
+
+    Raises
+    ------
+    ScanError
+        If there is no such file, it is no regular file, cannot be opened, or is in no format that is read.
+    """
+    _require_regular(path)
+    chosen = next((known for known in FORMATS if known.is_mine(path)), None)
+    if chosen is None:
+        hint = what_it_is(path)
+        raise ScanError(f"{path} is not an HDF5 file{f': {hint}' if hint else ''}", path)
+    with chosen.open_file(path, findings, swmr=swmr, locking=locking) as file:
+        yield file
+
+
+def _require_regular(path: Path) -> None:
+    """Make sure that a path leads to a file that may be read: no folder, nothing that could keep a reader waiting."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ScanError(f"{path} is a folder, not a scan: name the files in it, as {path / '*.h5'}", path)
+        if not stat.S_ISREG(mode):
+            raise ScanError(f"{path} is a device, a pipe or a socket, not a file: save it as a file first", path)
+        os.close(os.open(path, os.O_RDONLY))
+    except FileNotFoundError as error:
+        raise ScanError(f"no such file: {path}", path) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ScanError(f"{path} cannot be opened: {reason}", path) from error

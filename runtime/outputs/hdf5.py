@@ -1,0 +1,105 @@
+"""A result as an HDF5 file that can be read while it grows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from lithovae.runtime.errors import OutputError
+from lithovae.runtime.process import guard
+from lithovae.runtime.result import Columns, ResultColumn, ResultSchema
+
+from .whole_file import require_writable
+
+TEXT_BYTES = 64
+"""Bytes (UTF-8) that a part of an address has in a growing file: HDF5 takes no text of any length in SWMR mode."""
+CHUNK_ROWS = 1024
+_BROKEN: list[Any] = []
+"""Files that could not be written. libhdf5 crashes as it closes them, or a dataset in them: they are left open."""
+
+
+class GrowingFile:
+    """An HDF5 file with a dataset for each column of the result; SWMR readers see it grow.
+
+    It grows under its own name: its attribute ``complete`` is 0 until it has all that there was to come.
+
+    Raises
+    ------
+    OutputError
+        If a file of that name exists, or none can be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = require_writable(path)
+        if self.path.exists():
+            raise OutputError(f"{self.path} already exists; it will not be overwritten: name another file", self.path)
+        self._file: Any = None
+        self._members: dict[str, Any] = {}
+
+    def begin(self, about: Mapping[str, Any], schema: ResultSchema) -> None:
+        """Make the file, the first time; later, what it is made of stays."""
+        if self._file is not None:
+            return
+        guard.keeping(self.path)
+        try:
+            self._file = h5py.File(self.path, "x", libver=("v110", "v110"))
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path}: {error}", self.path) from error
+        with self._told():
+            for column in schema.columns:
+                self._members[column.name] = self._dataset(column)
+            self._file.attrs["features"] = list(schema.features)
+            self._file.attrs["about"] = json.dumps(about, ensure_ascii=False)
+            self._file.attrs["complete"] = np.uint8(0)
+            self._file.swmr_mode = True
+
+    def _dataset(self, column: ResultColumn) -> Any:
+        dtype = h5py.string_dtype("utf-8", TEXT_BYTES) if column.dtype.kind == "U" else column.dtype
+        width = () if column.width is None else (column.width,)
+        dataset = self._file.create_dataset(
+            column.name, (0, *width), dtype, maxshape=(None, *width), chunks=(CHUNK_ROWS, *width), track_times=False
+        )
+        if column.unit:
+            dataset.attrs["units"] = column.unit
+        return dataset
+
+    def write(self, rows: Columns) -> None:
+        """Append rows, and let readers see them; a column that they lack stays blank, NaN or 0."""
+        n = len(next(iter(rows.values())))
+        with self._told():
+            for name, dataset in self._members.items():
+                start = len(dataset)
+                dataset.resize(start + n, axis=0)
+                if (values := rows.get(name)) is not None:
+                    dataset[start:] = _utf8(values) if values.dtype.kind == "U" else values
+                elif dataset.dtype.kind == "f":
+                    dataset[start:] = np.nan
+            self._file.flush()
+
+    def close(self, complete: bool) -> None:
+        """Close the file; a reader need not be in SWMR mode any more."""
+        if self._file:  # not where nothing came, and not twice
+            with self._told():
+                self._file.attrs.modify("complete", np.uint8(complete))
+                self._file.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError) as error:  # h5py raises either for a full disk
+            _BROKEN.append((self._file, self._members))
+            self._file = None
+            raise OutputError(f"cannot write {self.path}: {error}", self.path) from error
+
+
+def _utf8(texts: NDArray[np.str_]) -> NDArray[np.bytes_]:
+    cut = [text.encode()[:TEXT_BYTES].decode(errors="ignore").encode() for text in texts.tolist()]
+    return np.array(cut, h5py.string_dtype("utf-8", TEXT_BYTES))

@@ -1,0 +1,53 @@
+"""A result as JSON lines, each written as soon as its row is finished."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithovae.runtime.result import Columns, ResultColumn, ResultSchema
+
+
+class JsonLines:
+    """A JSON object a line: ``{"about": …}`` first, then one for each row.
+
+    Parameters
+    ----------
+    stream : text file
+        Where the lines go; flushed after each block.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._schema: ResultSchema
+
+    def begin(self, about: Mapping[str, Any], schema: ResultSchema) -> None:
+        """Write the line that says what the rows are made from."""
+        self._schema = schema
+        self._stream.write(json.dumps({"about": {**about, "features": schema.features}}) + "\n")
+        self._stream.flush()
+
+    def write(self, rows: Columns) -> None:
+        """Write a line for each row."""
+        present = [column for column in self._schema.columns if column.name in rows]
+        values = {column.name_in_row: _plain(rows[column.name], column) for column in present}
+        for row in zip(*values.values(), strict=True):
+            self._stream.write(json.dumps(dict(zip(values, row, strict=True)), allow_nan=False) + "\n")
+        self._stream.flush()
+
+    def close(self, complete: bool) -> None:
+        """Leave the stream open."""
+
+
+def _plain(values: NDArray[Any], column: ResultColumn) -> list[Any]:
+    """Give values that JSON can hold; None for a number, or a row of numbers, that is missing."""
+    if values.dtype.kind != "f":
+        return [bool(value) for value in values] if column.name == "complete" else values.tolist()
+    if column.width is None:
+        return [float(value) if np.isfinite(value) else None for value in values]
+    # as few digits as tell a float32 from its neighbours
+    return [None if np.isnan(row).any() else [float(str(value)) for value in row] for row in values]

@@ -1,0 +1,113 @@
+"""The columns of a result: name, type, width, unit and meaning of each, stated once for every writer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .features import FEATURE_NAMES
+
+Columns = Mapping[str, NDArray[Any]]
+"""Values of some rows, by the name of the column: shape (n,), or (n, width)."""
+
+ADDRESS_MEANINGS = {
+    "expedition": "expedition, leg or cruise",
+    "site": "site",
+    "hole": "hole",
+    "core": "core",
+    "type": "type of core, as H",
+    "section": "section",
+}
+
+
+@dataclass(frozen=True)
+class ResultColumn:
+    """A column of a result.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    dtype : dtype
+        Type of a value.
+    width : int or None
+        Values in a row; None for one, in a 1-D column.
+    unit : str
+        Unit; empty where it has none.
+    meaning : str
+        What it is, in a sentence's part.
+    name_in_row : str
+        Its name where a row is written as an object of its own; the same unless it is a plural.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    width: int | None
+    unit: str
+    meaning: str
+    name_in_row: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name_in_row", self.name_in_row or self.name)
+
+
+@dataclass(frozen=True)
+class ResultSchema:
+    """The columns of a result, in their order.
+
+    Attributes
+    ----------
+    columns : tuple of ResultColumn
+        The columns.
+    features : tuple of str
+        Names of the features: bit ``i`` of ``missing``, and column ``i`` of ``samples``, is of feature ``i``.
+    """
+
+    columns: tuple[ResultColumn, ...]
+    features: tuple[str, ...] = FEATURE_NAMES
+
+    @classmethod
+    def of(
+        cls, latent_dim: int, address: Mapping[str, np.dtype[Any]], *, has_depth: bool, is_binned: bool, grows: bool
+    ) -> ResultSchema:
+        """Give the schema of a run.
+
+        Parameters
+        ----------
+        latent_dim : int
+            Length of an embedding.
+        address : mapping of str to dtype
+            Type of each part of the address that the rows have.
+        has_depth, is_binned : bool
+            Whether the rows have depths, and are depth bins.
+        grows : bool
+            Whether rows are written while the scan still grows.
+        """
+        n = len(FEATURE_NAMES)
+        columns = [_column("depth", np.float64, "depth of the row, of a bin its centre", unit="m")] * has_depth
+        columns += [_column(part, dtype, ADDRESS_MEANINGS[part]) for part, dtype in address.items()]
+        columns += [
+            _column("embeddings", np.float32, "embedding; NaN where the row has none", latent_dim, in_row="embedding"),
+            _column("missing", np.uint8, "bit i is set where feature i is missing"),
+            _column("implausible", np.uint8, "bit i is set where feature i is beyond its plausible range"),
+        ]
+        if is_binned:
+            columns.append(_column("samples", np.int64, "samples behind each feature of a bin", n))
+        if grows:
+            columns.append(_column("complete", np.uint8, "1 where no more samples were to come, else 0"))
+        return cls(tuple(columns))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+
+def _column(
+    name: str, dtype: Any, meaning: str, width: int | None = None, *, unit: str = "", in_row: str = ""
+) -> ResultColumn:
+    return ResultColumn(name, np.dtype(dtype), width, unit, meaning, in_row)

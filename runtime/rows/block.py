@@ -1,0 +1,60 @@
+"""A block of rows: raw features, with depth and address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithovae.runtime.missing import Extremes, extremes
+from lithovae.runtime.scan.section_depths import NOTHING_LOST, Lost
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some consecutive rows.
+
+    Attributes
+    ----------
+    features : ndarray of shape (n, 6), float32
+        Raw features; NaN where one is missing.
+    depth : ndarray of shape (n,), float64, or None
+        Depth in metres.
+    address : dict of str to ndarray of shape (n,), str
+        Where each row comes from.
+    samples : ndarray of shape (n, 6), int64, or None
+        Samples behind each feature; None where the rows are the scan's own.
+    first : int or None
+        Number of the first of them among all rows; None where it is not known.
+    known : Extremes, optional
+        Their `extremes`, where they are known already.
+    lost : Lost
+        Samples among them without a depth because the table of sections does not give it.
+    """
+
+    features: NDArray[np.float32]
+    depth: NDArray[np.float64] | None
+    address: dict[str, NDArray[np.str_]]
+    samples: NDArray[np.int64] | None = None
+    first: int | None = None
+    known: Extremes | None = None
+    lost: Lost = NOTHING_LOST
+
+    @cached_property
+    def extremes(self) -> Extremes:
+        """Lowest and highest value of each feature."""
+        return self.known or extremes(self.features)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def take(self, rows: NDArray[np.bool_]) -> Block:
+        """Give some of the rows."""
+        return Block(
+            self.features[rows],
+            None if self.depth is None else self.depth[rows],
+            {part: texts[rows] for part, texts in self.address.items()},
+            None if self.samples is None else self.samples[rows],
+        )

@@ -1,0 +1,27 @@
+"""Whether the depths of a scan's own rows start again with each section; bins check that themselves."""
+
+from __future__ import annotations
+
+from lithovae.runtime.scan.address import run_starts
+from lithovae.runtime.scan.restart import DepthRanges
+
+from .block import Block
+
+
+class OwnDepths:
+    """Looks at the depths of rows, block by block."""
+
+    def __init__(self) -> None:
+        self._ranges = DepthRanges()
+
+    def add(self, block: Block) -> None:
+        """Add some rows."""
+        if block.depth is not None and len(block):
+            starts = run_starts(list(block.address.values()), len(block))
+            self._ranges.add({part: texts[starts] for part, texts in block.address.items()}, starts, block.depth)
+
+    @property
+    def note(self) -> str | None:
+        """What a user should know of them; None where that is nothing."""
+        restart = self._ranges.restart()
+        return f"{restart}: rows of equal depth are from different places" if restart else None

@@ -1,0 +1,109 @@
+"""What a file says of the address of whole tables: by attributes, by single values, by the names of groups."""
+
+from __future__ import annotations
+
+from lithovae.runtime.features import letters
+from lithovae.runtime.findings import Findings
+from lithovae.runtime.formats.column import Column
+from lithovae.runtime.formats.file import File
+
+from .address import ADDRESS, PART_OF, address_of_name, address_part, stated_part
+
+
+def address_columns(members: list[Column]) -> dict[str, Column]:
+    """Find the columns of a table that are parts of an address."""
+    found: dict[str, Column] = {}
+    for column in members:
+        part = address_part(column.name)
+        if part and column.is_label:
+            found.setdefault(part, column)
+    if "core" not in found and "type" in found and letters(found["type"].name) == "type":
+        del found["type"]  # of anything
+    return {part: found[part] for part in ADDRESS if part in found}
+
+
+class GroupAddresses:
+    """What a file says of the address of its groups: by attributes, by single values, by names.
+
+    Parameters
+    ----------
+    file : File
+        The open file.
+    """
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._stated: dict[str, dict[str, str]] = {}
+
+    def stated(self, path: str) -> dict[str, str]:
+        """Collect what is stated of a group or array, and of the groups above it; the nearest has precedence."""
+        found: dict[str, str] = {}
+        for ancestor in _ancestors(path):
+            found |= self._at(ancestor)
+        return found
+
+    def named(self, path: str) -> dict[str, str]:
+        """Collect what the name of a group or array, and the names of the groups above it, say."""
+        found: dict[str, str] = {}
+        names = path.split("/")[1:]
+        for above, name in zip(["", *names], names, strict=False):
+            found |= address_of_name(name, above)
+        return found
+
+    def key(self, path: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+        """Tell siblings apart: which parts of an address a group has, and what they are."""
+        parts = set(self.named(path).items()) | set(self.stated(path).items())
+        return frozenset(part for part, _ in parts), frozenset(parts)
+
+    def _at(self, path: str) -> dict[str, str]:
+        if path not in self._stated:
+            found: dict[str, str] = {}
+            for name, text in self._file.stated(path, PART_OF):
+                found |= stated_part(name, text)
+            self._stated[path] = found
+        return self._stated[path]
+
+
+def _ancestors(path: str) -> list[str]:
+    names = path.split("/")[1:]
+    return ["/", *("/" + "/".join(names[:n]) for n in range(1, len(names) + 1) if names[n - 1])]
+
+
+def constant_addresses(
+    addresses: GroupAddresses, tables: list[tuple[str, list[str]]], findings: Findings
+) -> list[dict[str, str]]:
+    """Find the constant parts of the address of each of several tables.
+
+    Parameters
+    ----------
+    addresses : GroupAddresses
+        What the file says.
+    tables : list of (str, list of str)
+        Path of each table, and of the arrays that features are taken from.
+    findings : Findings
+        Takes what is contradictory, which is left out.
+    """
+    stated, named = [], [addresses.named(home) for home, _ in tables]
+    for home, arrays in tables:
+        found = addresses.stated(home)
+        of_arrays: dict[str, set[str]] = {}
+        for array in arrays:
+            for part, text in addresses.stated(array).items():
+                of_arrays.setdefault(part, set()).add(text)
+        for part, texts in of_arrays.items():
+            if len(texts) > 1:
+                findings.note(f"attributes in {home} disagree on the {part} ({', '.join(sorted(texts))}): left out")
+                found.pop(part, None)
+            else:
+                found[part] = next(iter(texts))
+        stated.append(found)
+    tells = {part for part in ADDRESS if len({names.get(part, "") for names in named}) > 1}
+    shared = {part for part in ADDRESS if len({found.get(part) for found in stated}) == 1}
+    constants = []
+    for i in range(len(tables)):
+        found = dict(named[i])
+        for part, text in stated[i].items():
+            if part not in found or part not in tells & shared:
+                found[part] = text  # an attribute is meant; but one above all, where names tell groups apart, is not
+        constants.append({part: found[part] for part in ADDRESS if part in found})
+    return constants

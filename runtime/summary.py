@@ -1,0 +1,74 @@
+"""What a run read and wrote, counted, in plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .description import ScanDescription
+
+
+@dataclass(frozen=True, repr=False)
+class Summary:
+    """What a run read and wrote. It can be pickled.
+
+    Attributes
+    ----------
+    scan : ScanDescription
+        What was understood of the file.
+    model, trained_on : str
+        Name of the bundle, and what it was trained on.
+    latent_dim : int
+        Length of an embedding.
+    missing : str
+        What was done where a feature was missing: ``nan``, ``impute``, ``drop`` or ``error``.
+    bin_width : float or None
+        Width of the depth bins in metres; None where the rows are the scan's own.
+    n_rows : int
+        Rows written.
+    n_missing, n_implausible : ndarray of shape (6,), int64
+        Rows written in which each feature is missing, or beyond its plausible range.
+    n_nan : int
+        Rows written without an embedding.
+    n_dropped : int
+        Rows not written because a feature was missing.
+    dropped : ndarray of shape (6,), int64
+        Rows of these in which each feature was missing.
+    n_left_out : int
+        Samples, of all instruments, that are in no bin because their depth is missing.
+    left_out : ndarray of shape (6,), int64
+        Those of each feature's instrument.
+    highest : ndarray of shape (6,), float32
+        Largest value of each feature.
+    depth_range : tuple of float, or None
+        Shallowest and deepest row in metres.
+    lost : list of str
+        Notes on samples whose depth the table of sections does not give.
+    notes : list of str
+        Notes on the rows, beyond the scan's own.
+    """
+
+    scan: ScanDescription
+    model: str
+    trained_on: str
+    latent_dim: int
+    missing: str
+    bin_width: float | None
+    n_rows: int
+    n_missing: NDArray[np.int64]
+    n_implausible: NDArray[np.int64]
+    n_nan: int
+    n_dropped: int
+    dropped: NDArray[np.int64]
+    n_left_out: int
+    left_out: NDArray[np.int64]
+    highest: NDArray[np.float32]
+    depth_range: tuple[float, float] | None
+    lost: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        bins = "" if self.bin_width is None else f" in bins of {self.bin_width:g} m"
+        return f"<Summary of {self.scan.path}: {self.n_rows:,} rows{bins}, {self.n_nan:,} without an embedding>"
