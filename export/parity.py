@@ -1,4 +1,4 @@
-"""The parity check: the errors of a bundle, and of torch in float32, relative to torch in float64.
+"""The parity check: the errors of a bundle, and of torch in float32, compared with torch in float64.
 
 The runtime's own code runs the bundle. For each output of each graph, the error of the bundle may be at most `LIMIT`
 times that of torch in float32 on the same rows, and NaN must occur exactly where a missing feature requires it.
