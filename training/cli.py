@@ -154,7 +154,7 @@ def evaluate(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the scores to this file, as JSON.")] = None,
 ) -> None:
-    """Train a recipe without a fifth of the sites, score it on them, and print published scores beside."""
+    """Train a recipe without a fifth of the sites, score it on them, and print the scores beside the published ones."""
     import json
     from dataclasses import asdict, replace
 
@@ -181,7 +181,7 @@ def evaluate(
         )
     if shipped is not None and bool(shipped.classes) != plan.supervised:
         raise CheckpointError(
-            f"{checkpoint} is not of the kind {model}: only one of them has a lithology head", checkpoint
+            f"{checkpoint} does not match --model {model}: only one of them has a lithology head", checkpoint
         )
     learnt, held_out = split_holes(rows, seed=0)
     runs = []

@@ -62,7 +62,7 @@ def save(content: object, **options: Any) -> None:
 
 
 def state(**changed: Any) -> dict[str, Any]:
-    """A sound state dict but for the tensors that are given; dots in names are double underlines here."""
+    """A valid state dict, except for the tensors that are given; double underscores stand for dots in their names."""
     return VAE().state_dict() | {name.replace("__", "."): value for name, value in changed.items()}
 
 
@@ -79,7 +79,7 @@ def written(content: bytes | str) -> Callable[[], object]:
 
 
 def repacked(change: Callable[[bytes], bytes], content: object = None, compression: int = zipfile.ZIP_STORED) -> None:
-    """Save a state dict, its pickle changed, in an archive that is whole."""
+    """Save a state dict with a changed pickle in an intact archive."""
     save(content or {"encoder.0.weight": torch.zeros(4)})
     with zipfile.ZipFile(io.BytesIO(THEIRS.read_bytes())) as old, zipfile.ZipFile(THEIRS, "w", compression) as new:
         for name in old.namelist():
@@ -97,7 +97,7 @@ def huge_storage(data: bytes) -> bytes:
 
 
 def huge_tensor(data: bytes) -> bytes:
-    """A trillion numbers that all are the one at the start of the storage."""
+    """A tensor of a trillion numbers, all of them the first number of the storage."""
     return data.replace(b"K\x04\x85", TRILLION + b"\x85").replace(b"K\x01\x85", b"K\x00\x85")
 
 
@@ -133,7 +133,7 @@ def torchscript() -> None:
 
 def large() -> None:
     with THEIRS.open("wb") as file:
-        file.truncate(2**40)  # without taking room on the disk
+        file.truncate(2**40)  # sparse: takes no space on the disk
 
 
 def numpy_array() -> None:
@@ -173,7 +173,7 @@ def quantised() -> Tensor:
 
 
 def named(suffix: str, write: Callable[[], object]) -> Callable[[], str]:
-    """What another fault writes, under a name with another suffix."""
+    """Write what another fault writes, under another suffix."""
 
     def renamed() -> str:
         write()
@@ -185,7 +185,7 @@ def named(suffix: str, write: Callable[[], object]) -> Callable[[], str]:
 LEGACY: dict[str, Any] = {"_use_new_zipfile_serialization": False}
 
 CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
-    # files that are something else
+    # other kinds of files
     "absent": (lambda: None, "no such checkpoint: theirs.pt"),
     "folder": (THEIRS.mkdir, "is a folder: give the checkpoint file in it"),
     "empty file": (written(b""), "is empty: copy it again"),
@@ -280,7 +280,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
         "it has no tensor 'encoder.0.bias'",
     ),
     "large file": (large, "is 1099.5 GB"),
-    # what is in the file
+    # contents of the file
     "list": (lambda: save([1, 2]), "holds a list, not a state dict (names to tensors)"),
     "empty dict": (lambda: save({}), "no tensor 'encoder.0.weight'; it holds nothing"),
     "another network": (
@@ -301,7 +301,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
         "has 'n_averaged' (Tensor) among the tensors of the model",
     ),
     "number among the tensors": (lambda: save(state(epoch=3)), "has 'epoch' (int) among the tensors"),
-    # tensors that are no weights
+    # tensors that are not weights
     "integer weights": (lambda: save(state(fc_mu__bias=torch.zeros(10, dtype=torch.int32))), "is of type int32"),
     "complex weights": (lambda: save(state(fc_mu__bias=torch.zeros(10) * 1j)), "is of type complex64"),
     "quantised weights": (lambda: save(state(encoder__0__weight=quantised())), "'encoder.0.weight' is quantised"),

@@ -49,7 +49,7 @@ def npz(**arrays: Any) -> bytes:
 
 
 def raw_table(heading: str = ",".join(FEATURE_NAMES), **changed: tuple[object, object]) -> str:
-    """A table of two raw rows, sound but for the columns that are given."""
+    """A table of two raw rows, valid except for the columns that are given."""
     columns: dict[str, Any] = {"density": (1.5, 1.7)} | dict.fromkeys(["ms", "gamma", "r", "g", "b"], (1, 200))
     rows = zip(*(columns | changed).values(), strict=True)
     return "\n".join([heading, *(",".join(map(str, row)) for row in rows)])

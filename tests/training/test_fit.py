@@ -199,7 +199,7 @@ def test_training_learns_and_repeats(table: TrainingTable) -> None:
     state = torch.random.get_rng_state()
     first = fit(table, recipe, supervised=True, trained_on="a test")
     second = fit(table, recipe, supervised=True, trained_on="a test")
-    assert torch.equal(torch.random.get_rng_state(), state)  # the caller's random numbers are its own
+    assert torch.equal(torch.random.get_rng_state(), state)  # the caller's random state is unchanged
     for name, tensor in first.model.state_dict().items():
         assert torch.equal(tensor, second.model.state_dict()[name]), name
     assert first.history[-1]["loss"] < 0.8 * first.history[0]["loss"]
