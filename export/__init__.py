@@ -1,1 +1,1 @@
-"""A checkpoint in, a verified ONNX bundle, or C source, out. Needs the extra ``export`` (torch, onnx)."""
+"""Export a checkpoint as a verified ONNX bundle or as C source. Needs the extra ``export`` (torch, onnx)."""

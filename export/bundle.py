@@ -1,4 +1,4 @@
-"""Write a bundle: build the graphs, check them against torch with the runtime's own code, then give them their name."""
+"""Write a bundle: build the graphs, check them against torch with the runtime's own code, then move them into place."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ def write_bundle(
     Parameters
     ----------
     checkpoint : Checkpoint
-        Its recipe decides about missing features: a model trained with masked inputs imputes them.
+        Its recipe decides what happens to missing features: a model trained with masked inputs imputes them.
     out : path-like
-        The bundle's folder. A bundle that is there already is replaced, once the new one has passed.
+        Folder of the bundle. An existing bundle is replaced once the new one has passed its checks.
     extra_rows : dict of str to ndarray (n, 6) float32, optional
-        More raw rows to hold the bundle to.
+        More raw rows to check the bundle on.
 
     Returns
     -------
     list of Parity
-        What the gate measured.
+        The errors of each output on each set of rows.
 
     Raises
     ------
     ParityError
-        If an output strays too far from torch; nothing is written.
+        If an output differs too much from torch; nothing is written.
     OutputError
-        If ``out`` is something else than a bundle, or cannot be written.
+        If ``out`` exists and is not a bundle, or cannot be written.
     """
     out = require_folder(out)
     described = _describe(checkpoint)
@@ -116,23 +116,23 @@ def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def require_folder(out: str | Path) -> Path:
-    """Make sure that a bundle can be put somewhere; give the folder, links resolved.
+    """Check that a bundle can be written to a folder; return the folder, with links resolved.
 
     Raises
     ------
     OutputError
-        If it is there and is not a bundle alone, or is in a folder that is not there.
+        If it exists and is not a folder with only a bundle in it, or its parent folder does not exist.
     """
     out = Path(out).resolve()
     if out.exists() and not _is_replaceable(out):
-        raise OutputError(f"{out} exists and is not a bundle alone: choose another folder", out)
+        raise OutputError(f"{out} exists and is not a folder with only a bundle in it: choose another folder", out)
     if not out.parent.is_dir():
         raise OutputError(f"no such folder: {out.parent}", out)
     return out
 
 
 def _is_replaceable(out: Path) -> bool:
-    """Tell whether a path is an empty folder, or a folder that holds a bundle and nothing else."""
+    """Return whether a path is an empty folder, or a folder that holds a bundle and nothing else."""
     if not out.is_dir():
         return False
     names = {path.name for path in out.iterdir()}
@@ -161,7 +161,7 @@ def _place(out: Path, graphs: dict[str, bytes], card: str, manifest: dict[str, A
                 for key, value in (manifest | {"files": files}).items()
             ]
             (new / fmt.MANIFEST).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-            bundle = fmt.Bundle.read(new)  # what the runtime would refuse should not get a name
+            bundle = fmt.Bundle.read(new)  # the runtime must be able to read what is moved into place
             require(bundle, verify(bundle))
             if out.exists():
                 out.rename(old)

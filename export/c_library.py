@@ -1,4 +1,4 @@
-"""The C source of a model, compiled by the system's compiler and called from here."""
+"""Compile the C source of a model with the system's compiler, and call it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared")
 
 
 def find_compiler() -> str:
-    """Give the path of the system's C compiler.
+    """Return the path of the system's C compiler.
 
     Raises
     ------
@@ -27,8 +27,8 @@ def find_compiler() -> str:
     found = next((path for name in COMPILERS if (path := shutil.which(name))), None)
     if found is None:
         raise OutputError(
-            f"no C compiler on the PATH ({', '.join(COMPILERS)}): C source is written only once it has been compiled "
-            "and held to torch; install one, or export on a machine that has one"
+            f"no C compiler on the PATH ({', '.join(COMPILERS)}): C source is written only after it has been "
+            "compiled and compared with torch; install a compiler, or export on a machine that has one"
         )
     return found
 
@@ -43,12 +43,12 @@ class CLibrary:
     latent_dim : int
         Length of an embedding.
     folder : Path
-        An empty folder to compile in; it can go once the library is loaded.
+        An empty folder to compile in; it can be removed once the library is loaded.
 
     Raises
     ------
     OutputError
-        If there is no compiler, or what it made cannot be loaded.
+        If there is no compiler, or the compiled library cannot be loaded.
     ParityError
         If the source does not compile.
     """
@@ -61,12 +61,12 @@ class CLibrary:
             [compiler, *FLAGS, "-o", str(library), str(place), "-lm"], capture_output=True, text=True, errors="replace"
         )
         if done.returncode:
-            said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr)
-            raise ParityError(f"{compiler} refuses the C source: {said}")
+            first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr)
+            raise ParityError(f"{compiler} cannot compile the C source: {first}")
         try:
             self._library = ctypes.CDLL(str(library))
         except OSError as error:
-            raise OutputError(f"cannot load what {compiler} made of the C source: {error}") from error
+            raise OutputError(f"cannot load the library that {compiler} made from the C source: {error}") from error
         self._library.lithovae_embed.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
         self._latent_dim = latent_dim
 
@@ -75,11 +75,11 @@ class CLibrary:
         return self.run(rows)[0]
 
     def verify(self) -> int:
-        """Count the golden rows out of tolerance."""
+        """Return the number of golden rows that are out of tolerance."""
         return int(self._library.lithovae_verify())
 
     def run(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Embed raw rows (n, 6) one by one, and tell which features of each are missing, as bits (n,)."""
+        """Embed raw rows (n, 6) one by one; return (n, latent_dim), and the missing features of each as bits (n,)."""
         rows = np.ascontiguousarray(rows, np.float32)
         out = np.empty((len(rows), self._latent_dim), np.float32)
         missing = np.empty(len(rows), np.uint8)

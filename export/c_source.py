@@ -1,4 +1,4 @@
-"""Write a checkpoint's encoder as C source: compile it, hold it to torch, then give it its name."""
+"""Write a checkpoint's encoder as C source: compile it, compare it with torch, then move it into place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .c_library import CLibrary, find_compiler
 from .c_text import Golden, c_text
 
 GOLDEN = {"plausible": range(4), "uniform": range(2), "gaps": (0, 8, 15, 20, 26, 27, 28), "sentinels": range(8)}
-"""Rows of each set that the file takes with it."""
+"""Rows of each set that are stored in the file."""
 
 
 def write_c(checkpoint: Checkpoint, out: str | Path, extra_rows: parity.Arrays | None = None) -> list[parity.Parity]:
@@ -27,21 +27,21 @@ def write_c(checkpoint: Checkpoint, out: str | Path, extra_rows: parity.Arrays |
     Parameters
     ----------
     checkpoint : Checkpoint
-        Its recipe decides about missing features: a model trained with masked inputs imputes them.
+        Its recipe decides what happens to missing features: a model trained with masked inputs imputes them.
     out : path-like
-        The file, ``.c``. One that is there already is replaced, once the new one has passed.
+        The file, ``.c``. An existing one is replaced once the new one has passed its checks.
     extra_rows : dict of str to ndarray (n, 6) float32, optional
-        More raw rows to hold it to.
+        More raw rows to check it on.
 
     Returns
     -------
     list of Parity
-        What the gate measured of ``encoder.mu``; ``onnx_error`` is the error of the C function.
+        The errors of ``encoder.mu`` on each set of rows; ``onnx_error`` is the error of the C function.
 
     Raises
     ------
     ParityError
-        If it does not compile, or strays too far from torch; nothing is written.
+        If it does not compile, or differs too much from torch; nothing is written.
     OutputError
         If ``out`` cannot be written, or there is no C compiler to check it with.
     """
@@ -60,28 +60,28 @@ def write_c(checkpoint: Checkpoint, out: str | Path, extra_rows: parity.Arrays |
         wrong = library.verify()
     parity.require(found)
     if wrong:
-        raise ParityError(f"{wrong} of the rows that the C source checks itself with are out of tolerance")
+        raise ParityError(f"{wrong} golden rows of the C source are out of tolerance")
     with whole_file(out) as file:
         file.write(text.encode("ascii"))
     return found
 
 
 def require_c_file(out: str | Path) -> Path:
-    """Make sure that C source can be checked, and put somewhere; give the place, links resolved.
+    """Check that C source can be verified, and written to a path; return the path, with links resolved.
 
     Raises
     ------
     OutputError
         If the name does not end in ``.c``, nothing can be written there, or there is no C compiler.
     """
-    if Path(out).suffix != ".c":  # above all, not the checkpoint's own name
-        raise OutputError(f"{out}: the name of C source ends in .c", out)
+    if Path(out).suffix != ".c":  # above all, never overwrite the checkpoint
+        raise OutputError(f"{out}: the name of a C source file must end in .c", out)
     find_compiler()
     return require_writable(out)
 
 
 def _torch_embeddings(checkpoint: Checkpoint, sets: parity.Arrays) -> tuple[parity.Arrays, parity.Arrays]:
-    """Give torch's embeddings of each set of rows in float64, and in float32."""
+    """Return torch's embeddings of each set of rows in float64, and in float32."""
     exact, single = (
         {name: parity.torch_encoder(model, checkpoint, rows)["mu"] for name, rows in sets.items()}
         for model in (copy.deepcopy(checkpoint.model).double(), checkpoint.model)

@@ -1,4 +1,4 @@
-"""The text of the C source: the tables of a model, set into ``embed.c.in``."""
+"""The text of the C source: the tables of a model, inserted into ``embed.c.in``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .parity import LIMIT
 TEMPLATE = Path(__file__).parent / "embed.c.in"
 WIDTH = 116
 AT_ONCE = 4
-"""Inputs that the template's ``linear`` takes at a time."""
+"""Number of inputs that the template's ``linear`` processes at a time."""
 POLICIES = {
     "impute": "A missing feature is imputed: 0 in scaled space, its mean. If all are missing, the embedding is NaN.",
     "nan": "If a feature is missing, the embedding is NaN.",
@@ -33,7 +33,7 @@ NO_ANSWER = {"impute": f"missing == {2**N_FEATURES - 1}", "nan": "missing != 0"}
 
 @dataclass(frozen=True)
 class Golden:
-    """Rows that the source replays on the machine it comes to.
+    """Rows that the source replays on the machine where it runs.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Golden:
     missing : ndarray of shape (n,), uint8
         Bit ``i`` is set where feature ``i`` is missing.
     embedding : ndarray of shape (n, latent_dim), float64
-        What torch makes of them in float64.
+        Their embeddings by torch in float64.
     tolerance : ndarray of shape (n,), float64
         Largest error allowed.
     """
@@ -54,7 +54,7 @@ class Golden:
 
 
 def c_text(checkpoint: Checkpoint, golden: Golden) -> str:
-    """Give the source, in ASCII: the same for the same checkpoint and golden rows."""
+    """Return the source, in ASCII; the same checkpoint and golden rows give the same source."""
     folded = fold(checkpoint.model)
     layers = [*folded.encoder, folded.mu]
     scaler = checkpoint.scaler
@@ -100,7 +100,7 @@ def _about(checkpoint: Checkpoint, layers: list[Linear]) -> str:
 
 
 def _network(layers: list[Linear]) -> str:
-    """Give the statements that bring ``scaled`` through all layers to ``out``."""
+    """Return the statements that pass ``scaled`` through all layers to ``out``."""
     lines, x = [], "scaled"
     for i, layer in enumerate(layers):
         n_in, n_out = layer.weight.shape
@@ -119,18 +119,18 @@ def _layer_tables(number: int, layer: Linear) -> str:
     n_in, n_out = layer.weight.shape
     weight = np.zeros((_filled(n_in), n_out))
     weight[:n_in] = layer.weight
-    with np.errstate(over="ignore"):  # infinity does not pass the gate
+    with np.errstate(over="ignore"):  # infinity fails the parity check
         flat, bias = weight.ravel().astype(np.float32), layer.bias.astype(np.float32)
     return _table("float", f"weight_{number}", flat) + _table("float", f"bias_{number}", bias)
 
 
 def _filled(n: int) -> int:
-    """Fill a number of inputs up to what ``linear`` takes."""
+    """Round a number of inputs up to a multiple of what ``linear`` processes at a time."""
     return -(-n // AT_ONCE) * AT_ONCE
 
 
 def _table(kind: str, name: str, values: NDArray[np.generic]) -> str:
-    """Give a constant array of one or two dimensions, every number exactly."""
+    """Return a constant array of one or two dimensions, with every number exact."""
     shape = "".join(f"[{n}]" for n in values.shape)
     if values.ndim == 1:
         content = _lines([_literal(value, kind) for value in values.tolist()])
@@ -151,20 +151,20 @@ def _literal(value: float, kind: str) -> str:
 
 
 def _lines(words: Sequence[str]) -> str:
-    """Set words, with commas between them, in indented lines of six."""
+    """Join words by commas, in indented lines of six."""
     return ",\n".join("    " + ", ".join(words[i : i + 6]) for i in range(0, len(words), 6))
 
 
 def _string(text: str) -> str:
-    """Give a string literal: what is not plain ASCII as octal escapes of its UTF-8, which take no further digit."""
+    """Return a string literal; characters that are not plain become octal escapes of three digits of their UTF-8."""
     return '"' + "".join(chr(c) if _is_plain(chr(c)) else f"\\{c:03o}" for c in text.encode()) + '"'
 
 
 def _plain(text: str) -> str:
-    """Give text that cannot end a comment, nor be anything else in one: what is not plain ASCII by its number."""
+    """Return text that is safe in a comment; characters that are not plain are replaced by their code points."""
     return "".join(c if _is_plain(c) else f"<U+{ord(c):04X}>" for c in " ".join(text.split()))
 
 
 def _is_plain(c: str) -> bool:
-    """Tell whether a character means nothing in a C comment or string; a trigraph's ``??`` may mean a backslash."""
+    """Return whether a character has no special meaning in a C comment or string; a trigraph (``??/``) has one."""
     return " " <= c <= "~" and c not in '*"\\?'

@@ -20,47 +20,45 @@ app = new_app("Export a checkpoint as an ONNX bundle, or as C source, that runs 
 @clear_errors("export")
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.pt or .safetensors), with its .json beside it.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the bundle; a bundle that is there already is replaced.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the bundle; an existing bundle is replaced.")] = None,
     c: Annotated[
         Path | None,
-        typer.Option(help="File (.c) for the encoder alone as C99 source, for a machine without ONNX Runtime."),
+        typer.Option(help="File (.c) for the encoder as C99 source, for a machine without ONNX Runtime."),
     ] = None,
     scaler: Annotated[
         str | None,
         typer.Option(
-            help="Scaler of a checkpoint that has no .json: lily (of the published models), or a .json, .npz or .csv "
+            help="Scaler of a checkpoint without a .json: lily (for the published models), or a .json, .npz or .csv "
             "with the mean and scale of the transformed features."
         ),
     ] = None,
     fit_scaler: Annotated[
         Path | None,
         typer.Option(
-            help="Instead of --scaler, the CSV table of raw features that the checkpoint was trained on: the scaler is "
-            "fitted on it. No other table will do."
+            help="Instead of --scaler: fit the scaler on this CSV table of raw features. It must be the table that the "
+            "checkpoint was trained on."
         ),
     ] = None,
     classes: Annotated[
         Path | None,
         typer.Option(
-            help="Lithologies of a checkpoint that has no .json: one a line, in the order of its outputs (of the "
-            "published models: all 139, sorted)."
+            help="Text file with the lithologies of a checkpoint without a .json: one per line, in the order of the "
+            "model's outputs (for the published models: all 139, sorted)."
         ),
     ] = None,
     missing: Annotated[
         str | None,
         typer.Option(
-            help="What a missing feature does, for a checkpoint that has no .json: nan, unless said, or impute, if its "
-            "inputs were masked in training."
+            help="What happens to a missing feature, for a checkpoint without a .json: nan (the default), or impute if "
+            "its inputs were masked in training."
         ),
     ] = None,
     rows: Annotated[
         Path | None,
-        typer.Option(help="CSV table of raw features of your own, to hold what is exported to as well."),
+        typer.Option(help="CSV table of your own raw features, to check the export on as well."),
     ] = None,
 ) -> None:
-    """Export CHECKPOINT, with its scaler inside, once every output has been held against torch in float64."""
+    """Export CHECKPOINT with its scaler inside, after comparing every output with torch in float64."""
     from lithovae.models.checkpoint import Checkpoint
     from lithovae.models.scaler_file import read_rows
 
@@ -68,7 +66,7 @@ def export(
     from .c_source import require_c_file, write_c
 
     if out is None and c is None:
-        raise OutputError("say what to write: --out FOLDER for a bundle, --c FILE.c for C source, or both")
+        raise OutputError("nothing to write: give --out FOLDER for a bundle, --c FILE.c for C source, or both")
     if c is not None:
         require_c_file(c)
     names = None if classes is None else read_names(classes)
@@ -89,7 +87,7 @@ def export(
 
 
 def show_parity(results: list[Parity], error: str) -> None:
-    """Print what the gate measured, with a title for the column of errors."""
+    """Print the results of the parity check; ``error`` is the title of the column of errors."""
     typer.echo(f"{'rows':10}{'output':48}{error:>12}{'torch error':>13}{'ratio':>7}  labels")
     for result in results:
         labels = ""
@@ -102,12 +100,12 @@ def show_parity(results: list[Parity], error: str) -> None:
 
 
 def read_names(path: Path) -> list[str]:
-    """Read a list of names: UTF-8, one a line, empty lines left out.
+    """Read a list of names: UTF-8, one per line, empty lines ignored.
 
     Raises
     ------
     CheckpointError
-        If the file is not UTF-8, or names nothing.
+        If the file is not UTF-8, or holds no name.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -115,7 +113,7 @@ def read_names(path: Path) -> list[str]:
         raise CheckpointError(f"{path} is not a list of names in UTF-8: {error}", path) from error
     names = [name for line in lines if (name := line.strip())]
     if not names:
-        raise CheckpointError(f"{path} names no class", path)
+        raise CheckpointError(f"{path} holds no class names", path)
     return names
 
 

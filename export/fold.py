@@ -1,4 +1,4 @@
-"""Eval-mode BatchNorm folded into the next linear layer: exact algebra, done in float64."""
+"""Eval-mode BatchNorm folded into the next linear layer: exact algebra, computed in float64."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Linear:
     Attributes
     ----------
     plain : ndarray of shape (n_in, n_out)
-        The layer's own weight: float32 holds it exactly.
+        The layer's own weight, exact in float32.
     gain : ndarray of shape (n_in, 1)
-        Of the BatchNorm before it; 1 where there is none.
+        Gain of the BatchNorm before it; 1 if there is none.
     bias : ndarray of shape (n_out,)
-        With the BatchNorm's shift in it.
+        Bias, with the BatchNorm's shift included.
     """
 
     plain: Floats
@@ -33,7 +33,7 @@ class Linear:
 
     @property
     def weight(self) -> Floats:
-        """What one matrix product takes: ``gain * plain``."""
+        """The folded weight, for one matrix product: ``gain * plain``."""
         return self.gain * self.plain
 
 
@@ -48,9 +48,9 @@ class FoldedVAE:
     mu, logvar : Linear
         The two heads on the encoder.
     decoder : list of Linear
-        All layers from latent vector to scaled features.
+        All layers from the latent vector to scaled features.
     classifier : list of Linear
-        All layers from latent vector to logits; empty without a lithology head.
+        All layers from the latent vector to logits; empty without a lithology head.
     """
 
     encoder: list[Linear]
@@ -86,7 +86,7 @@ def _fold_stack(stack: nn.Sequential) -> tuple[list[Linear], nn.BatchNorm1d | No
 
 
 def _after(norm: nn.BatchNorm1d | None, linear: nn.Linear) -> Linear:
-    """Give the layer that does ``linear(norm(x))`` in one: norm(x) = x * gain + shift."""
+    """Return one layer that computes ``linear(norm(x))``, where norm(x) = x * gain + shift."""
     weight, bias = _float64(linear.weight).T, _float64(linear.bias)
     if norm is None:
         return Linear(weight, np.ones((len(weight), 1)), bias)

@@ -1,4 +1,4 @@
-"""Golden rows: what each graph must answer to a few rows, on whatever machine it will run."""
+"""Golden rows: a few rows and the outputs that each graph must give for them, on any machine."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ GOLDEN = np.array(
     np.float32,
 )
 """Sediment, negative susceptibility, missing features (NaN, a sentinel, a colour without a logarithm), the ends of the
-sensors' ranges, nothing at all."""
+sensors' ranges, no value at all."""
 N_CLASSIFIED = 2
-"""Golden rows of the classifier: it has many outputs, and NaN passes it as any other number does."""
+"""Golden rows of the classifier: few, because it has many outputs, and NaN passes through it like any number."""
 ALLOWANCE = 4.0
-"""Other processors round in another order: golden rows may err so many times as far as torch in float32 does."""
+"""Allowed error of golden rows, in multiples of torch's in float32: other processors round in another order."""
 
 
 def golden_rows(checkpoint: Checkpoint, sessions: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Give each graph's golden rows as plain data: inputs, outputs of torch in float64, tolerance of each output.
+    """Return each graph's golden rows as plain data: inputs, outputs of torch in float64, tolerance of each output.
 
     NaN is None. A tolerance is in multiples of max(1, |expected|).
     """
@@ -46,11 +46,11 @@ def golden_rows(checkpoint: Checkpoint, sessions: dict[str, Any]) -> dict[str, d
     single |= parity.torch_heads(checkpoint.model, checkpoint, latent)
     found = {}
     for graph, session in sessions.items():
-        door = session.get_inputs()[0].name
+        input_name = session.get_inputs()[0].name
         outputs = [output.name for output in session.get_outputs()]
         n = N_CLASSIFIED if graph == "classifier" else len(GOLDEN)
         found[graph] = {
-            "inputs": {door: _plain((latent if door == "z" else GOLDEN)[:n])},
+            "inputs": {input_name: _plain((latent if input_name == "z" else GOLDEN)[:n])},
             "outputs": {name: _plain(exact[name][:n]) for name in outputs},
             "tolerance": {name: _tolerance(exact[name], single[name]) for name in outputs},
         }
@@ -58,7 +58,7 @@ def golden_rows(checkpoint: Checkpoint, sessions: dict[str, Any]) -> dict[str, d
 
 
 def _plain(values: NDArray[Any]) -> list[list[float | None]]:
-    """Give numbers as short as float32 needs them."""
+    """Return numbers with as few digits as identify a float32."""
     with np.errstate(over="ignore"):
         rows = values.astype(np.float32)
     return [[float(str(value)) if np.isfinite(value) else None for value in row] for row in rows]

@@ -24,7 +24,7 @@ MissingPolicy = Literal["impute", "nan"]
 
 
 class _Graph:
-    """Collects nodes and constants, and gives each intermediate result a name; ``dtype`` is its weights'."""
+    """Collects nodes and constants, and names each intermediate result; ``dtype`` is that of the weights."""
 
     def __init__(self, dtype: type = np.float32) -> None:
         self.dtype = dtype
@@ -46,7 +46,7 @@ class _Graph:
         bias = self.constant(f"{name}.bias", layer.bias)
         if self.dtype is np.float32:
             return self("Gemm", x, self.constant(f"{name}.weight", layer.weight), bias, output=output)
-        # In float64 it would take twice the space: a host multiplies constants once, when it loads the graph.
+        # A float64 weight would take twice the space: a host multiplies constants once, when it loads the graph.
         plain = self("Cast", self.constant(f"{name}.plain", layer.plain, np.float32), to=TensorProto.DOUBLE)
         weight = self("Mul", plain, self.constant(f"{name}.gain", layer.gain))
         return self("Gemm", x, weight, bias, output=output)
@@ -66,7 +66,7 @@ class _Graph:
         return parts
 
     def nan_where_not_finite(self, x: str) -> str:
-        """Give (n, 1): 0 for a row of finite numbers, NaN for any other (0 * NaN and 0 * inf are NaN)."""
+        """Return (n, 1): 0 for a row of finite numbers, NaN for any other (0 * NaN and 0 * inf are NaN)."""
         nothing = self("Mul", x, self.constant("zero", 0.0))
         return self("ReduceSum", nothing, self.constant("columns", [1], np.int64), keepdims=1)
 
@@ -90,19 +90,20 @@ def encoder_graph(
     missing: MissingPolicy,
     heads: Sequence[Literal["mu", "logvar"]] = ("mu", "logvar"),
 ) -> Any:
-    """Build raw ``features`` (n, 6) to ``mu``, ``logvar`` (n, latent), or to ``mu`` alone, at half the heads' cost.
+    """Build the graph from raw ``features`` (n, 6) to ``mu`` and ``logvar`` (n, latent), or to ``mu`` alone.
 
-    The scaler runs on rows of samples, (6, n): a broadcast over columns of six would cost more than the network. Its
-    float32 errs hardly more than torch's cast of float64, because each mean is subtracted where it loses nothing:
-    inside the colours' logarithm, log((1 + x) / e^mean), and elsewhere as a float32 whose own rounding the first bias
-    takes up. A last row, 1 or NaN, bears the first bias, and NaN for a row without an answer past the ReLUs, which need
-    not pass it on.
+    Without ``logvar`` the heads cost half as much. The scaler runs on the transposed features, (6, n): a broadcast over
+    columns of six would cost more than the network. Its float32 error is hardly larger than that of torch's cast from
+    float64, because each mean is subtracted where no precision is lost: inside the colours' logarithm,
+    log((1 + x) / e^mean), and elsewhere as a float32 whose rounding error the first bias corrects. One more row, 1 or
+    NaN for each sample, carries the first bias; it also carries NaN, for a sample without an answer, past the ReLUs,
+    which need not propagate it.
     """
     g = _Graph()
     zero, one, nan = g.constant("zero", 0.0), g.constant("one", 1.0), g.constant("nan", np.nan)
     measured, colour = g.split(g("Transpose", "features", perm=[1, 0]), [LOG.start, N_FEATURES - LOG.start], axis=0)
     unmeasured = ""
-    for i, value in enumerate(SENTINELS):  # of a colour, the logarithm of a sentinel is NaN already
+    for i, value in enumerate(SENTINELS):  # colours need none of this: the logarithm of a sentinel is NaN already
         equal = g("Equal", measured, g.constant(f"sentinel.{i}", value))
         unmeasured = g("Or", unmeasured, equal) if unmeasured else equal
     density, signed = g.split(measured, [SIGNED_LOG.start, SIGNED_LOG.stop - SIGNED_LOG.start], axis=0)
@@ -138,9 +139,9 @@ def encoder_graph(
 
 
 def decoder_graph(folded: FoldedVAE, scaler: DistributionAwareScaler) -> Any:
-    """Build latent ``z`` (n, latent) to raw ``features`` (n, 6).
+    """Build the graph from latent ``z`` (n, latent) to raw ``features`` (n, 6).
 
-    It computes in float64: the inverse scaler's exponentials would magnify float32's rounding a thousandfold.
+    It computes in float64: the exponentials of the inverse scaler would magnify float32 rounding a thousandfold.
     """
     g = _Graph(np.float64)
     one = g.constant("one", 1.0)
@@ -159,7 +160,7 @@ def decoder_graph(folded: FoldedVAE, scaler: DistributionAwareScaler) -> Any:
 
 
 def classifier_graph(folded: FoldedVAE) -> Any:
-    """Build latent ``z`` (n, latent) to lithology ``logits`` and ``probabilities``, (n, classes) each."""
+    """Build the graph from latent ``z`` (n, latent) to ``logits`` and ``probabilities`` (n, classes) of lithologies."""
     g = _Graph()
     spoil = g.nan_where_not_finite("z")
     logits = g("Add", g.stack("z", folded.classifier, "classifier", relu_last=False), spoil, output="logits")

@@ -1,7 +1,7 @@
-"""The parity gate: how far a bundle's outputs, and torch's in float32, stray from torch in float64.
+"""The parity check: the errors of a bundle, and of torch in float32, compared with torch in float64.
 
-The runtime's own code runs the bundle. A bundle may err at most `LIMIT` times as far as torch in float32 does on the
-same rows, for each output of each graph, and must answer NaN exactly where a missing feature calls for it.
+The runtime's own code runs the bundle. For each output of each graph, the error of the bundle may be at most `LIMIT`
+times that of torch in float32 on the same rows, and NaN must occur exactly where a missing feature requires it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lithovae.runtime.missing import SENTINELS, without_sentinels
 
 LIMIT = 2.0
 ENOUGH_ROWS = 1024
-"""Rows in which the largest error is no draw of luck: torch itself errs three times less on one row than on another."""
+"""Rows for a stable largest error: on single rows, even the error of torch varies by a factor of three."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -42,12 +42,13 @@ class Parity:
     onnx_error, torch_error : float
         Largest absolute difference from torch in float64, of the bundle and of torch in float32.
     labels : float or None
-        Share of the rows whose likeliest class is the reference's; None where the output is not of classes.
+        Share of the rows whose most likely class is the reference's; None if the output is not of classes.
     margin : float
-        Largest lead, in the reference's output, of its likeliest class over the one given instead; 0 where all agree.
+        Largest difference, in the reference's output, between its most likely class and the class given instead; 0 if
+        all agree.
     missing_agree : bool
-        Whether the bundle answers NaN, and infinity, in exactly the places where the reference does; and whether there
-        is an answer to every plausible row.
+        Whether NaN and infinity occur in exactly the same places as in the reference, and every plausible row has an
+        answer.
     """
 
     rows: str
@@ -67,17 +68,17 @@ class Parity:
 
     @property
     def passed(self) -> bool:
-        """Whether the gate lets this output through."""
+        """Whether this output passes the parity check."""
         return self.missing_agree and self.ratio <= LIMIT
 
 
 def sets_of_rows(scaler: DistributionAwareScaler) -> Arrays:
-    """Give the raw rows (n, 6) float32 that every export is held to.
+    """Return the sets of raw rows, (n, 6) float32 each, that every export is checked on.
 
-    ``plausible``: drawn as the training table's rows are spread; ``uniform``: over the sensors' ranges; ``extreme``:
-    zeros, denormals, negatives, +-1e6; ``gaps``: plausible, with a fifth of the values missing, rows of which nothing
-    was measured, infinities, and colours of which there is no logarithm; ``sentinels``: plausible, with a fifth of the
-    values replaced by sentinels, after a row of each sentinel alone.
+    ``plausible``: distributed like the training table; ``uniform``: over the sensors' ranges; ``extreme``: zeros,
+    denormals, negatives, +-1e6; ``gaps``: plausible, with a fifth of the values missing, rows without any value,
+    infinities, and colours that have no logarithm; ``sentinels``: plausible, with a fifth of the values replaced by
+    sentinels, after one row of each sentinel alone.
     """
     rng = np.random.default_rng(0)
     n = 16_384
@@ -105,7 +106,7 @@ def sets_of_rows(scaler: DistributionAwareScaler) -> Arrays:
 
 
 def with_neighbours(sets: Arrays) -> Arrays:
-    """Add to each small set rows that differ from its own by some thousandths, up to `ENOUGH_ROWS`."""
+    """Extend each small set to `ENOUGH_ROWS` by copies of its rows that differ by some thousandths."""
     rng = np.random.default_rng(2)
     found = {}
     for name, rows in sets.items():
@@ -137,38 +138,38 @@ def measure(checkpoint: Checkpoint, sessions: dict[str, Any], extra_rows: Arrays
         exact |= torch_heads(double, checkpoint, latent)
         single = torch_encoder(checkpoint.model, checkpoint, rows) | torch_heads(checkpoint.model, checkpoint, latent)
         for graph, session in sessions.items():
-            door = session.get_inputs()[0].name
-            for output, ours in run(session, latent if door == "z" else rows).items():
+            input_name = session.get_inputs()[0].name
+            for output, ours in run(session, latent if input_name == "z" else rows).items():
                 found += compare(name, f"{graph}.{output}", exact[output], single[output], ours)
     return found
 
 
 def run(session: Any, rows: NDArray[np.float32]) -> Arrays:
-    """Run a graph on rows of its one input; give its outputs by name."""
+    """Run a graph on rows of its one input; return its outputs by name."""
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, {session.get_inputs()[0].name: rows}), strict=True))
 
 
 def require(results: Iterable[Parity]) -> None:
-    """Raise ParityError, naming the worst, if a result does not pass."""
+    """Raise ParityError, which names the worst result, if any does not pass."""
     failed = sorted((result for result in results if not result.passed), key=lambda result: -result.ratio)
     if failed:
         worst = failed[0]
         raise ParityError(
-            f"{len(failed)} outputs stray too far from torch; the worst, {worst.output} on {worst.rows} rows, errs "
-            f"{worst.onnx_error:.3g} where torch in float32 errs {worst.torch_error:.3g} (limit {LIMIT:g} times)"
-            + ("" if all(result.missing_agree for result in failed) else "; NaN or infinity stand in other places")
+            f"{len(failed)} outputs differ too much from torch; the worst is {worst.output} on {worst.rows} rows: its "
+            f"error is {worst.onnx_error:.3g}, that of torch in float32 {worst.torch_error:.3g} (limit {LIMIT:g} times)"
+            + ("" if all(result.missing_agree for result in failed) else "; NaN or infinity occur in other places")
         )
 
 
 def summary(results: list[Parity], graph: str = "") -> dict[str, dict[str, list[float]]]:
-    """Give the results, or those of one graph, as plain data.
+    """Return the results, or those of one graph, as plain data.
 
     Returns
     -------
     dict
-        By output, then by set of rows: the bundle's error and torch's; of a classifier's output also the share of rows
-        with the same likeliest class, and the largest margin of one that has another.
+        By output, then by set of rows: the bundle's error and torch's; for a classifier's output also the share of rows
+        with the same most likely class, and the largest margin of a row that has another.
     """
     found: dict[str, dict[str, list[float]]] = {}
     for result in results:
@@ -180,7 +181,7 @@ def summary(results: list[Parity], graph: str = "") -> dict[str, dict[str, list[
 
 
 def torch_encoder(model: VAE, checkpoint: Checkpoint, rows: NDArray[np.float32]) -> Arrays:
-    """Give torch's ``mu`` and ``logvar`` of raw rows (n, 6), in the model's own precision."""
+    """Return torch's ``mu`` and ``logvar`` of raw rows (n, 6), in the model's own precision."""
     scaled = checkpoint.scaler.transform(without_sentinels(rows))
     lacks = ~np.isfinite(scaled)
     no_answer = lacks.all(axis=1) if checkpoint.missing == "impute" else lacks.any(axis=1)
@@ -193,7 +194,7 @@ def torch_encoder(model: VAE, checkpoint: Checkpoint, rows: NDArray[np.float32])
 
 
 def torch_heads(model: VAE, checkpoint: Checkpoint, latent: NDArray[np.float32]) -> Arrays:
-    """Give torch's raw ``features``, ``logits`` and ``probabilities`` of latent vectors."""
+    """Return torch's raw ``features``, ``logits`` and ``probabilities`` of latent vectors."""
     z = torch.tensor(latent, dtype=next(model.parameters()).dtype)
     with torch.no_grad():
         with np.errstate(over="ignore"):
@@ -205,9 +206,9 @@ def torch_heads(model: VAE, checkpoint: Checkpoint, latent: NDArray[np.float32])
 
 
 def compare(rows: str, output: str, exact: NDArray[Any], single: NDArray[Any], ours: NDArray[Any]) -> Iterable[Parity]:
-    """Compare one output on one set of rows: torch in float64, torch in float32, and what was exported."""
+    """Compare one output on one set of rows: torch in float64, torch in float32, and the export."""
     columns = [(output, slice(None))]
-    if output == "decoder.features":  # six units of their own: an error in one says nothing about another
+    if output == "decoder.features":  # six different units: each feature is compared on its own
         columns = [(f"decoder.{name}", slice(i, i + 1)) for i, name in enumerate(FEATURE_NAMES)]
     agree, margin = _labels(exact, ours) if output.startswith("classifier") else (None, 0.0)
     for name, column in columns:

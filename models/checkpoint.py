@@ -1,4 +1,4 @@
-"""Checkpoints: a bare state dict in a ``.pt``, and beside it a ``.json`` with all that a state dict cannot hold."""
+"""Checkpoints: a bare state dict in a ``.pt``, and a ``.json`` beside it with what a state dict cannot hold."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from .vae import VAE, SemiSupervisedVAE
 
 @dataclass
 class Checkpoint:
-    """A trained model with what is needed to use it.
+    """A trained model and everything that is needed to use it.
 
     Attributes
     ----------
     model : VAE
         The model, in eval mode, on the CPU.
     scaler : DistributionAwareScaler
-        The scaler that its training table was fitted with.
+        The scaler, fitted on the training table.
     classes : tuple of str
         Lithologies in the order of the classifier's outputs; empty for a model without one.
     recipe : dict
-        The recipe it was trained by, as plain data.
+        The recipe it was trained with, as plain data.
     trained_on : str
         What it was trained on, in a sentence.
     data_digest : str
@@ -41,11 +41,11 @@ class Checkpoint:
     history : list of dict
         Mean loss, its parts and the learning rate of each epoch.
     card : str
-        Model card, Markdown; empty where nobody has written one.
+        Model card, Markdown; empty if there is none.
     sha256 : str
         SHA-256 of the checkpoint's file; empty before it is written.
     notes : list of str
-        What its user should know of how it was read; not saved.
+        Notes for the user on how it was read; not saved.
     """
 
     model: VAE
@@ -60,7 +60,13 @@ class Checkpoint:
     notes: list[str] = field(default_factory=list)
 
     def save(self, path: str | Path) -> None:
-        """Write ``path`` and its sidecar; neither appears under its name before both are whole."""
+        """Write ``path`` and its sidecar; neither appears under its name before both are complete.
+
+        Raises
+        ------
+        OutputError
+            If ``path`` does not end in ``.pt``, or a file cannot be written.
+        """
         path = Path(path)
         require_place(path)
         partials = [path.with_name(f".{path.name}.partial"), path.with_name(f".{path.stem}.json.partial")]
@@ -89,7 +95,13 @@ class Checkpoint:
         }
 
     def annotate(self, path: str | Path) -> None:
-        """Write the sidecar of a checkpoint that lies at ``path`` anew, as after a change of its card."""
+        """Rewrite the sidecar of the checkpoint at ``path``, for example after a change of its card.
+
+        Raises
+        ------
+        OutputError
+            If the sidecar cannot be written.
+        """
         path = Path(path)
         partial = path.with_name(f".{path.stem}.json.partial")
         try:
@@ -105,7 +117,7 @@ class Checkpoint:
 
     @property
     def missing(self) -> Literal["impute", "nan"]:
-        """What a missing feature does: imputed if inputs were masked in training, else its row's outputs are NaN."""
+        """The policy for missing features: impute if inputs were masked in training, else the row's outputs are NaN."""
         return "impute" if self.recipe.get("mask_probability") else "nan"
 
     @classmethod
@@ -118,29 +130,29 @@ class Checkpoint:
         classes: Sequence[str] | None = None,
         missing: str | None = None,
     ) -> Checkpoint:
-        """Read a checkpoint and its sidecar, or one from elsewhere that has none.
+        """Read a checkpoint and its sidecar, or a checkpoint from elsewhere without one.
 
-        A sidecar is the only word on what it holds: a scaler, classes or policy that is given beside it is refused,
-        never weighed against it.
+        A sidecar is the only source of what it holds: the scaler, classes or policy must not be given as well.
 
         Parameters
         ----------
         path : path-like
-            The ``.pt`` (or any other name that is torch's), or ``.safetensors``.
+            A ``.safetensors`` file, or a file of torch: ``.pt`` or any other suffix.
         scaler : str or path-like, optional
             Scaler of a checkpoint without a sidecar: see `lithovae.models.scaler_file.read_scaler`.
         fit_scaler : path-like, optional
-            Instead of it, the raw table that the model was trained on: see `lithovae.models.scaler_file.fit_to_table`.
+            Instead of `scaler`, the raw table that the model was trained on: see
+            `lithovae.models.scaler_file.fit_to_table`.
         classes : sequence of str, optional
-            Its lithologies in the order of its outputs, where it has a lithology head.
+            The lithologies in the order of the outputs, if the model has a lithology head.
         missing : {"impute", "nan"}, optional
-            What a missing feature does; ``nan`` unless said. Impute only where inputs were masked in training.
+            The policy for missing features, by default ``nan``; ``impute`` only if inputs were masked in training.
 
         Raises
         ------
         CheckpointError
-            If the file is absent, holds no state dict of `VAE` or `SemiSupervisedVAE`, or several, would run code when
-            read, has no sidecar that fits it and no scaler is given, or what is given does not fit it.
+            If the file is absent, holds no state dict of `VAE` or `SemiSupervisedVAE` or more than one, or would run
+            code when read; if it has neither a matching sidecar nor a given scaler; or if an argument does not fit it.
         TableError
             If no scaler can be fitted on the table.
         """
@@ -149,12 +161,12 @@ class Checkpoint:
         model = build_model(state, path)
         sidecar_path = path.with_suffix(".json")
         given = {"scaler": scaler, "fit-scaler": fit_scaler, "classes": classes, "missing": missing}
-        said = [f"--{name}" for name, value in given.items() if value is not None]
+        options = [f"--{name}" for name, value in given.items() if value is not None]
         if sidecar_path.is_file():
-            if said:
+            if options:
                 raise CheckpointError(
-                    f"{sidecar_path} says all that is known of {path.name}: leave {', '.join(said)} out, or move that "
-                    "file away if it does not belong to this checkpoint",
+                    f"{sidecar_path} already describes {path.name}: leave out {', '.join(options)}, or move that file "
+                    "away if it does not belong to this checkpoint",
                     sidecar_path,
                 )
             checkpoint, source, named = _with_sidecar(path, model, sidecar_path), str(sidecar_path), sidecar_path
@@ -194,7 +206,8 @@ def _with_sidecar(path: Path, model: VAE, sidecar_path: Path) -> Checkpoint:
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{sidecar_path} is not a checkpoint's sidecar: {error}", sidecar_path) from error
     if sidecar.get("checkpoint_sha256", checkpoint.sha256) != checkpoint.sha256:
-        raise CheckpointError(f"{sidecar_path} belongs to another checkpoint than {path.name}", sidecar_path)
+        fault = f"does not belong to {path.name}: its checkpoint_sha256 differs"
+        raise CheckpointError(f"{sidecar_path} {fault}", sidecar_path)
     if not all(isinstance(name, str) for name in checkpoint.classes) or isinstance(sidecar["classes"], str):
         raise CheckpointError(f"{sidecar_path}: classes must be a list of names", sidecar_path)
     return checkpoint
@@ -208,11 +221,11 @@ def _from_elsewhere(
     classes: Sequence[str] | None,
     missing: str | None,
 ) -> Checkpoint:
-    """Make a checkpoint of a model without a sidecar, from what its user says of it."""
+    """Make a checkpoint from a model without a sidecar and what the user states about it."""
     if missing not in (None, "impute", "nan"):
-        raise CheckpointError(f"what a missing feature does is 'impute' or 'nan', not {missing!r}", path)
+        raise CheckpointError(f"--missing must be 'impute' or 'nan', not {missing!r}", path)
     if scaler is not None and table is not None:
-        raise CheckpointError("--scaler and --fit-scaler exclude each other: a model has one scaler", path)
+        raise CheckpointError("--scaler and --fit-scaler cannot be combined: a model has one scaler", path)
     notes = []
     if table is not None:
         fitted, origin = fit_to_table(table)
@@ -224,16 +237,16 @@ def _from_elsewhere(
         )
     else:
         raise CheckpointError(
-            f"{path} has no {path.with_suffix('.json').name} beside it, so its scaler is unknown. One fitted on the "
-            "data to embed would give other embeddings: the weights were learnt for inputs standardised by the mean "
-            "and sd of the training table, and any other shift and stretch every input. Put there the JSON that "
-            "lithovae-train wrote with it, or say which it is: --scaler lily (published LILY models), --scaler FILE "
-            "(mean and scale), --fit-scaler TABLE.csv (the table that it was trained on)",
+            f"{path} has no {path.with_suffix('.json').name} beside it, so its scaler is unknown. A scaler fitted "
+            "on the data to embed would give different embeddings: the weights were learnt for inputs standardised "
+            "with the mean and standard deviation of the training table. Put the JSON that lithovae-train wrote with "
+            "it there, or give the scaler: --scaler lily (published LILY models), --scaler FILE (mean and scale), "
+            "--fit-scaler TABLE.csv (the table that the model was trained on)",
             path,
         )
     recipe: dict[str, Any] = {"name": "unknown"}
     if missing == "impute":
-        recipe["mask_probability"] = "unknown, above 0"  # as its user says by asking for it
+        recipe["mask_probability"] = "unknown, above 0"  # implied by the user's choice
     return Checkpoint(
         model=model,
         scaler=fitted,
@@ -247,15 +260,15 @@ def _from_elsewhere(
 
 
 def require_place(path: Path) -> None:
-    """Make sure that a checkpoint can be put somewhere, before hours are spent on it.
+    """Check that a checkpoint can be written to a path, before hours of training.
 
     Raises
     ------
     OutputError
-        If the name does not end in ``.pt``, is a folder's, or is in a folder that is not there.
+        If the name does not end in ``.pt``, is that of a folder, or its folder does not exist.
     """
     if path.suffix != ".pt":
-        raise OutputError(f"{path}: a checkpoint's name ends in .pt", path)
+        raise OutputError(f"{path}: the name of a checkpoint must end in .pt", path)
     if path.is_dir() or path.with_suffix(".json").is_dir():
         raise OutputError(f"{path} or its .json is a folder: choose another name", path)
     if not path.absolute().parent.is_dir():

@@ -1,4 +1,4 @@
-"""The scaler that stands between raw sensor values and the networks."""
+"""The scaler between raw sensor values and the networks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ the published models, whose checkpoints come without one. `training/published/fe
 class DistributionAwareScaler:
     """Bring the six features to comparable distributions, then standardise them.
 
-    Column 0 (bulk density) stays as it is; columns 1 and 2 (magnetic susceptibility, natural gamma) become
+    Column 0 (bulk density) is unchanged; columns 1 and 2 (magnetic susceptibility, natural gamma) become
     ``sign(x) * log1p(|x|)``; columns 3 to 5 (R, G, B) become ``log1p(x)``. All six are then standardised with the
     population standard deviation, as scikit-learn's ``StandardScaler`` does.
 
@@ -66,7 +66,7 @@ class DistributionAwareScaler:
         Parameters
         ----------
         X : array-like of shape (n, 6)
-            Raw features in physical units. NaN is left out, column by column.
+            Raw features in physical units. NaN is ignored, column by column.
         y : ignored
 
         Raises
@@ -76,7 +76,7 @@ class DistributionAwareScaler:
         """
         transformed = _forward(_six_columns(X))
         if not np.isfinite(transformed).any(axis=0).all():
-            raise ValueError("a column holds no value to fit the scaler on")
+            raise ValueError("a column has no finite value to fit the scaler on")
         self.mean_ = np.nanmean(transformed, axis=0)
         sd = np.nanstd(transformed, axis=0)
         self.scale_ = np.where(sd > 0, sd, 1.0)
@@ -92,7 +92,7 @@ class DistributionAwareScaler:
         return (_forward(_six_columns(X)) - self.mean_) / self.scale_
 
     def inverse_transform(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Bring scaled features ``(n, 6)`` back to physical units, float64."""
+        """Convert scaled features ``(n, 6)`` back to physical units, float64."""
         self._require_fitted()
         raw = _six_columns(X) * self.scale_ + self.mean_
         signed = raw[:, SIGNED_LOG]
@@ -124,7 +124,7 @@ PUBLISHED_SCALERS = {"lily": (LILY_MEAN, LILY_SCALE)}
 
 
 def published_scaler(name: str) -> DistributionAwareScaler:
-    """Give a fitted published scaler by its name; there is one, ``lily``.
+    """Return the published scaler of that name, fitted; there is one, ``lily``.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def published_scaler(name: str) -> DistributionAwareScaler:
         If no published scaler has that name.
     """
     if name not in PUBLISHED_SCALERS:
-        raise ValueError(f"no published scaler is named {name!r}; there is {', '.join(PUBLISHED_SCALERS)}")
+        raise ValueError(f"no published scaler is named {name!r}; available: {', '.join(PUBLISHED_SCALERS)}")
     return DistributionAwareScaler.from_parameters(*PUBLISHED_SCALERS[name])
 
 

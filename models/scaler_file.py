@@ -22,49 +22,49 @@ from lithovae.runtime.missing import measurable, without_sentinels
 from .scaler import LOG, PUBLISHED_SCALERS, DistributionAwareScaler, published_scaler
 
 LIMIT = 10_000_000
-"""Bytes that a scaler's file may have: it holds twelve numbers, or lies in a checkpoint's sidecar."""
+"""Largest size of a scaler file in bytes: it holds twelve numbers, or is a checkpoint's sidecar."""
 KINDS = "lily, or a .json, .npz or .csv with the mean and scale of the six transformed features"
 MEAN, SCALE, VARIANCE = ("mean", "center"), ("scale", "std", "sd", "stdev", "stddev"), ("var", "variance")
 NAME = ("feature", "features", "name", "variable", "column", "")
-"""Names, as `letters`, under which files keep what a scaler needs; the heading of a data frame's index is empty."""
+"""Names, in the form that `letters` gives, of a scaler's parts in files; a data frame's index has an empty heading."""
 TOLERANCE = 0.05
 MISSING = frozenset({"", "na", "n/a", "#n/a", "null", "none"})
-"""Spellings of a value that is not there, besides those of NaN."""
+"""Spellings of a missing value, besides those of NaN."""
 
 
 def read_scaler(name_or_path: str | Path) -> DistributionAwareScaler:
-    """Give a published scaler by its name, else read one from a file; nothing pickled is ever read.
+    """Return a published scaler by its name, or read one from a file; pickles are never read.
 
-    The mean and scale of the transformed features may stand in JSON, alone or under ``scaler`` (as in a checkpoint's
-    sidecar and a bundle's manifest), in an ``.npz``, or in a ``.csv`` with a row per feature. There the rows are
-    matched by the features' names and aliases; without a column of names there must be six, in order.
+    The mean and scale of the transformed features may be in JSON, at the top level or under ``scaler`` (as in a
+    checkpoint's sidecar and a bundle's manifest), in an ``.npz``, or in a ``.csv`` with a row per feature. The rows of
+    a CSV are matched by the features' names and aliases; without a column of names there must be six, in order.
 
     Raises
     ------
     CheckpointError
-        If there is no such file, or it does not hold a scaler, or one of the raw features.
+        If there is no such file, or it holds no scaler, or the scaler of raw features.
     """
     if name_or_path in PUBLISHED_SCALERS:
         return published_scaler(str(name_or_path))
     path = Path(name_or_path)
     try:
         if path.stat().st_size > LIMIT:
-            raise ValueError(f"it has {path.stat().st_size} bytes")
+            raise ValueError(f"it has {path.stat().st_size} bytes, more than the {LIMIT} that a scaler file may have")
         with path.open("rb") as file:
             pickled = file.read(1) == b"\x80"
         if pickled or path.suffix.lower() in (".pkl", ".pickle", ".joblib"):
             raise ValueError(
-                "a pickle could run code when it is read, so it is not; where you trust it, this makes a file that is "
-                f"read: import joblib, numpy; s = joblib.load({path.name!r}); "
+                "a pickle could run code when it is read; if you trust it, convert it with: "
+                f"import joblib, numpy; s = joblib.load({path.name!r}); "
                 "numpy.savez('scaler.npz', mean=s.mean_, scale=s.scale_)"
             )
         read = {".npz": _read_npz, ".csv": _read_csv}.get(path.suffix.lower(), _read_json)
         scaler = DistributionAwareScaler.from_parameters(*read(path))
         _require_transformed(scaler)
-    except Exception as error:  # hostile files fail in any way
+    except Exception as error:  # a hostile file can raise anything
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)[:400]
         kinds = f" ({KINDS})" if isinstance(error, (OSError, json.JSONDecodeError, UnicodeDecodeError)) else ""
-        raise CheckpointError(f"{path} is no scaler{kinds}: {reason}", path) from error
+        raise CheckpointError(f"{path} is not a scaler{kinds}: {reason}", path) from error
     return scaler
 
 
@@ -74,21 +74,21 @@ def fit_to_table(path: str | Path) -> tuple[DistributionAwareScaler, str]:
     Parameters
     ----------
     path : path-like
-        CSV with a column for each feature, under its name or an alias; others are left alone. Missing values,
-        sentinels, infinities and colours of -1 or less are left out, column by column.
+        CSV with a column for each feature, under its name or an alias; other columns are ignored, and so are missing
+        values, sentinels, infinities and colours of -1 or less, column by column.
 
     Returns
     -------
     DistributionAwareScaler
         The scaler.
     str
-        What it was fitted on, for people: file, rows and the file's SHA-256.
+        What it was fitted on, as text: file, rows and the file's SHA-256.
 
     Raises
     ------
     TableError
-        If the file is absent, lacks a feature, holds text for a number, or its values are not raw ones in the models'
-        units.
+        If the file is absent, lacks a feature, has text in place of a number, or its values are not raw values in the
+        models' units.
     """
     path = Path(path)
     try:
@@ -100,7 +100,7 @@ def fit_to_table(path: str | Path) -> tuple[DistributionAwareScaler, str]:
         return DistributionAwareScaler().fit(table), f"fitted on {path.name} ({len(table)} rows, SHA-256 {digest})"
     except (OSError, ValueError, csv.Error) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
-        raise TableError(f"{path} is no table to fit a scaler on: {reason}", path) from error
+        raise TableError(f"{path} cannot be used to fit a scaler: {reason}", path) from error
 
 
 def read_rows(path: str | Path) -> NDArray[np.float32]:
@@ -109,13 +109,13 @@ def read_rows(path: str | Path) -> NDArray[np.float32]:
     Raises
     ------
     TableError
-        If the file is absent, empty, lacks a feature or holds text for a number.
+        If the file is absent or empty, lacks a feature, or has text in place of a number.
     """
     try:
         return _table(Path(path)).astype(np.float32)
     except (OSError, ValueError, csv.Error) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
-        raise TableError(f"{path} is no table of the six features: {reason}", path) from error
+        raise TableError(f"{path} is not a table of the six features: {reason}", path) from error
 
 
 def _table(path: Path) -> NDArray[np.float64]:
@@ -135,7 +135,7 @@ def _read_json(path: Path) -> tuple[ArrayLike, ArrayLike]:
 def _read_npz(path: Path) -> tuple[ArrayLike, ArrayLike]:
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > LIMIT:
-            raise ValueError("it would unpack to more than a scaler has")
+            raise ValueError(f"it would unpack to more than {LIMIT} bytes")
     with np.load(path, allow_pickle=False) as arrays:
         return _parameters(arrays)
 
@@ -154,7 +154,7 @@ def _read_csv(path: Path) -> tuple[ArrayLike, ArrayLike]:
     if names is not None:
         order = _features_in(columns[names], "rows")
         return mean[order], scale[order]
-    if np.array(table, np.float64).shape[0] != len(FEATURES):  # text in another column may well be the names
+    if np.array(table, np.float64).shape[0] != len(FEATURES):  # fails on text, which may be the names
         raise ValueError(f"it has {len(table)} rows without names, not {len(FEATURES)}")
     return mean, scale
 
@@ -178,15 +178,15 @@ def _parameters(values: Any) -> tuple[ArrayLike, ArrayLike]:
 
 
 def _under(values: Iterable[str], aliases: tuple[str, ...]) -> str | None:
-    """Give the one name among several that is an alias."""
+    """Return the one name that is among the aliases, or None."""
     found = [name for name in values if letters(name) in aliases]
     if len(found) > 1:
-        raise ValueError(f"{found[0]!r} and {found[1]!r} both claim to be its {aliases[0]}")
+        raise ValueError(f"{found[0]!r} and {found[1]!r} both match its {aliases[0]}")
     return found[0] if found else None
 
 
 def _features_in(names: list[str], what: str) -> list[int]:
-    """Give the position of each feature among names of columns or rows, as the features' aliases rank them."""
+    """Return the position of each feature among the names of columns or rows, by the rank of its aliases."""
     positions = []
     for feature in FEATURES:
         ranked = sorted((rank, i) for i, name in enumerate(names) if (rank := feature.rank(name)) is not None)
@@ -194,7 +194,7 @@ def _features_in(names: list[str], what: str) -> list[int]:
             raise ValueError(f"none of its {what} is named {feature.name!r}, or one of its aliases")
         best = [names[i] for rank, i in ranked if rank == ranked[0][0]]
         if len(best) > 1:
-            raise ValueError(f"its {what} {best[0]!r} and {best[1]!r} both claim to be {feature.name!r}")
+            raise ValueError(f"its {what} {best[0]!r} and {best[1]!r} both match {feature.name!r}")
         positions.append(ranked[0][1])
     return positions
 
@@ -212,21 +212,21 @@ def _numbers(rows: Iterator[list[str]], columns: list[int]) -> Iterator[list[flo
 
 
 def _require_transformed(scaler: DistributionAwareScaler) -> None:
-    """Refuse means and deviations that no transformed feature can have, as those of the raw ones."""
+    """Refuse means and scales that no transformed feature can have, such as those of raw features."""
     identity = DistributionAwareScaler.from_parameters(np.zeros(6), np.ones(6))
     ranges = identity.transform(np.transpose([feature.plausible for feature in FEATURES]))
     for i, name in enumerate(FEATURE_NAMES):
         mean, scale, (low, high) = scaler.mean_[i], scaler.scale_[i], ranges[:, i]
         if not low - TOLERANCE <= mean <= high + TOLERANCE or scale > high - low + TOLERANCE:
             raise ValueError(
-                f"a mean of {mean:g} and scale of {scale:g} cannot be those of {name} once transformed, which lies in "
-                f"{low:.3g} to {high:.3g}: these seem to be statistics of raw values, or in another unit; wanted are "
-                "those of density in g/cm3 as it is, sign(x)*log1p(|x|) of susceptibility and gamma, log1p(x) of colour"
+                f"a mean of {mean:g} and scale of {scale:g} cannot be those of transformed {name}, which lies between "
+                f"{low:.3g} and {high:.3g}: they look like statistics of raw values, or of another unit; give the mean "
+                "and scale of density in g/cm3, sign(x)*log1p(|x|) of susceptibility and gamma, log1p(x) of colour"
             )
 
 
 def _require_raw(table: NDArray[np.float64]) -> None:
-    """Refuse a table (n, 6) that is scaled or transformed already, or in other units."""
+    """Refuse a table (n, 6) that is already scaled or transformed, or in other units."""
     for i, feature in enumerate(FEATURES):
         low, high = feature.plausible
         if np.isnan(table[:, i]).all():
@@ -234,12 +234,12 @@ def _require_raw(table: NDArray[np.float64]) -> None:
         middle = np.nanmedian(table[:, i])
         if not low <= middle <= high:
             raise ValueError(
-                f"the median of {feature.name} is {middle:g}, not within {low:g} to {high:g} {feature.unit}: give the "
-                "raw values, in the models' units"
+                f"the median of {feature.name} is {middle:g}, not within {low:g} to {high:g} {feature.unit}: give "
+                "raw values in the models' units"
             )
     brightest = np.nanmax(table[:, LOG])
     if brightest <= np.log1p(255):
         raise ValueError(
-            f"no colour in it is above {brightest:.3g}: the models take raw colours of 0 to 255, neither their "
-            "logarithm nor shares of 1"
+            f"its largest colour value is {brightest:.3g}: the models take raw colours of 0 to 255, not their "
+            "logarithm or fractions of 1"
         )

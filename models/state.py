@@ -1,4 +1,4 @@
-"""The state dict in a checkpoint's file, and the model that it belongs to."""
+"""Find the state dict in a checkpoint file, and build the model that it belongs to."""
 
 from __future__ import annotations
 
@@ -16,49 +16,51 @@ from .scaler import N_FEATURES
 from .vae import VAE, SemiSupervisedVAE
 
 FIRST = "encoder.0.weight"
-"""The tensor by which a state dict is known."""
+"""The tensor that identifies a state dict of a `VAE`."""
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 COUNTER = "num_batches_tracked"
 
 
 def read_state_dict(path: Path) -> tuple[dict[str, Tensor], list[str]]:
-    """Read the one state dict of a LithoVAE that a file holds: float32, on the CPU, under the names of `VAE`.
+    """Read the LithoVAE state dict of a file: float32, on the CPU, under the names of `VAE`.
 
-    It may lie bare in the file, or in a dict (``model_state_dict``, ``state_dict``, ...) beside other things, and its
-    names may have one prefix in common, as those of DataParallel (``module.``) and torch.compile (``_orig_mod.``).
+    It may be the content of the file, or an entry of a dict (``model_state_dict``, ``state_dict``, ...) with other
+    entries. Its names may share one prefix, such as that of DataParallel (``module.``) or torch.compile
+    (``_orig_mod.``).
 
     Returns
     -------
     dict of str to Tensor
         The tensors.
     list of str
-        What its user should know of how it was read.
+        Notes for the user on how it was read.
 
     Raises
     ------
     CheckpointError
-        If the file cannot be read safely, holds no such state dict or several, or tensors that are no weights.
+        If the file cannot be read safely, holds no such state dict or more than one, or has tensors that are not
+        weights.
     """
     content = read_container(path)
     try:
-        place, prefix, tensors = _the_one(content, path)
+        place, prefix, tensors = _find_state_dict(content, path)
         state = _weights(prefix, tensors, path)
-        notes = [f"{path.name}: took the state dict in {_quoted(place)}, and nothing else of the file"] if place else []
+        notes = [f"{path.name}: read only the state dict in {_quoted(place)}; ignored the rest"] if place else []
         double = [tensor for tensor in tensors.values() if tensor.dtype == torch.float64]
         if any(not torch.equal(tensor, tensor.float().double()) for tensor in double):
-            notes.append(f"{path.name}: {len(double)} of {len(tensors)} tensors are float64, and rounded to float32")
+            notes.append(f"{path.name}: rounded {len(double)} of {len(tensors)} tensors from float64 to float32")
     except CheckpointError:
         raise
-    except Exception as error:  # what a pickle has built may fail in any way
+    except Exception as error:  # objects that a pickle has built can raise anything
         raise CheckpointError(f"{path} is not a torch checkpoint: {str(error)[:200]}", path) from error
     return state, notes
 
 
-def _the_one(content: Any, path: Path) -> tuple[str, str, dict[str, Any]]:
-    """Find the state dict: where in the file it is, the prefix of its names, and itself."""
+def _find_state_dict(content: Any, path: Path) -> tuple[str, str, dict[str, Any]]:
+    """Return where in the file the state dict is, the prefix of its names, and the state dict itself."""
     if not isinstance(content, dict):
         raise CheckpointError(
-            f"{path} does not hold a state dict (names to tensors), but a {type(content).__name__}: {SAVE_STATE}", path
+            f"{path} holds a {type(content).__name__}, not a state dict (names to tensors): {SAVE_STATE}", path
         )
     found, seen, todo = [], {id(content)}, [("", content)]
     while todo:
@@ -76,11 +78,11 @@ def _the_one(content: Any, path: Path) -> tuple[str, str, dict[str, Any]]:
         )
     if len(found) > 1:
         places = sorted(
-            _quoted(f"{place} {prefix}*".strip() if prefix else place or "bare") for place, prefix, _ in found
+            _quoted(f"{place} {prefix}*".strip() if prefix else place or "top level") for place, prefix, _ in found
         )
         raise CheckpointError(
-            f"{path} holds {len(found)} state dicts ({', '.join(places[:6])}), and which of them is meant cannot be "
-            "told: save that one alone, by torch.save(torch.load(path)[name], 'weights.pt')",
+            f"{path} holds {len(found)} state dicts ({', '.join(places[:6])}): save the one you want to a file of "
+            "its own, with torch.save(torch.load(path)[name], 'weights.pt')",
             path,
         )
     return found[0]
@@ -91,42 +93,42 @@ def _is_first(name: object) -> bool:
 
 
 def _plain(name: str) -> str:
-    """Take away what torch.compile adds to a name, be it the model that was compiled or a part of it."""
+    """Remove what torch.compile adds to a name, whether the whole model or a part of it was compiled."""
     return name.replace("_orig_mod.", "")
 
 
 def _weights(prefix: str, tensors: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
-    """Give the tensors as float32 under their plain names."""
+    """Return the tensors as float32 under their plain names."""
     state: dict[str, Tensor] = {}
     numbers = 0
     for key, value in tensors.items():
         if not isinstance(key, str) or not isinstance(value, Tensor) or not _plain(key).startswith(prefix):
             what = f"{_quoted(key)} ({type(value).__name__})"
-            raise CheckpointError(f"{path} has {what} among the tensors of the model: it is none of them", path)
+            raise CheckpointError(f"{path} has {what} among the tensors of the model: it is not one of them", path)
         name = _plain(key).removeprefix(prefix)
         if name in state:
-            raise CheckpointError(f"{path} holds two tensors {_quoted(name)}, with _orig_mod. and without", path)
+            raise CheckpointError(f"{path} holds the tensor {_quoted(name)} twice, with _orig_mod. and without", path)
         numbers += value.numel()
         fault = _tensor_fault(name, value)
-        if numbers > LIMIT // 4:  # a tensor may claim any size of the one number that it holds
-            fault = f"claims to hold {value.numel()} numbers: no LithoVAE is as large"
+        if numbers > LIMIT // 4:  # a tensor of stride 0 can claim any size with a single stored number
+            fault = f"claims to hold {value.numel()} numbers: no LithoVAE is that large"
         if fault:
             raise CheckpointError(f"{path}: {_quoted(name)} {fault}", path)
         dtype = torch.int64 if name.endswith(COUNTER) else torch.float32
         state[name] = value.detach().to(dtype, copy=True).contiguous()
         if not torch.isfinite(state[name]).all():
-            raise CheckpointError(f"{path} is spoilt: {_quoted(name)} holds NaN or infinity (in float32)", path)
+            raise CheckpointError(f"{path} is corrupt: {_quoted(name)} holds NaN or infinity (in float32)", path)
         if name.endswith("running_var") and (state[name] < 0).any():
-            raise CheckpointError(f"{path} is spoilt: {_quoted(name)} holds a negative variance", path)
+            raise CheckpointError(f"{path} is corrupt: {_quoted(name)} holds a negative variance", path)
     return state
 
 
 def _tensor_fault(name: str, tensor: Tensor) -> str | None:
-    """Say why a tensor cannot be weights, without touching its numbers."""
+    """Return why a tensor cannot be weights, or None, without reading its numbers."""
     if tensor.is_quantized:
-        return "is quantised: save the model before it is quantised"
+        return "is quantised: save the model before quantising it"
     if tensor.layout != torch.strided or tensor.is_nested:
-        return "is sparse or nested: save it dense"
+        return "is sparse or nested: save it as a dense tensor"
     if tensor.is_meta:
         return "has no numbers (it was saved on the device 'meta')"
     wanted = (torch.int64,) if name.endswith(COUNTER) else FLOATS
@@ -134,14 +136,14 @@ def _tensor_fault(name: str, tensor: Tensor) -> str | None:
         names = [str(dtype).removeprefix("torch.") for dtype in (tensor.dtype, *wanted)]
         return f"is of type {names[0]}, not {', '.join(names[1:])}"
     if 0 in tensor.shape:
-        return f"has the shape {tuple(tensor.shape)}: a layer without a unit"
+        return f"has the shape {tuple(tensor.shape)}: a layer without units"
     return None
 
 
 def build_model(state: dict[str, Tensor], path: Path) -> VAE:
-    """Make the model that a state dict belongs to, in eval mode, its widths read off the tensors' shapes.
+    """Build the model that a state dict belongs to, in eval mode, with its widths taken from the tensors' shapes.
 
-    The counters of BatchNorm, which old versions of torch did not save, may be absent: they count for nothing here.
+    The counters of BatchNorm, which old versions of torch did not save, may be absent: nothing depends on them here.
 
     Raises
     ------
@@ -162,7 +164,7 @@ def build_model(state: dict[str, Tensor], path: Path) -> VAE:
     hidden = [width(FIRST)]
     while f"encoder.{3 * len(hidden)}.weight" in state:
         hidden.append(width(f"encoder.{3 * len(hidden)}.weight"))
-    with torch.device("meta"):  # shapes alone: a model of this size may not fit any memory
+    with torch.device("meta"):  # only shapes: a model of the claimed size may not fit in memory
         if any(name.startswith("classifier.") for name in state):
             n_classes, classifier_dim = width("classifier.3.weight"), width("classifier.0.weight")
             model: VAE = SemiSupervisedVAE(N_FEATURES, width("fc_mu.weight"), hidden, n_classes, classifier_dim)
@@ -178,7 +180,7 @@ def build_model(state: dict[str, Tensor], path: Path) -> VAE:
 
 
 def _misfit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> str | None:
-    """Say where the tensors first differ from those of a model."""
+    """Return the first difference between the tensors and those of a model, or None."""
     lacking = [name for name in expected if name not in found]
     extra = [name for name in found if name not in expected]
     other = [name for name in expected if name in found and found[name] != expected[name]]
@@ -189,10 +191,10 @@ def _misfit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[i
     if lacking:
         return f"{mirror}it has no tensor {first!r}" + (f", but {_quoted(extra[0])}" if extra else "")
     if extra:
-        return f"{mirror}it has a tensor more, {_quoted(first)}"
+        return f"{mirror}it has an extra tensor {_quoted(first)}"
     return f"{mirror}{first!r} has the shape {found[first]}, not {expected[first]}"
 
 
 def _quoted(name: object) -> str:
-    """Quote a name from a file, which may be of any length."""
+    """Quote a name from a file, shortened: it may be of any length."""
     return repr(name) if len(repr(name)) <= 100 else f"{repr(name)[:100]}…"

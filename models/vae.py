@@ -36,7 +36,7 @@ class VAE(nn.Module):
         self.fc_out = nn.Linear(hidden_dims[0], input_dim)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the mean and log-variance, each (n, latent_dim), of scaled features (n, input_dim)."""
+        """Return the mean and log-variance, each (n, latent_dim), of scaled features (n, input_dim)."""
         hidden = self.encoder(x)
         return self.fc_mu(hidden), self.fc_logvar(hidden)
 
@@ -45,22 +45,22 @@ class VAE(nn.Module):
         return mu + torch.randn_like(mu) * torch.exp(0.5 * logvar)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Give the scaled features (n, input_dim) of latent vectors (n, latent_dim)."""
+        """Return the scaled features (n, input_dim) of latent vectors (n, latent_dim)."""
         return self.fc_out(self.decoder(z))  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Give ``(reconstruction, mu, logvar)``."""
+        """Return ``(reconstruction, mu, logvar)``."""
         mu, logvar = self.encode(x)
         return self.decode(self.reparameterize(mu, logvar)), mu, logvar
 
     def get_embeddings(self, x: Tensor) -> Tensor:
-        """Give the embedding (n, latent_dim) of scaled features: the mean, without gradient."""
+        """Return the embedding (n, latent_dim) of scaled features: the mean, without gradient."""
         with torch.no_grad():
             return self.encode(x)[0]
 
     @staticmethod
     def loss_function(recon: Tensor, x: Tensor, mu: Tensor, logvar: Tensor, beta: float = 1.0) -> Tensor:
-        """Give the summed squared error plus ``beta`` times the summed Kullback-Leibler divergence to N(0, 1).
+        """Return the summed squared error plus ``beta`` times the summed Kullback-Leibler divergence to N(0, 1).
 
         ``KL = -0.5 * sum(1 + logvar - mu^2 - exp(logvar))`` (Kingma & Welling 2014, appendix B).
         """
@@ -95,11 +95,11 @@ class SemiSupervisedVAE(VAE):
         )
 
     def classify(self, z: Tensor) -> Tensor:
-        """Give the logits (n, n_classes) of latent vectors (n, latent_dim)."""
+        """Return the logits (n, n_classes) of latent vectors (n, latent_dim)."""
         return self.classifier(z)  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Give ``(reconstruction, mu, logvar, logits)``; the head reads the sampled latent vector."""
+        """Return ``(reconstruction, mu, logvar, logits)``; the head reads the sampled latent vector."""
         mu, logvar = self.encode(x)
         z = self.reparameterize(mu, logvar)
         return self.decode(z), mu, logvar, self.classify(z)
@@ -115,7 +115,7 @@ class SemiSupervisedVAE(VAE):
         beta: float = 1.0,
         alpha: float = 0.1,
     ) -> Tensor:
-        """`VAE.loss_function` plus ``alpha`` times the summed cross-entropy of ``labels`` (n,) int64."""
+        """Return `VAE.loss_function` plus ``alpha`` times the summed cross-entropy of ``labels`` (n,) int64."""
         head = cross_entropy(logits, labels, reduction="sum")
         return VAE.loss_function(recon, x, mu, logvar, beta) + alpha * head
 

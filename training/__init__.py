@@ -1,1 +1,1 @@
-"""A table of core measurements in, checkpoints out. Needs the extra ``training`` (torch, scikit-learn, pandas)."""
+"""Train checkpoints on a table of core measurements. Needs the extra ``training`` (torch, scikit-learn, pandas)."""

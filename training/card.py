@@ -64,10 +64,10 @@ def model_card(name: str, checkpoint: Checkpoint, scores: Scores | None, others:
     checkpoint : Checkpoint
         The model.
     scores : Scores or None
-        What `evaluate` measured of the same recipe, trained on other holes than it scored; None where it has not been
+        What `evaluate` measured for the same recipe, trained on other holes than those scored; None if it has not been
         evaluated.
     others : sequence of Scores
-        The same with other seeds.
+        The same for other seeds.
 
     Returns
     -------

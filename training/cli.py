@@ -1,4 +1,4 @@
-"""``lithovae-train``: simulate a table, train a model from one, and embed a whole table."""
+"""``lithovae-train``: simulate a table, train a model on a table, score it, and embed a whole table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIMULATED = (
 )
 
 SIMULATED_MARK = "SIMULATED.txt"
-"""Lies in a simulated download, so that nobody takes it for a measured one."""
+"""A file that marks a simulated download, so that nobody takes it for measured data."""
 
 app = new_app("Make checkpoints from a table of core measurements.")
 
@@ -35,12 +35,12 @@ Model = Annotated[str, typer.Option(help="unsup, semisup, unsup_hybrid or semisu
 @clear_errors("training")
 def simulate(
     out: Annotated[
-        Path, typer.Option(help="Where the table goes: .csv or .h5; a name without suffix is a folder of a download.")
+        Path, typer.Option(help="Table to write: .csv or .h5; a name without suffix is a folder for a download.")
     ],
     seed: Annotated[int, typer.Option(help="The same seed gives the same table.", min=0)] = 42,
     share: Annotated[float, typer.Option(help="Share of the published 238,506 rows.", min=1e-4, max=10.0)] = 1.0,
 ) -> None:
-    """Make a training table, or a download of raw measurements, from the published statistics of LILY."""
+    """Simulate a training table, or a download of raw measurements, from the published statistics of LILY."""
     from .download import simulate_download
     from .simulate import simulate_table
 
@@ -65,19 +65,19 @@ def compare(table: Table) -> None:
     for figure in figures:
         numbers = f"{figure.ours:10.4g}{figure.published:11.4g}{figure.distance:10.4f}{figure.limit:7.3g}"
         typer.echo(f"{figure.what:82}{numbers}{'' if figure.holds else '  too far'}")
-    typer.echo(f"{sum(figure.holds for figure in figures)} of {len(figures)} figures hold")
+    typer.echo(f"{sum(figure.holds for figure in figures)} of {len(figures)} figures are within their limits")
 
 
 @app.command()
 @clear_errors("training")
 def scan(
-    out: Annotated[Path, typer.Option(help="Where the HDF5 scan goes.")],
+    out: Annotated[Path, typer.Option(help="HDF5 scan to write.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same scan.", min=0)] = 42,
     length: Annotated[float, typer.Option(help="Depth of the deepest bin in metres.", min=1.0)] = 30.0,
-    hole: Annotated[str | None, typer.Option(help="A hole of the simulated table, as 346-U1422-A.")] = None,
+    hole: Annotated[str | None, typer.Option(help="A hole of the simulated table, such as 346-U1422-A.")] = None,
     colour_step: Annotated[float, typer.Option(help="Metres between colour readings.", min=1e-4, max=0.2)] = 0.01,
 ) -> None:
-    """Make a core scan as a logger would leave it: several instruments, each on its own depth grid."""
+    """Simulate a core scan as a logger would write it: several instruments, each on its own depth grid."""
     from .logger import simulate_scan
     from .simulate import simulate_table
 
@@ -90,15 +90,15 @@ def scan(
 @clear_errors("training,export")
 def fit(
     table: Table,
-    out: Annotated[Path, typer.Option(help="Where the checkpoint goes (.pt); its .json is put beside it.")],
+    out: Annotated[Path, typer.Option(help="Checkpoint to write (.pt); its .json is written beside it.")],
     model: Model = "semisup_hybrid",
-    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's number of epochs.", min=1)] = None,
-    bundle: Annotated[Path | None, typer.Option(help="Export the model too, into this folder.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs, instead of the recipe's.", min=1)] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Also export the model as a bundle, to this folder.")] = None,
     simulated_seed: Annotated[
-        int | None, typer.Option(help="Say in the checkpoint that the table was simulated with this seed.")
+        int | None, typer.Option(help="Record in the checkpoint that the table was simulated with this seed.")
     ] = None,
 ) -> None:
-    """Train a model; a run that was interrupted goes on where it was."""
+    """Train a model; an interrupted run resumes where it stopped."""
     from dataclasses import replace
 
     from lithovae.models.checkpoint import require_place
@@ -110,7 +110,7 @@ def fit(
 
     plan = _plan(model)
     require_place(out)
-    if bundle is not None:  # what cannot be exported should be known before hours are spent
+    if bundle is not None:  # fail before hours of training, not after
         from lithovae.export.bundle import require_folder
 
         require_folder(bundle)
@@ -140,7 +140,7 @@ def fit(
         from lithovae.models.checkpoint import Checkpoint
 
         write_bundle(Checkpoint.load(out), bundle)
-        typer.echo(f"wrote {bundle}: a bundle, held against torch")
+        typer.echo(f"wrote {bundle}: a bundle, verified against torch")
 
 
 @app.command()
@@ -148,13 +148,13 @@ def fit(
 def evaluate(
     table: Table,
     model: Model = "semisup_hybrid",
-    seeds: Annotated[int, typer.Option(help="Train this often, each time with another seed.", min=1)] = 3,
+    seeds: Annotated[int, typer.Option(help="Number of training runs, each with another seed.", min=1)] = 3,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Write the scores into the model card of this checkpoint.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the scores as JSON.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the scores to this file, as JSON.")] = None,
 ) -> None:
-    """Train a recipe without a fifth of the sites, and score it on them, beside the published scores."""
+    """Train a recipe without a fifth of the sites, score it on them, and print the scores beside the published ones."""
     import json
     from dataclasses import asdict, replace
 
@@ -176,11 +176,13 @@ def evaluate(
     shipped = Checkpoint.load(checkpoint) if checkpoint else None
     if shipped is not None and (shipped.recipe, shipped.data_digest) != (asdict(plan.recipe), rows.digest()):
         raise CheckpointError(
-            f"{checkpoint} was not made by {model}'s recipe from this table: these would not be its scores",
+            f"{checkpoint} was not trained on this table with the recipe of {model}: the scores would not be its own",
             checkpoint,
         )
     if shipped is not None and bool(shipped.classes) != plan.supervised:
-        raise CheckpointError(f"{checkpoint} is another kind of model than {model}", checkpoint)
+        raise CheckpointError(
+            f"{checkpoint} does not match --model {model}: only one of them has a lithology head", checkpoint
+        )
     learnt, held_out = split_holes(rows, seed=0)
     runs = []
     for seed in range(plan.recipe.seed, plan.recipe.seed + seeds):
@@ -202,13 +204,13 @@ def evaluate(
 @clear_errors("training")
 def embed(
     table: Table,
-    out: Annotated[Path, typer.Option(help="Where the embeddings go (.npz).")],
+    out: Annotated[Path, typer.Option(help="Embeddings to write (.npz).")],
     unsup: Annotated[str, typer.Option(help="Bundle of the unsupervised model: a shipped name or a folder.")] = (
         "unsup_hybrid"
     ),
     semisup: Annotated[str, typer.Option(help="Bundle of the semi-supervised model.")] = "semisup_hybrid",
 ) -> None:
-    """Embed a training table with two exported bundles and the runtime: members unsup, semisup, y and classes."""
+    """Embed a training table with two bundles: the file has members unsup, semisup, y and classes."""
     import numpy as np
 
     from lithovae.runtime import LithoModel
@@ -227,12 +229,12 @@ def _plan(model: str) -> ModelPlan:
     from .recipe import MODELS
 
     if model not in MODELS:
-        raise typer.BadParameter(f"no model {model!r}; there are {', '.join(MODELS)}", param_hint="--model")
+        raise typer.BadParameter(f"no model {model!r}; available: {', '.join(MODELS)}", param_hint="--model")
     return MODELS[model]
 
 
 def _read(table: Path) -> TrainingTable:
-    """Read a table, or make one of a download, and say what was read."""
+    """Read a table, or build one from a download, and print what was read."""
     from .lily import PUBLISHED_COVERAGE, read_lily
     from .table import TrainingTable
 

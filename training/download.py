@@ -1,4 +1,4 @@
-"""A simulated LILY download: the table's rows taken apart again into samples, one CSV per instrument."""
+"""Simulate a LILY download: the rows of a simulated table as samples, one CSV per instrument."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lithovae.runtime.process.progress import Progress
 
 SAMPLES = {"GRA": 10, "MS": 10, "NGR": 2, "RGB": 42}
-"""Samples per bin, even numbers: as many as the published files have rows for each of their bins."""
+"""Samples per bin, as in the published files, rounded to even numbers."""
 EXTRAS = (
     (("GRA",), 410),
     (("GRA", "MS"), 4_294),
@@ -34,10 +34,10 @@ EXTRAS = (
     (("GRA", "MS", "NGR", "RGB"), PUBLISHED_COVERAGE.outliers),
     (("GRA", "MS", "NGR"), 164_624),
 )
-"""Bins that do not come into the table: by whom they were measured, and how many there are at the full size.
+"""Bins that are not part of the table: the instruments that measured them, and their number at the full size.
 
-They add up to the published coverage: the bins of each instrument and those left after each join. The bins of all four
-have a density that is none; those without colour are in holes of their own, as colour was measured in every other hole.
+With them, the bins of each instrument and those left after each join are as published. The bins of all four instruments
+have an impossible density; those without colour are in holes of their own, as colour was measured in every other hole.
 """
 NO_COLOUR, OUTLIERS = EXTRAS[-1][0], EXTRAS[-2][0]
 NOISE = 0.02
@@ -45,7 +45,7 @@ NOISE = 0.02
 SENTINEL, SENTINEL_SHARE = -999.25, 0.001
 CORE_LENGTH, SECTION_LENGTH = 9.6, 1.5
 PISTON_DEPTH = 200.0
-"""Depth (m) from which cores are drilled (``R``); above it they are taken by a piston (``H``)."""
+"""Depth (m) below which cores are drilled (``R``); above it they are taken by a piston (``H``)."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,15 @@ def simulate_download(
     *,
     progress: Progress = lambda items, label, total, size: items,
 ) -> dict[str, int]:
-    """Write a folder of four CSV files of the LILY download's form from the simulated table.
+    """Write a folder of four CSV files in the form of the LILY download, from the simulated table.
 
-    Each row's samples average to its features, to about 1e-7 relative; `lithovae.training.lily.read_lily` gives the
-    table back. Bins that some instrument did not measure, densities that are none and sentinels are mixed in.
+    Each row's samples average to its features, to about 1e-7 relative; `lithovae.training.lily.read_lily` restores
+    the table. Bins that some instrument did not measure, impossible densities and sentinels are mixed in.
 
     Parameters
     ----------
     folder : path-like
-        Made if need be; its files appear when all four are whole.
+        Created if it does not exist; its files appear when all four are complete.
     seed, share
         Those of `lithovae.training.simulate.simulate_table`. At ``share=1``, 20 million rows, 1.6 GB.
     progress : callable, optional
@@ -88,13 +88,13 @@ def simulate_download(
     Raises
     ------
     OutputError
-        If the folder cannot be made or written to.
+        If the folder cannot be created or written to.
     """
     folder = Path(folder)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {error.strerror}", folder) from error
+        raise OutputError(f"cannot create the folder {folder}: {error.strerror}", folder) from error
     table = simulate_table(seed, share)
     rng = np.random.default_rng(seed)
     rows = dict.fromkeys(CHANNELS, 0)
@@ -113,7 +113,7 @@ def simulate_download(
 
 
 def _measured(table: TrainingTable, rng: np.random.Generator) -> Iterator[list[Bins]]:
-    """Give the table hole by hole: its own bins first, then those that do not come into the table."""
+    """Yield the bins of each hole: first those of the table, then those that are not part of it."""
     starts = np.flatnonzero(np.append(True, table.hole[1:] != table.hole[:-1]))
     for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(table)], strict=True):
         own = Bins(
@@ -140,15 +140,15 @@ def _measured(table: TrainingTable, rng: np.random.Generator) -> Iterator[list[B
 
 
 def _sibling(hole: str) -> str:
-    """Name a hole of the same site that no table has: real ones go from A to I."""
+    """Return a hole of the same site that is in no table: real ones go from A to I."""
     return hole[:-1] + chr(ord(hole[-1]) + 12)
 
 
 def _samples(bins: Bins, instrument: str, rng: np.random.Generator) -> str:
-    """Give the lines of an instrument's samples in some bins, evenly spaced and clear of the bins' edges."""
+    """Return the lines of an instrument's samples in some bins, evenly spaced and clear of the bins' edges."""
     channels, n = list(CHANNELS[instrument]), SAMPLES[instrument]
     offset = ((np.arange(n) + 0.5) / n - 0.5) * BIN_WIDTH
-    depth = np.abs(bins.number[:, None] * BIN_WIDTH + offset)  # nothing lies above the sea floor: the first bin is half
+    depth = np.abs(bins.number[:, None] * BIN_WIDTH + offset)  # depths are positive: the first bin is half as wide
     means = bins.features[:, channels][:, None]
     room = np.maximum(0, [FEATURES[i].plausible[1] for i in channels] - means)
     noise = rng.uniform(-1, 1, (len(means), n // 2, len(channels))) * np.minimum(NOISE * np.abs(means), room)
@@ -160,7 +160,7 @@ def _samples(bins: Bins, instrument: str, rng: np.random.Generator) -> str:
 
 
 def _lines(bins: Bins, n_channels: int) -> list[str]:
-    """Give the line of each bin's samples, with places for the depth and the values."""
+    """Return a line for each bin's samples, with placeholders for the depth and the values."""
     core, in_core = np.divmod(bins.number, round(CORE_LENGTH / BIN_WIDTH))
     section = (in_core * BIN_WIDTH / SECTION_LENGTH).astype(np.int64)
     kind = np.where(bins.number * BIN_WIDTH < PISTON_DEPTH, "H", "R")

@@ -1,4 +1,4 @@
-"""What a person sees of a training run while it goes on."""
+"""Progress of a training run, for the terminal or a log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 
 class EpochReport:
-    """A bar with the loss on a terminal; a line every ten epochs elsewhere."""
+    """A progress bar with the loss on a terminal; a line every ten epochs elsewhere."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs

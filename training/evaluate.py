@@ -1,4 +1,4 @@
-"""How good a checkpoint is, on rows of holes that it was not trained on."""
+"""Score a checkpoint, on rows of holes that it was not trained on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Names = NDArray[np.str_]
 CLUSTERS = (10, 12, 15, 20)
 """Numbers of k-means clusters, as published."""
 CLUSTERED_ROWS, PROBE_TRAIN_ROWS, PROBE_TEST_ROWS = 20_000, 8_000, 2_000
-"""Most rows that are clustered, and that a probe is trained and tested on (the published numbers)."""
+"""Largest number of rows that are clustered, and that a probe is trained and tested on (as published)."""
 CALIBRATION_BINS = 15
 
 
@@ -49,8 +49,8 @@ def evaluate(checkpoint: Checkpoint, test: TrainingTable, train: TrainingTable, 
     test : TrainingTable
         Rows to score it on, of holes that it was not trained on; at least two.
     train : TrainingTable
-        Rows that the probes learn from: the model's own training rows. Probes tell lithologies by name, so either
-        table may hold some that the other lacks.
+        Rows that the probes learn from: the model's own training rows. Probes use the names of lithologies, so
+        either table may have some that the other lacks.
     seed : int
         Draws the rows that are clustered and probed, and starts k-means.
 
@@ -61,10 +61,10 @@ def evaluate(checkpoint: Checkpoint, test: TrainingTable, train: TrainingTable, 
     """
     for name, table, least in (("test", test, 2), ("train", train, 1)):
         if len(table) < least:
-            raise TableError(f"the {name} table has {len(table)} rows; it takes {least} or more to evaluate")
+            raise TableError(f"the {name} table has {len(table)} rows; evaluation needs at least {least}")
         lacking = int(np.count_nonzero(missing_bits(table.features.astype(np.float32))))
         if lacking:
-            raise TableError(f"{lacking} of the {name} table's {len(table)} rows lack a feature: leave them out")
+            raise TableError(f"{lacking} of the {name} table's {len(table)} rows lack a feature: remove them")
     model = copy.deepcopy(checkpoint.model).double().eval()
     scaled = checkpoint.scaler.transform(test.features)
     mu, logvar = _encode(model, scaled)
@@ -82,7 +82,7 @@ def evaluate(checkpoint: Checkpoint, test: TrainingTable, train: TrainingTable, 
     questions = mu[probed], test.lithology[probed]
     names, counts = np.unique(train.lithology, return_counts=True)
     holes = set(test.hole.tolist())
-    with threadpool_limits(1):  # sums that several threads share would differ from run to run
+    with threadpool_limits(1):  # sums over several threads would differ from run to run
         return Scores(
             rows=len(test),
             holes=len(holes),
@@ -100,16 +100,16 @@ def evaluate(checkpoint: Checkpoint, test: TrainingTable, train: TrainingTable, 
 
 
 def r2(measured: Floats, restored: Floats) -> float:
-    """Give the share of the variance of ``measured`` (n,) that ``restored`` (n,) explains; NaN if it has none."""
+    """Return the share of the variance of ``measured`` (n,) that ``restored`` (n,) explains; NaN if it has none."""
     with np.errstate(over="ignore"):
         error, spread = np.sum((measured - restored) ** 2), np.sum((measured - measured.mean()) ** 2)
     return float(1 - error / spread) if spread > 0 else math.nan
 
 
 def cluster_agreement(embeddings: Floats, lithology: Names, seed: int) -> dict[str, float]:
-    """Give the adjusted Rand index of k-means (best of ten starts) against lithologies, by k up to the rows' number."""
+    """Return the adjusted Rand index of k-means (best of ten starts) and lithology, for each k up to the row count."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct embeddings than clusters: ARI says it
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct embeddings than clusters: ARI shows it
         clusters = {
             k: KMeans(k, n_init=10, random_state=seed).fit_predict(embeddings) for k in CLUSTERS if k <= len(lithology)
         }
@@ -117,22 +117,22 @@ def cluster_agreement(embeddings: Floats, lithology: Names, seed: int) -> dict[s
 
 
 def probe(classifier: Any, x: Floats, y: Names, test_x: Floats, test_y: Names) -> float:
-    """Train a scikit-learn classifier on ``x`` and give its accuracy on ``test_x``; one lithology needs no training."""
+    """Train a scikit-learn classifier on ``x``, return its accuracy on ``test_x``; one lithology needs no training."""
     answers = classifier.fit(x, y).predict(test_x) if len(np.unique(y)) > 1 else y[:1]
     return float(np.mean(answers == test_y))
 
 
 def head_scores(probabilities: Floats, classes: tuple[str, ...], lithology: Names) -> HeadScores:
-    """Score a head.
+    """Score a lithology head.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n, n_classes), float64
-        Its answers.
+        Its outputs.
     classes : tuple of str
         Lithologies in the order of its outputs.
     lithology : ndarray of shape (n,), str
-        What the rows are.
+        Lithology of each row.
     """
     is_class = lithology[:, None] == np.array(classes)
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
@@ -147,7 +147,7 @@ def head_scores(probabilities: Floats, classes: tuple[str, ...], lithology: Name
 
 
 def calibration_error(confidence: Floats, correct: NDArray[np.bool_]) -> float:
-    """Give the mean distance between confidence and accuracy over 15 bins, weighted by rows (Guo et al. 2017)."""
+    """Return the mean distance between confidence and accuracy over 15 bins, weighted by rows (Guo et al. 2017)."""
     bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1, 0, CALIBRATION_BINS - 1)
     gaps = np.bincount(bins, weights=confidence - correct)  # a bin's rows times (mean confidence - accuracy)
     return float(np.abs(gaps).sum() / len(confidence))

@@ -1,4 +1,4 @@
-"""The published figures that the simulator is made from (``published/README.md`` says where they come from)."""
+"""The published figures that the simulator uses (``published/README.md`` names their sources)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 SHORT_NAMES = ("gra", "ms", "ngr", "r", "g", "b")
-"""The features' names in the digitised histograms, in the features' order."""
+"""Names of the features in the digitised histograms, in the order of the features."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Facts:
     transitions : dict of (str, str) to int
         How often the second lithology was described below the first.
     lightness : dict of str to float
-        Mean L* of a lithology (a reflectance of another instrument: a guide to brightness).
+        Mean L* of a lithology (a reflectance from another instrument: a guide to brightness).
     """
 
     transformed_mean: NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""How far a simulated table is from the published figures, figure by figure."""
+"""Compare a simulated table with the published figures, one by one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Figure:
     ours, published : float
         The two figures; for a distance, ``published`` is 0.
     limit : float
-        Largest distance between them.
+        Largest distance allowed.
     distance : float
         The distance, in the figure's own measure: ``abs(ours - published)`` or relative to a standard deviation.
     """
@@ -63,9 +63,9 @@ def compare(table: TrainingTable) -> list[Figure]:
 def _counts(table: TrainingTable, facts: Facts) -> Iterator[Figure]:
     rows, holes = Counter(table.lithology.tolist()), Counter(table.hole.tolist())
     off = sum(abs(rows[name] - n) for name, n in facts.class_counts.items())
-    yield Figure("rows of other lithology than published", off, 0, off, 0)
+    yield Figure("rows per lithology: total difference", off, 0, off, 0)
     off = sum(abs(holes[name] - n) for name, n, _, _ in facts.holes)
-    yield Figure("rows of other hole than published", off, 0, off, 0)
+    yield Figure("rows per hole: total difference", off, 0, off, 0)
 
 
 def _moments(table: TrainingTable, facts: Facts) -> Iterator[Figure]:

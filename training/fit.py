@@ -1,4 +1,4 @@
-"""A training table and a recipe in, a checkpoint out."""
+"""Train a checkpoint on a table, by a recipe."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Report = Callable[[dict[str, float]], None]
 Warn = Callable[[str], None]
 
 COLLAPSED = 0.01
-"""A latent dimension of less mean divergence, in nats, says next to nothing about a row."""
+"""Mean divergence in nats below which a latent dimension carries almost no information."""
 STALLED = 1e-5
-"""A model learns next to nothing at a smaller learning rate."""
+"""Learning rate below which a model hardly learns."""
 
 
 def fit(
@@ -60,29 +60,30 @@ def fit(
     report : callable, optional
         Called after each epoch with its number (from 1), mean loss, its parts, beta and learning rate.
     warn : callable, optional
-        Called with a sentence for each sign of trouble: a class of one row, a constant feature, a learning rate that
-        has fallen to nothing, a collapsed latent dimension.
+        Called with a sentence for each sign of trouble: implausible values, a constant feature, a class with a single
+        row, a stalled learning rate, a collapsed latent dimension.
     resume : Path, optional
-        Keeps the state of the run every few epochs; to be removed once the checkpoint is safe. Where it is there, the
-        run goes on from it and gives the same checkpoint, bit for bit, as one that was never interrupted.
+        File for the state of the run, written every few epochs; remove it once the checkpoint is saved. If it exists,
+        the run resumes from it and gives the same checkpoint, bit for bit, as an uninterrupted run.
 
     Raises
     ------
     TableError
         If a row lacks a feature, or the table has fewer than two rows.
     TrainingError
-        If the loss is no longer a number, or ``resume`` is the state of another table, recipe, model or torch version.
+        If the loss is not a number, or ``resume`` is damaged or the state of another table, recipe, model or torch
+        version.
     """
     bits = missing_bits(table.features.astype(np.float32))
     if bits.any():
         row = int(np.flatnonzero(bits)[0])
         names = ", ".join(name for i, name in enumerate(FEATURE_NAMES) if bits[row] >> i & 1)
         raise TableError(
-            f"{np.count_nonzero(bits)} of the table's {len(table)} rows lack a possible value, the first of them row "
-            f"{row + 1} ({table.hole[row]}, {table.depth[row]:g} m: {names}): leave them out to train"
+            f"{np.count_nonzero(bits)} of the table's {len(table)} rows have a missing or impossible value, the "
+            f"first in row {row + 1} ({table.hole[row]}, {table.depth[row]:g} m: {names}): remove them before training"
         )
     if len(table) < 2:
-        raise TableError("a table of one row cannot be trained on")
+        raise TableError("a table to train on needs at least two rows")
     digest = table.digest()
     state = None if resume is None else RunState(resume, recipe, supervised=supervised, data_digest=digest)
     for sign in _signs_before(table, supervised):
@@ -147,7 +148,7 @@ def _train(
         if history[-1]["learning_rate"] < STALLED <= rate and epoch + 1 < recipe.epochs:
             warn(
                 f"the learning rate fell below {STALLED:g} in epoch {epoch + 1} of {recipe.epochs}: the loss no longer "
-                "gets better, and the epochs to come will change little"
+                "improves, and the remaining epochs will change little"
             )
         if state is not None and (epoch + 1) % EVERY == 0 and epoch + 1 < recipe.epochs:
             state.write(
@@ -164,7 +165,7 @@ def _train(
 
 
 def train_epoch(step: Step, optimizer: Adam, x: Tensor, labels: Tensor | None, beta: float) -> dict[str, float]:
-    """Take a step for each batch of a new order of the rows; give the mean loss and its parts."""
+    """Take a step for each batch of the shuffled rows; return the mean loss and its parts."""
     recipe, order = step.recipe, torch.randperm(len(x))
     x, labels = x[order], None if labels is None else labels[order]  # once, so that a batch is a slice
     sums: dict[str, Tensor] = {}

@@ -1,8 +1,8 @@
-"""The public LILY download, one CSV per instrument, to a training table by the published rules.
+"""Build a training table from the public LILY download, one CSV per instrument, by the published rules.
 
-Per hole and channel, bin = round(depth / 0.2 m) * 0.2 m (`lithovae.runtime.bins`, which the runtime uses too) and the
-mean of the channel's samples; the most common lithology of the bin's density samples; the bins that all channels have;
-density within 0.3 to 4.0 g/cm³. The files are read in chunks: memory grows with the bins, never with the samples.
+Each channel of a hole is averaged in bins, bin = round(depth / 0.2 m) * 0.2 m, with the `DepthBins` that the runtime
+uses. A bin has the most common lithology of its density samples. The table has the bins that all channels have and
+whose density is 0.3 to 4.0 g/cm³. The files are read in chunks: memory grows with the number of bins, not of samples.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ Chunk = tuple[pd.DataFrame, NDArray[np.float64], int]
 
 @dataclass
 class Coverage:
-    """What became of a download's samples and bins; instruments are ``GRA``, ``MS``, ``NGR`` and ``RGB``.
+    """Counts of a download's samples and bins; instruments are ``GRA``, ``MS``, ``NGR`` and ``RGB``.
 
     Attributes
     ----------
     samples, left_out : dict of str to int
-        Rows of each instrument's file; those of them without a hole, a depth or a possible value.
+        Rows of each instrument's file; those of them left out, without a hole, a depth or a possible value.
     bins : dict of str to int
         Bins in which each instrument measured all its channels.
     joined : dict of str to int
-        Bins left when this instrument's were joined to those of the instruments before it.
+        Bins left after joining this instrument's bins to those of the instruments before it.
     outliers, unnamed : int
-        Joined bins dropped for a density outside 0.3 to 4.0 g/cm³; others dropped for want of a lithology.
+        Joined bins dropped for a density outside 0.3 to 4.0 g/cm³; others dropped because they have no lithology.
     rows : int
         Rows of the table.
     """
@@ -69,7 +69,7 @@ PUBLISHED_COVERAGE = Coverage(
     outliers=261,
     rows=238_506,
 )
-"""What is published of the making of the table; how many samples were left out is not."""
+"""The published counts; how many samples were left out is not published."""
 
 
 def read_lily(
@@ -79,35 +79,36 @@ def read_lily(
     progress: Progress = lambda items, label, total, size: items,
     chunk_rows: int = CHUNK_ROWS,
 ) -> TrainingTable:
-    """Make the training table from a folder with the four CSV files of the LILY download.
+    """Build the training table from a folder with the four CSV files of the LILY download.
 
     Parameters
     ----------
     folder : path-like
-        Holds ``GRA_DataLITH.csv``, ``MS_DataLITH.csv``, ``NGR_DataLITH.csv`` and ``RGB_DataLITH.csv``, in any case.
+        Holds ``GRA_DataLITH.csv``, ``MS_DataLITH.csv``, ``NGR_DataLITH.csv`` and ``RGB_DataLITH.csv``, in upper or
+        lower case.
     report : callable, optional
-        Called with the `Coverage`, once, before the table is given or found to be empty.
+        Called once with the `Coverage`, before the table is returned or found to be empty.
     progress : callable, optional
         Passes chunks on as they are read; see `lithovae.runtime.console.Progress`. Sizes are in bytes.
     chunk_rows : int
-        Rows read at once; nothing depends on it.
+        Rows read at a time; the result does not depend on it.
 
     Returns
     -------
     TrainingTable
-        Complete rows only, sorted by hole and depth. The lithology is the one that most of the bin's density samples
-        carry; of several equally common the first in alphabetical order, as pandas' ``mode()[0]`` gave it.
+        Complete rows only, sorted by hole and depth. The lithology is the most common one of the bin's density
+        samples; in a tie the first in alphabetical order, as in pandas' ``mode()[0]``.
 
     Raises
     ------
     TableError
-        If a file is absent, empty or not a CSV, lacks a column, holds text for a number, or no row is left.
+        If a file is absent, empty or not a CSV, lacks a column, has text in place of a number, or no row is left.
     """
     paths = _find(Path(folder))
     coverage = Coverage()
     holes, lithologies = Codes(), Codes()
     bins = DepthBins(len(FEATURE_NAMES))
-    described = DepthBins(1)  # counts density samples; what it calls a hole is a lithology of a hole
+    described = DepthBins(1)  # counts density samples; its "holes" are pairs of a hole and a lithology
     for instrument, path in paths.items():
         channels = list(CHANNELS[instrument])
         columns = [*HOLE_PARTS, LITHOLOGY] if instrument == "GRA" else HOLE_PARTS
@@ -144,7 +145,7 @@ def read_lily(
 
 
 def _find(folder: Path) -> dict[str, Path]:
-    """Find the file of each instrument; the spelling of the download goes before others."""
+    """Find the file of each instrument; the download's own spelling is preferred."""
     if not folder.is_dir():
         raise TableError(f"no such folder: {folder}; it should hold {', '.join(FILES.values())}", folder)
     found: dict[str, Path] = {}
@@ -156,7 +157,7 @@ def _find(folder: Path) -> dict[str, Path]:
         if alike:
             found[instrument] = alike[0]
     if absent := [name for instrument, name in FILES.items() if instrument not in found]:
-        raise TableError(f"{folder} lacks {', '.join(absent)} of the LILY download; put it there", folder)
+        raise TableError(f"{folder} lacks {', '.join(absent)}: copy these files from the LILY download", folder)
     return found
 
 
@@ -205,13 +206,13 @@ def _numbers(column: pd.Series[Any], path: Path, n_before: int) -> NDArray[np.fl
 
 
 class Codes:
-    """Codes 0, 1, 2 ... of what stands in several text columns, in the order in which it appears."""
+    """Codes 0, 1, 2 ... for the combinations of texts in several columns, in order of appearance."""
 
     def __init__(self) -> None:
         self.codes: dict[tuple[str, ...], int] = {}
 
     def of(self, texts: pd.DataFrame) -> NDArray[np.int64]:
-        """Give the code of each row, -1 where one of the columns is empty; shape (n,)."""
+        """Return the code of each row, -1 if one of the columns is empty; shape (n,)."""
         group = texts.groupby(list(texts), sort=False).ngroup().to_numpy()
         _, first, position = np.unique(group, return_index=True, return_inverse=True)
         rows = [tuple(str(part).strip() for part in row) for row in texts.iloc[first].itertuples(index=False)]
@@ -230,19 +231,20 @@ def _join(bins: DepthBins, coverage: Coverage) -> NDArray[np.bool_]:
 
 
 def _most_common(bins: DepthBins, described: DepthBins, holes: Codes, lithologies: Codes) -> NDArray[np.object_]:
-    """Give the lithology of each bin, empty where it has none; shape (bins,)."""
+    """Return the lithology of each bin, empty if it has none; shape (bins,)."""
     hole = np.array([holes.codes[key[:-1]] for key in lithologies.codes], np.int64)[described.hole]
     name = np.array([key[-1] for key in lithologies.codes], object)[described.hole]
     columns = {"hole": hole, "depth": described.depth, "count": -described.count[:, 0], "name": name}
     first = pd.DataFrame(columns).sort_values(list(columns)).drop_duplicates(["hole", "depth"])
-    each = pd.DataFrame({"hole": bins.hole, "depth": bins.depth})  # the same whole number times the same width: exact
+    each = pd.DataFrame({"hole": bins.hole, "depth": bins.depth})  # same integer times same width: depths match exactly
     return each.merge(first, how="left", on=["hole", "depth"])["name"].fillna("").to_numpy(object)
 
 
 def _why_empty(folder: Path, coverage: Coverage) -> str:
     if not coverage.joined["RGB"]:
         counts = f"bins: {coverage.bins}; left after joining each: {coverage.joined}"
-        return f"{folder}: no 20 cm bin was measured by all four ({counts}); check that the files name holes alike"
+        why = f"no 20 cm bin was measured by all four instruments ({counts})"
+        return f"{folder}: {why}; check that the files use the same hole names"
     counts = (
         f"{coverage.outliers:,} of {coverage.joined['RGB']:,} joined bins have a density outside {DENSITY.plausible}"
     )

@@ -1,4 +1,4 @@
-"""A simulated core scan as a multi-instrument logger would leave it."""
+"""Simulate a core scan as a multi-instrument logger would write it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .table import TrainingTable
 SECTION_LENGTH = 1.5
 SENTINEL = -999.25
 EDGE = 0.02
-"""Reach (m) of a section's end into the density beside it."""
+"""Distance (m) from a section's end within which the density is too low."""
 LOST = 0.01
 """Share of the readings that are lost."""
 BLOCK_BINS = 2000
@@ -45,7 +45,7 @@ class Instrument:
     in_centimetres : bool
         Whether it logs its depth in centimetres.
     sentinel : bool
-        Whether it marks a lost reading by -999.25; NaN otherwise.
+        Whether it marks a lost reading by -999.25; by NaN otherwise.
     """
 
     group: str
@@ -74,16 +74,16 @@ def simulate_scan(
     hole: str | None = None,
     colour_step: float = 0.01,
 ) -> float:
-    """Write a simulated core scan (HDF5), of which a table's rows are the 20 cm bins.
+    """Write a simulated core scan (HDF5) whose 20 cm bins are the rows of a table.
 
-    Density and susceptibility every 2.5 cm, natural gamma every 10 cm, colour with its depth in cm; cores of 9.6 m with
-    their lower part lost, sections of 1.5 m with low density at their ends, lost readings as sentinels or NaN. The mean
-    of the readings in each bin is the table's value.
+    It has density and susceptibility every 2.5 cm, natural gamma every 10 cm, and colour with its depth in cm; cores of
+    9.6 m without their lower part, sections of 1.5 m with low density at their ends, and lost readings as sentinels or
+    NaN. The mean of the readings in each bin is the table's value.
 
     Parameters
     ----------
     out : path-like
-        The file; it appears when it is whole.
+        The file; it appears when it is complete.
     table : TrainingTable
         A simulated table.
     seed : int
@@ -91,7 +91,7 @@ def simulate_scan(
     length : float
         Depth (m) below which no bin is written.
     hole : str, optional
-        One of the table's holes; by default the one with most rows that starts at the top.
+        One of the table's holes; by default the one with most rows of those that start at depth 0.
     colour_step : float
         Distance between colour readings in metres: 0.01, or 0.0005 as a line-scan camera takes them.
 
@@ -136,14 +136,14 @@ def _readings(
     features: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> dict[str, NDArray[np.generic]]:
-    """Give an instrument's readings in some bins, whose means are the bins' features."""
+    """Return an instrument's readings in some bins, whose means are the bins' features."""
     n = round(BIN_WIDTH / step)
     depth = bins[:, None] + ((np.arange(n) + 0.5) / n - 0.5) * BIN_WIDTH
     in_core = depth % (CORE_BINS * BIN_WIDTH)
     in_section = in_core % SECTION_LENGTH
     above_top = depth < 0
     lost = rng.random(depth.shape) < LOST
-    lost[:, -1] = False  # every bin keeps a reading
+    lost[:, -1] = False  # every bin has at least one reading
     columns: dict[str, NDArray[np.generic]] = {
         "depth": depth * 100 if instrument.in_centimetres else depth,
         "core": (depth // (CORE_BINS * BIN_WIDTH)).astype(np.int32) + 1,

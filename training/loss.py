@@ -18,7 +18,7 @@ Number = TypeVar("Number", Tensor, float)
 
 
 def loss_parts(model: VAE, x: Tensor, labels: Tensor | None, recipe: Recipe) -> Parts:
-    """Give the unweighted parts of a batch's loss: reconstruction, divergence, masked, cross_entropy."""
+    """Return the unweighted parts of a batch's loss: reconstruction, divergence, masked, cross_entropy."""
     seen, masked = x, None
     if recipe.mask_probability:
         masked = torch.rand_like(x) < recipe.mask_probability
@@ -38,7 +38,7 @@ def loss_parts(model: VAE, x: Tensor, labels: Tensor | None, recipe: Recipe) -> 
 
 
 def weigh(parts: Mapping[str, Number], recipe: Recipe, beta: float) -> Number:
-    """Add up a loss, of a batch or of an epoch, from its parts."""
+    """Return the weighted sum of the parts of a loss, of a batch or of an epoch."""
     loss = parts["reconstruction"] + beta * parts["divergence"]
     if "masked" in parts:
         loss = loss + recipe.masked_weight * parts["masked"]

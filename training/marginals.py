@@ -21,9 +21,9 @@ _QUANTILES = 4001
 
 @cache
 def quantiles(feature: int) -> Floats:
-    """Give a feature's quantiles at evenly spaced probabilities, from its published histogram and moments.
+    """Return a feature's quantiles at evenly spaced probabilities, from its published histogram and moments.
 
-    The transformed values are shifted and stretched, by a few per cent, to the published transformed mean and sd.
+    The transformed values are shifted and scaled, by a few per cent, to the published transformed mean and sd.
     """
     facts = Facts.load()
     edges, counts = facts.histograms[feature]
@@ -35,7 +35,7 @@ def quantiles(feature: int) -> Floats:
     mean, sd = facts.transformed_mean[feature], facts.transformed_sd[feature]
     transformed = (transformed - transformed.mean()) / transformed.std() * sd + mean
     low, high = facts.raw_min[feature], facts.raw_max[feature]
-    if feature == 0:  # the published table kept what lies in this range
+    if feature == 0:  # the published table kept only this range
         low, high = max(low, DENSITY.plausible[0]), min(high, DENSITY.plausible[1])
     return np.clip(_inverse(transformed, feature), low, high)
 
@@ -49,16 +49,16 @@ def to_marginal(scores: Floats, feature: int) -> Floats:
 
 
 def probability(value: float, feature: int) -> float:
-    """Give the share of rows below a value (physical units)."""
+    """Return the share of rows below a value (physical units)."""
     quantile = quantiles(feature)
     return float(np.interp(value, quantile, np.linspace(0, 1, len(quantile))))
 
 
 def _susceptibility(facts: Facts) -> Floats:
-    """Quantiles of transformed magnetic susceptibility, whose histogram puts 70 % of the rows into one bin.
+    """Return quantiles of transformed magnetic susceptibility, whose histogram puts 70 % of the rows into one bin.
 
-    Below the histogram's resolution a truncated normal in transformed space, chosen to meet the transformed moments;
-    above it the histogram, with an exponential tail where its counts are too small to be read.
+    Below the histogram's resolution they are a truncated normal in transformed space, fitted to the transformed
+    moments; above it the histogram, with an exponential tail where its counts are too small to be read.
     """
     edges, counts = facts.histograms[1]
     split = int(np.argmax(counts)) + 1

@@ -45,7 +45,7 @@ class PublishedScore(NamedTuple):
     value : float
         As published.
     model : str
-        ``unsupervised``, ``semi-supervised``, or ``any`` where it is not said.
+        ``unsupervised``, ``semi-supervised``, or ``any`` if it is not stated.
     source : str
         A key of `SOURCES`.
     """
@@ -68,8 +68,8 @@ def published_scores() -> list[PublishedScore]:
 def score_table(scores: Scores, others: Sequence[Scores] = ()) -> str:
     """Render scores beside those published for the same kind of model, as Markdown that also reads well as text.
 
-    Each published figure bears a letter; below the table stands what it is. ``others`` are the scores of the same
-    recipe trained with other seeds, on the same rows: their spread, with ``scores``, has a column of its own.
+    Each published figure has a letter, which a list below the table explains. ``others`` are the scores of the same
+    recipe trained with other seeds, on the same rows: the range of all, with ``scores``, has its own column.
     """
     kind = "unsupervised" if scores.head is None else "semi-supervised"
     published = [score for score in published_scores() if score.model in (kind, "any")]

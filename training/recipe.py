@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a training run depends on, besides its table.
+    """Everything that a training run depends on, except its table.
 
     Attributes
     ----------
@@ -21,15 +21,21 @@ class Recipe:
     beta_epochs : int
         Number of epochs from ``beta_start`` to ``beta_end``.
     alpha : float
-        Weight of the cross-entropy, where a model has a lithology head.
+        Weight of the cross-entropy, if the model has a lithology head.
     mask_probability : float
-        Share of the inputs that are set to 0 in scaled space; the loss is held against the unmasked rows.
+        Share of the inputs that are set to 0 in scaled space; the loss compares with the unmasked rows.
     masked_weight : float
         Weight of the mean squared error over the masked cells.
     clip_norm : float or None
-        Largest norm of the gradient.
+        Largest norm of the gradient; None for no limit.
     plateau_patience, plateau_factor : int or None, float
         Epochs without a better mean loss before the learning rate is multiplied by the factor; None for never.
+    epochs, batch_size : int
+        Number of epochs, and rows per batch.
+    learning_rate : float
+        Learning rate of Adam in the first epoch.
+    seed : int
+        Seed of torch's random numbers.
     """
 
     name: str
@@ -49,7 +55,7 @@ class Recipe:
     seed: int = 42
 
     def beta(self, epoch: int) -> float:
-        """Give the weight of the divergence in an epoch, counted from 0."""
+        """Return the weight of the divergence in an epoch, counted from 0."""
         if epoch >= self.beta_epochs - 1:
             return self.beta_end
         return self.beta_start + (self.beta_end - self.beta_start) * epoch / (self.beta_epochs - 1)
@@ -72,7 +78,7 @@ HYBRID = Recipe(
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """One of the models that the project ships: its recipe, and whether it has a lithology head."""
+    """A shipped model: its recipe, whether it has a lithology head, and the file name of its checkpoint."""
 
     recipe: Recipe
     supervised: bool

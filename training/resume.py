@@ -1,4 +1,4 @@
-"""The state of an unfinished training run, in a file from which it goes on as if it had never stopped."""
+"""The state of an unfinished training run, in a file from which the run resumes as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lithovae.runtime.outputs.whole_file import whole_file
 from .recipe import Recipe
 
 EVERY = 5
-"""Epochs from one writing of the state to the next."""
+"""Number of epochs between two writes of the state."""
 
 
 def state_path(checkpoint: Path) -> Path:
-    """Give the place of a run's state by the checkpoint that it is to become: ``<name>.pt.partial``."""
+    """Return the path of the state of a run that will write a checkpoint: ``<name>.pt.partial``."""
     return checkpoint.with_name(f"{checkpoint.name}.partial")
 
 
 class RunState:
-    """A file that holds a run's state, and all that can be asked for one: `read` and `write`.
+    """A file with the state of a run.
 
     Parameters
     ----------
@@ -47,32 +47,32 @@ class RunState:
         }
 
     def read(self) -> dict[str, Any] | None:
-        """Give what `write` was given last; None if there is no file.
+        """Return the state that was written last; None if there is no file.
 
         Raises
         ------
         TrainingError
-            If the file cannot be read, or is the state of another run: other rows, another recipe, model or torch.
+            If the file cannot be read, or is the state of another run: other rows, recipe, model or torch version.
         """
         if not self.path.exists():
             return None
         try:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
             run, state = dict(content["run"]), dict(content["state"])
-        except Exception as error:  # damaged pickles fail in any way
+        except Exception as error:  # a damaged pickle can raise anything
             raise TrainingError(
-                f"{self.path} is not the state of a training run, or is damaged: remove it to start anew", self.path
+                f"{self.path} is not the state of a training run, or is damaged: remove it to start again", self.path
             ) from error
         differing = [name for name in self._run | run if self._run.get(name) != run.get(name)]
         if differing:
             raise TrainingError(
                 f"{self.path} is the state of another training run (it differs in the {', the '.join(differing)}): "
-                "repeat that run to finish it, or remove the file to start anew",
+                "repeat that run to finish it, or remove the file to start again",
                 self.path,
             )
         return state
 
     def write(self, state: dict[str, Any]) -> None:
-        """Put a state in the place of the last one; the file is whole at every moment."""
+        """Replace the last state; the file is complete at every moment."""
         with whole_file(self.path) as file:
             torch.save({"run": self._run, "state": state}, file)

@@ -1,4 +1,4 @@
-"""What is known of a checkpoint's quality, as plain data."""
+"""Scores of a checkpoint, as plain data."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ ACTIVE = 0.01
 
 @dataclass(frozen=True)
 class HeadScores:
-    """Scores of a lithology head. A row whose lithology it has no output for counts as wrong.
+    """Scores of a lithology head. A row counts as wrong if the head has no output for its lithology.
 
     Attributes
     ----------
     accuracy, top5 : float
-        Share of rows whose lithology is the first, or among the first five, of its answers.
+        Share of rows whose lithology is the most likely one, or among the five most likely, by the head.
     auc : float
         Pooled (micro) area under the ROC curve, over all pairs of a row and a lithology; NaN if undefined.
     calibration_error : float
-        Expected calibration error of the first answer, over 15 bins of equal width.
+        Expected calibration error of the most likely class, over 15 bins of equal width.
     """
 
     accuracy: float
@@ -38,13 +38,13 @@ class Scores:
     Attributes
     ----------
     rows, holes : int
-        Rows scored, and the holes they are of.
+        Number of rows scored, and of the holes that they come from.
     apart : bool
-        Whether the model is known not to know these holes: it was trained on ``train``, which is of others.
+        Whether the model is known not to be trained on these holes: it was trained on ``train``, which has others.
     unseen : float
-        Share of the rows whose lithology ``train`` does not hold.
+        Share of the rows whose lithology does not occur in ``train``.
     commonest : float
-        Accuracy of always answering the commonest lithology of ``train``: what a probe or head has to beat.
+        Accuracy of always answering the most common lithology of ``train``: the baseline of probes and head.
     reconstruction : dict of str to float
         R² of each feature in physical units, decoded from the mean embedding.
     masked : dict of str to float
@@ -74,7 +74,7 @@ class Scores:
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Scores:
-        """Make scores of what `to_plain` gave."""
+        """Make scores from the data that `to_plain` returned."""
         known = {name: _numbers(value) for name, value in plain.items() if name != "active_dimensions"}
         head = known.pop("head") if plain.get("head") else None
         divergence = tuple(known.pop("divergence"))
@@ -87,7 +87,7 @@ class Scores:
         return sum(nats > ACTIVE for nats in self.divergence)
 
     def labelled(self) -> dict[str, float]:
-        """Give each score that a table shows, by its label there."""
+        """Return each score that a table shows, by its label there."""
         scores = {f"R², {name}": value for name, value in self.reconstruction.items()}
         scores["R², average"] = fmean(self.reconstruction.values())
         scores |= {f"R² when masked, {name}": value for name, value in self.masked.items()}
@@ -103,7 +103,7 @@ class Scores:
         return scores | {"commonest lithology, accuracy": self.commonest}
 
     def to_plain(self) -> dict[str, Any]:
-        """Give all scores as plain data that JSON takes, None for NaN and infinity."""
+        """Return all scores as plain data for JSON, with None for NaN and infinity."""
         plain = _finite(asdict(self) | {"active_dimensions": self.active_dimensions})
         return dict(plain)
 

@@ -1,8 +1,8 @@
-"""A training table made from published figures alone: simulated data, for models that can be shipped.
+"""Simulate a training table from published figures alone, for models that can be shipped.
 
 Every row has six scores: its lithology's mean, a trend with depth (compaction), and a residual that is correlated
 between features and along depth. The scores are mapped onto the published distribution of each feature by rank, so the
-marginals hold whatever the scores are. What the mapping distorts is tuned on the simulated rows themselves: the
+marginals are right whatever the scores are. What the mapping distorts is tuned on the simulated rows themselves: the
 lithologies' means until their medians are the published ones, the residual's correlation until the mapped features have
 the published Pearson correlations, and its persistence until neighbouring bins are as alike as published.
 """
@@ -26,12 +26,12 @@ from .table import TrainingTable
 Floats = NDArray[np.float64]
 
 LAG_1 = np.array([0.83, 0.76, 0.67, 0.835, 0.835, 0.835])
-"""Correlation of neighbouring bins to reach: the middle of the ranges published for real holes."""
+"""Target correlation of neighbouring bins: the middle of the ranges published for real holes."""
 COMPACTION = 0.25
-"""Rise of a sediment's density score for a doubling of (depth + 50 m): porosity is lost down-hole."""
+"""Increase of a sediment's density score per doubling of (depth + 50 m): porosity decreases with depth."""
 ROUNDS = 40
 MOST_SHARE = 10.0
-"""Of a larger table, the deepest holes would be deeper than a depth can be (20 km)."""
+"""In a larger table, the deepest holes would exceed the largest allowed depth (20 km)."""
 
 GROUP_SCORES = {
     "Biogenic Silica": (-1.5, -0.5, -0.7),
@@ -45,7 +45,8 @@ GROUP_SCORES = {
     "Ultramafic": (1.2, 1.8, -1.9),
     "Other": (0.0, 0.0, 0.0),
 }
-"""Density, susceptibility and gamma scores of groups without a published median: physical sense, not published."""
+"""Density, susceptibility and gamma scores of groups without a published median: chosen for physical sense, not
+published."""
 IGNEOUS = ("Mafic Igneous", "Ultramafic", "Intermediate/Felsic Igneous", "Metamorphic")
 
 
@@ -85,7 +86,7 @@ def simulate_table(seed: int = 42, share: float = 1.0) -> TrainingTable:
 
 @dataclass(frozen=True)
 class _Rows:
-    """What is drawn once, while the rest is tuned; ``neighbours`` are rows whose next row is the hole's next bin."""
+    """What is drawn once, before the rest is tuned; ``neighbours`` are rows whose next row is the hole's next bin."""
 
     label: NDArray[np.intp]
     trend: Floats
@@ -95,7 +96,7 @@ class _Rows:
 
 
 def _tune(facts: Facts, classes: NDArray[np.str_], means: Floats, rows: _Rows) -> Floats:
-    """Tune means, residual correlation and persistence, and give the features (n, 6) in physical units."""
+    """Tune means, residual correlation and persistence, and return the features (n, 6) in physical units."""
     share = np.bincount(rows.label) / len(rows.label)
     covariance = np.array(facts.correlation)
     persistence = np.array(LAG_1)
@@ -140,7 +141,7 @@ def _lag_1(features: Floats, rows: _Rows) -> Floats:
 
 
 def _trend(facts: Facts, depth: Floats, lithology: NDArray[np.str_]) -> Floats:
-    """Give the part of the scores (n, 6) that depends on depth: sediments are denser further down."""
+    """Return the part of the scores (n, 6) that depends on depth: sediments are denser further down."""
     igneous = np.isin(lithology, [name for name, group in facts.groups.items() if group in IGNEOUS])
     trend = np.zeros((len(depth), 6))
     trend[:, 0] = np.where(igneous, 0.0, COMPACTION * np.log2((depth + 50.0) / 250.0))
@@ -148,10 +149,10 @@ def _trend(facts: Facts, depth: Floats, lithology: NDArray[np.str_]) -> Floats:
 
 
 def _class_means(facts: Facts, classes: NDArray[np.str_], rng: np.random.Generator) -> Floats:
-    """Give each lithology a mean score (classes, 6).
+    """Return the mean scores of each lithology; shape (classes, 6).
 
-    The published medians where there are some; else its group's, with an offset of its own, and the brightness that its
-    L* suggests.
+    They follow the published medians if there are any; else the group's, with a random offset, and a brightness from
+    the lithology's L*.
     """
     known = {
         name: np.array([ndtri(np.clip(probability(median[i], i), 1e-3, 1 - 1e-3)) for i in range(6)])
@@ -171,6 +172,6 @@ def _class_means(facts: Facts, classes: NDArray[np.str_], rng: np.random.Generat
 
 
 def _factor(covariance: Floats) -> Floats:
-    """Give L with L @ L.T the nearest covariance that is positive semi-definite."""
+    """Return L with L @ L.T the nearest covariance that is positive semi-definite."""
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray(vectors * np.sqrt(np.maximum(values, 1e-4)))

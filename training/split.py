@@ -1,6 +1,6 @@
-"""Keep sites apart: rows of one hole are alike, and so are the holes of one site, which lie metres apart.
+"""Split a table by site: rows of one hole are alike, and so are the holes of one site, which are metres apart.
 
-A score on rows of a hole that was trained on, or of its neighbour, flatters.
+A score on rows of a hole that was trained on, or of its neighbour, is too optimistic.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ def split_holes(table: TrainingTable, seed: int, test_share: float = 0.2) -> tup
     Parameters
     ----------
     table : TrainingTable
-        Rows of at least two sites. The site of ``346-U1422-A`` is ``346-U1422``; a hole of another name is its own.
+        Rows of at least two sites. The site of ``346-U1422-A`` is ``346-U1422``; a hole with another form of name is
+        a site of its own.
     seed : int
-        The same seed splits the same holes alike, in whatever order the table holds them.
+        The same seed splits the same holes in the same way, whatever their order in the table.
     test_share : float
-        Share of the rows to put aside, between 0 and 1; whole sites come as near to it as their random order lets them.
+        Share of the rows to test on, between 0 and 1; met as closely as whole sites in random order allow.
 
     Returns
     -------
@@ -49,7 +50,7 @@ def split_holes(table: TrainingTable, seed: int, test_share: float = 0.2) -> tup
     if len(sites) < 2:
         raise TableError(f"a table of {len(sites)} sites cannot be split by site: it needs at least two")
     order = np.random.default_rng(seed).permutation(len(sites))
-    rows = np.cumsum(counts[order])[:-1]  # without the last site, which stays to train on
+    rows = np.cumsum(counts[order])[:-1]  # without the last site, which is always trained on
     n_test = int(np.argmin(np.abs(rows - test_share * len(table)))) + 1
     aside = np.isin(site_of_row, sites[order[:n_test]])
     return _rows(table, ~aside), _rows(table, aside)

@@ -1,7 +1,7 @@
-"""A training step written out by hand: the same loss and gradient as `loss.loss_parts` and autograd, in less time.
+"""A training step with a hand-written gradient: the loss and gradient of `loss.loss_parts` and autograd, in less time.
 
-Layers this small cost more to dispatch than to compute. What is saved here is the graph, many small operations, and an
-optimizer's walk over 22 tensors. A test holds the gradients to autograd's.
+Layers this small cost more to dispatch than to compute. This step saves the graph, many small operations, and an
+optimizer's loop over 22 tensors. A test compares the gradients with autograd's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Step:
     Parameters
     ----------
     model : VAE
-        The model; from now on its parameters are parts of `parameters`.
+        The model; its parameters become views of `parameters`.
     recipe : Recipe
         How to train.
 
@@ -48,7 +48,7 @@ class Step:
 
     @torch.inference_mode()
     def __call__(self, x: Tensor, labels: Tensor | None, beta: float) -> Parts:
-        """Set the gradient for a batch, and give the parts of its loss as `loss_parts` does."""
+        """Set the gradient for a batch, and return the parts of its loss as `loss_parts` does."""
         recipe, parts = self.recipe, Parts()
         per_row = 1 if recipe.reduction == "sum" else 1 / len(x)
         seen, masked = x, None
@@ -81,7 +81,7 @@ class Step:
             slope = slope.add_(head_slope)
 
         per_latent = per_row if recipe.reduction == "sum" else per_row / mu.shape[1]
-        growth = sd.square_().sub_(1)  # the variance less 1
+        growth = sd.square_().sub_(1)  # the variance minus 1
         parts["divergence"] = (torch.dot(mu.view(-1), mu.view(-1)) + (growth - logvar).sum()) * (0.5 * per_latent)
         logvar_slope = noise.mul_(slope).add_(growth, alpha=beta * per_latent).mul_(0.5)
         slope = self._mu.backward(slope.add_(mu, alpha=beta * per_latent)).add_(self._logvar.backward(logvar_slope))

@@ -12,15 +12,15 @@ from .facts import Facts
 Floats = NDArray[np.float64]
 
 CORE_BINS = 48
-"""Bins of a 9.6 m core: what is recovered of a core is its upper part, as on deck."""
+"""Bins of a 9.6 m core; what is recovered of a core counts as its upper part, as on deck."""
 GROUP_AFFINITY = 0.05
-"""Share of successions drawn by group where a lithology has published successors, and all of them where it has none."""
+"""Weight of successions by group, if a lithology has published successors; if not, all are drawn by group."""
 
 
 def lay_holes(facts: Facts, share: float) -> tuple[NDArray[np.str_], Floats]:
-    """Lay rows into holes of the published sizes and depth ranges, both times ``share``.
+    """Place rows in holes of the published sizes and depth ranges, both multiplied by ``share``.
 
-    What a hole lacks of its range is the lower part of its cores.
+    If a hole has fewer rows than its range, the lower parts of its cores are missing.
 
     Returns
     -------
@@ -42,15 +42,15 @@ def lay_holes(facts: Facts, share: float) -> tuple[NDArray[np.str_], Floats]:
 
 
 def scaled_counts(facts: Facts, share: float) -> dict[str, int]:
-    """Give the rows of each lithology at a share of the published table; at least one."""
+    """Return the number of rows of each lithology at a share of the published table; at least one."""
     return {name: max(1, round(n * share)) for name, n in facts.class_counts.items()}
 
 
 def succession(facts: Facts, hole: NDArray[np.str_], share: float, rng: np.random.Generator) -> NDArray[np.str_]:
     """Fill holes with intervals of lithology, each lithology exactly as often as published; shape (n,).
 
-    A Markov chain down each hole: the next interval's lithology is drawn by the published successions, weighted by
-    the intervals that are still to be placed.
+    A Markov chain down each hole: the next interval's lithology is drawn from the published successions, weighted
+    by the number of intervals still to be placed.
     """
     counts = scaled_counts(facts, share)
     classes = sorted(counts)
@@ -87,14 +87,14 @@ def _interval_lengths(facts: Facts, name: str, count: int, rng: np.random.Genera
 
 
 def _follows(facts: Facts, classes: list[str]) -> Floats:
-    """Give the probability (up to a factor) that one lithology follows another; rows are from, columns to."""
+    """Return the probability (up to a factor) that one lithology follows another; rows are from, columns to."""
     index = {name: i for i, name in enumerate(classes)}
     published = np.zeros((len(classes), len(classes)))
     for (above, below), n in facts.transitions.items():
         if above in index and below in index:
             published[index[above], index[below]] += n
     share = np.array([facts.class_counts[name] for name in classes], float)
-    published /= np.sqrt(share)  # the chain weighs by what is left of a lithology, which already favours common ones
+    published /= np.sqrt(share)  # the chain weights by the intervals left, which already favours common ones
     same_group = np.array([[facts.groups[a] == facts.groups[b] for b in classes] for a in classes])
     by_group = np.where(same_group, 1.0, 0.02) + np.eye(len(classes)) * 20
     by_group /= by_group.sum(axis=1, keepdims=True)

@@ -24,12 +24,12 @@ HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
 
 @dataclass(frozen=True)
 class TrainingTable:
-    """Core measurements brought to common depths, with their lithology.
+    """Core measurements at common depths, with their lithology.
 
     Attributes
     ----------
     hole : ndarray of shape (n,), str
-        Hole, as ``346-U1422-A``.
+        Hole, such as ``346-U1422-A``.
     depth : ndarray of shape (n,), float64
         Depth CSF-A of the bin in metres.
     features : ndarray of shape (n, 6), float64
@@ -57,7 +57,7 @@ class TrainingTable:
         return np.searchsorted(np.array(self.classes), self.lithology).astype(np.int64)
 
     def digest(self) -> str:
-        """SHA-256 of the content: the same rows in the same order give the same digest, whatever file held them."""
+        """SHA-256 of the content: the same rows in the same order give the same digest, from whatever file."""
         sha = hashlib.sha256()
         for text in (self.hole, self.lithology):
             sha.update("\n".join(text.tolist()).encode())
@@ -67,12 +67,13 @@ class TrainingTable:
 
     @classmethod
     def read(cls, path: str | Path) -> TrainingTable:
-        """Read a table from CSV, or from HDF5 with one dataset a column at its root.
+        """Read a table from CSV, or from HDF5 with one dataset per column at its root.
 
         Raises
         ------
         TableError
-            If the file is absent or unreadable, a column lacks, holds text for numbers, or no row is complete.
+            If the file is absent or unreadable, a column is missing or does not hold numbers, a row lacks its hole,
+            depth or lithology, or there is no row.
         """
         path = Path(path)
         if not path.is_file():
@@ -110,14 +111,20 @@ class TrainingTable:
             )
         unnamed = _count_blank(table.lithology)
         if unnamed:
-            raise TableError(f"{path}: {unnamed} rows have no {LITHOLOGY!r}; leave them out or name them", path)
+            raise TableError(f"{path}: {unnamed} rows have no {LITHOLOGY!r}; remove them or fill it in", path)
         return table
 
     def write(self, path: str | Path) -> None:
-        """Write the table as CSV, or as HDF5 where the suffix says so; it appears when it is whole."""
+        """Write the table as CSV or HDF5, by the suffix; the file appears when it is complete.
+
+        Raises
+        ------
+        TableError
+            If the suffix is of neither format.
+        """
         path = Path(path)
         if path.suffix.lower() not in (".csv", *HDF5_SUFFIXES):
-            raise TableError(f"{path}: a table is written as .csv or {', '.join(HDF5_SUFFIXES)}", path)
+            raise TableError(f"{path}: the name of a table must end in .csv, {', '.join(HDF5_SUFFIXES)}", path)
         columns: dict[str, NDArray[np.generic]] = {
             HOLE: self.hole,
             DEPTH: self.depth,

@@ -1,4 +1,4 @@
-"""What the tests of the export's refusals share."""
+"""Fixtures for the tests of what the export refuses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lithovae.export.cli import app
 
 @pytest.fixture
 def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """In a folder of its own, assert that an export fails as it should, in words that hold some; give the message."""
+    """Assert, in a folder of its own, that an export fails cleanly with certain words; return the message."""
     monkeypatch.chdir(tmp_path)
 
     def check(words: str, *arguments: str) -> str:
@@ -28,8 +28,8 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., st
         assert done.stderr.startswith("error: ")
         assert done.stderr.count("\n") == 1
         assert words in done.stderr
-        assert "weights_only" not in done.stderr  # as torch advises, to read the file without care
-        assert sorted(tmp_path.rglob("*")) == before  # no bundle, and nothing that an exploit left
+        assert "weights_only" not in done.stderr  # torch's advice, to read the file unsafely
+        assert sorted(tmp_path.rglob("*")) == before  # no bundle, and no file written by an exploit
         return done.stderr
 
     return check

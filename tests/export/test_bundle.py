@@ -30,7 +30,7 @@ from .worn import worn
 
 
 def nodes_and_words(graph: bytes) -> tuple[bytes, dict[str, Any]]:
-    """Split a graph into its bytes and its description, without what another processor would measure otherwise."""
+    """Split a graph into its bytes and its description, without the figures that depend on the processor."""
     model = onnx.load_from_string(graph)
     described = json.loads(model.metadata_props[0].value)
     del described["parity"], described["golden"]["tolerance"], model.metadata_props[:]
@@ -165,7 +165,7 @@ def test_a_graph_that_strays_is_not_written(
 ) -> None:
     assert isinstance(checkpoints["semisup"].model, SemiSupervisedVAE)
     monkeypatch.setattr(export_bundle, "fold", spoil(wrong))
-    with pytest.raises(ParityError, match="stray too far from torch"):
+    with pytest.raises(ParityError, match="differ too much from torch"):
         write_bundle(checkpoints["semisup"], tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
 
@@ -173,7 +173,7 @@ def test_a_graph_that_strays_is_not_written(
 def test_a_bundle_is_replaced_but_nothing_else_is(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     write_bundle(checkpoints["semisup"], out)
-    write_bundle(checkpoints["unsup"], out)  # no classifier.onnx of the former bundle stays behind
+    write_bundle(checkpoints["unsup"], out)  # no classifier.onnx of the previous bundle is left
     assert sorted(path.name for path in out.iterdir()) == [
         "decoder.onnx",
         "embedder.onnx",
@@ -184,11 +184,11 @@ def test_a_bundle_is_replaced_but_nothing_else_is(checkpoints: dict[str, Checkpo
     precious = tmp_path / "thesis"
     precious.mkdir()
     (precious / "chapter1.tex").write_text("irreplaceable")
-    with pytest.raises(OutputError, match="exists and is not a bundle alone"):
+    with pytest.raises(OutputError, match="exists and is not a folder with only a bundle in it"):
         write_bundle(checkpoints["unsup"], precious)
     assert (precious / "chapter1.tex").read_text() == "irreplaceable"
     (precious / "manifest.json").write_text('{"name": "a web application"}')
-    with pytest.raises(OutputError, match="exists and is not a bundle alone"):
+    with pytest.raises(OutputError, match="exists and is not a folder with only a bundle in it"):
         write_bundle(checkpoints["unsup"], precious)
     assert (precious / "chapter1.tex").exists()
     (tmp_path / "link").symlink_to(out)
@@ -214,7 +214,7 @@ def test_few_rows_are_judged_with_their_neighbours() -> None:
     assert len(near) == ENOUGH_ROWS
     np.testing.assert_array_equal(near[:2], rows)
     np.testing.assert_allclose(near[2::2], np.resize(rows[0], near[2::2].shape), rtol=0.01)
-    assert (near[2::2, 1] == np.float32(-999.25)).all()  # still missing, and not a number close to it
+    assert (near[2::2, 1] == np.float32(-999.25)).all()  # still missing, not a number close to a sentinel
     many = np.ones((ENOUGH_ROWS + 1, 6), np.float32)
     assert with_neighbours({"many": many})["many"].shape == many.shape
 

@@ -56,7 +56,7 @@ def shipped(root: Path) -> dict[str, Checkpoint]:
 def written(
     shipped: dict[str, Checkpoint], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[Path, list[Parity]]]:
-    """Their C source, and what the gate measured of it."""
+    """Their C source, and the results of its parity check."""
     folder = tmp_path_factory.mktemp("c")
     paths = {name: folder / f"{name}.c" for name in shipped}
     return {name: (path, write_c(shipped[name], path)) for name, path in paths.items()}
@@ -89,7 +89,7 @@ def load(source: Path, folder: Path) -> CLibrary:
 
 
 def awkward(features: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Rows with what counts as missing, and numbers close to it that do not."""
+    """Rows with values that count as missing, and numbers close to them that do not."""
     rows = features.astype(np.float32)
     sentinels = np.array(SENTINELS, np.float32)
     bad = np.concatenate([sentinels, np.array([np.nan, np.inf, -np.inf], np.float32)])
@@ -242,7 +242,7 @@ def test_the_program_embeds_rows(hybrid: Path, tmp_path: Path, features: NDArray
 def test_the_program_names_a_malformed_line(hybrid: Path, tmp_path: Path, line: str) -> None:
     done = run(build(hybrid, tmp_path), f"1,2,3,4,5,6\n{line}\n1,2,3,4,5,6\n")
     assert done.returncode == 1
-    assert done.stderr == "error: line 2 is not 6 numbers set apart by commas or blanks\n"
+    assert done.stderr == "error: line 2 is not 6 numbers separated by commas or blanks\n"
     assert done.stdout.count("\n") == 1
 
 
@@ -251,7 +251,7 @@ def test_threads_do_not_meet(hybrid: Path, tmp_path: Path, features: NDArray[np.
     library = load(hybrid, tmp_path)
     alone = library.embed(rows)
     with ThreadPoolExecutor(4) as pool:
-        for together in pool.map(library.embed, [rows] * 8):  # ctypes lets go of the interpreter's lock
+        for together in pool.map(library.embed, [rows] * 8):  # ctypes releases the interpreter's lock
             np.testing.assert_array_equal(together, alone)
 
 
@@ -310,7 +310,7 @@ def test_source_that_strays_is_not_written(
         return folded
 
     monkeypatch.setattr(c_text, "fold", nudged)
-    with pytest.raises(ParityError, match="stray too far from torch"):
+    with pytest.raises(ParityError, match="differ too much from torch"):
         write_c(shipped["semisup"], tmp_path / "embed.c")
     assert list(tmp_path.iterdir()) == []
 
@@ -324,7 +324,8 @@ def test_weights_beyond_float32_are_refused(shipped: dict[str, Checkpoint], tmp_
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("embed.h", "ends in .c"), ("absent/embed.c", "no such folder"), ("folder.c", "is a folder")]
+    ("name", "message"),
+    [("embed.h", "must end in .c"), ("absent/embed.c", "no such folder"), ("folder.c", "is a folder")],
 )
 def test_places_that_are_refused(shipped: dict[str, Checkpoint], tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "folder.c").mkdir()
@@ -358,4 +359,4 @@ def test_the_command_writes_one_or_both(root: Path, tmp_path: Path) -> None:
     assert LithoModel.load(tmp_path / "bundle").latent_dim == 10
     neither = CliRunner().invoke(app, [checkpoint])
     assert neither.exit_code == 1
-    assert neither.stderr.startswith("error: say what to write")
+    assert neither.stderr.startswith("error: nothing to write: give --out FOLDER")

@@ -39,7 +39,7 @@ def bare(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> Path:
 @pytest.fixture
 def names(tmp_path: Path) -> Path:
     path = tmp_path / "names.txt"
-    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*NAMES, "", ""]).encode())  # as Windows may leave it
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*NAMES, "", ""]).encode())  # as written on Windows
     return path
 
 
@@ -108,7 +108,7 @@ def test_from_a_gpu_in_a_wrapper_of_other_widths_and_a_scaler_fitted_again(
     digest = hashlib.sha256((tmp_path / "theirs.csv").read_bytes()).hexdigest()
     origin = f"fitted on theirs.csv ({len(table)} rows, SHA-256 {digest})"
     assert done.stderr.splitlines() == [
-        "note: last.ckpt: took the state dict in 'model_state_dict', and nothing else of the file",
+        "note: last.ckpt: read only the state dict in 'model_state_dict'; ignored the rest",
         f"note: scaler {origin}",
     ]
     bundle = LithoModel.load(tmp_path / "bundle")

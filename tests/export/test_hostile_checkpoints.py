@@ -1,7 +1,7 @@
-"""The faults that a checkpoint or its sidecar may have: each is refused in one clear line, nothing is run or written.
+"""The faults of a checkpoint or its sidecar: each is refused in one clear line; nothing is run or written.
 
-A fault is a function that is run in an empty folder: it leaves ``theirs.pt`` there, or another file that it names.
-Beside it stand words of the message that it is to get.
+A fault is a function that runs in an empty folder: it writes ``theirs.pt`` there, or another file that it names.
+Next to it is a part of the expected message.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def save(content: object, **options: Any) -> None:
 
 
 def state(**changed: Any) -> dict[str, Any]:
-    """A sound state dict but for the tensors that are given; dots in names are double underlines here."""
+    """A valid state dict, except for the tensors that are given; double underscores stand for dots in their names."""
     return VAE().state_dict() | {name.replace("__", "."): value for name, value in changed.items()}
 
 
@@ -79,7 +79,7 @@ def written(content: bytes | str) -> Callable[[], object]:
 
 
 def repacked(change: Callable[[bytes], bytes], content: object = None, compression: int = zipfile.ZIP_STORED) -> None:
-    """Save a state dict, its pickle changed, in an archive that is whole."""
+    """Save a state dict with a changed pickle in an intact archive."""
     save(content or {"encoder.0.weight": torch.zeros(4)})
     with zipfile.ZipFile(io.BytesIO(THEIRS.read_bytes())) as old, zipfile.ZipFile(THEIRS, "w", compression) as new:
         for name in old.namelist():
@@ -97,7 +97,7 @@ def huge_storage(data: bytes) -> bytes:
 
 
 def huge_tensor(data: bytes) -> bytes:
-    """A trillion numbers that all are the one at the start of the storage."""
+    """A tensor of a trillion numbers, all of them the first number of the storage."""
     return data.replace(b"K\x04\x85", TRILLION + b"\x85").replace(b"K\x01\x85", b"K\x00\x85")
 
 
@@ -133,7 +133,7 @@ def torchscript() -> None:
 
 def large() -> None:
     with THEIRS.open("wb") as file:
-        file.truncate(2**40)  # without taking room on the disk
+        file.truncate(2**40)  # sparse: takes no space on the disk
 
 
 def numpy_array() -> None:
@@ -173,7 +173,7 @@ def quantised() -> Tensor:
 
 
 def named(suffix: str, write: Callable[[], object]) -> Callable[[], str]:
-    """What another fault writes, under a name with another suffix."""
+    """Write what another fault writes, under another suffix."""
 
     def renamed() -> str:
         write()
@@ -185,9 +185,9 @@ def named(suffix: str, write: Callable[[], object]) -> Callable[[], str]:
 LEGACY: dict[str, Any] = {"_use_new_zipfile_serialization": False}
 
 CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
-    # files that are something else
+    # other kinds of files
     "absent": (lambda: None, "no such checkpoint: theirs.pt"),
-    "folder": (THEIRS.mkdir, "is a folder: name the checkpoint's file in it"),
+    "folder": (THEIRS.mkdir, "is a folder: give the checkpoint file in it"),
     "empty file": (written(b""), "is empty: copy it again"),
     "text": (written("clay\nchalk\n"), "is a text file"),
     "JSON text": (written('{"state": 1}'), "is a text file"),
@@ -198,26 +198,32 @@ CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
         "is a Git LFS pointer",
     ),
     "HDF5 file of Keras": (written(b"\x89HDF\r\n\x1a\n" + bytes(99)), "is an HDF5 file, as Keras writes"),
-    "Keras archive": (zipped("metadata.json", "model.weights.h5"), "a zip archive of other things (metadata.json, mo"),
+    "Keras archive": (
+        zipped("metadata.json", "model.weights.h5"),
+        "is a zip archive with other contents (metadata.json, mo",
+    ),
     "ONNX graph": (lambda: THEIRS.write_bytes(Bundle.read("unsup").graphs["encoder"]), "is an ONNX graph"),
-    "gzip": (written(b"\x1f\x8b\x08" + bytes(99)), "is compressed by gzip"),
+    "gzip": (written(b"\x1f\x8b\x08" + bytes(99)), "is compressed with gzip"),
     "numpy array": (numpy_array, "is a numpy array"),
     "tar archive": (tar, "is a tar archive"),
-    "binary noise": (written(bytes(range(128, 256))), "is not a torch checkpoint, or is damaged or cut short"),
+    "binary noise": (written(bytes(range(128, 256))), "is not a torch checkpoint, or is damaged or truncated"),
     "TorchScript": (torchscript, "is a TorchScript archive"),
-    "safetensors named .pt": (lambda: safetensors.torch.save_file(state(), THEIRS), "let its name end in .safetensors"),
-    "torch named .safetensors": (named(".safetensors", lambda: save(state())), "let its name end in .pt"),
-    "noise named .safetensors": (named(".safetensors", written(b"\xff" * 99)), "is no safetensors file, or damaged"),
+    "safetensors named .pt": (lambda: safetensors.torch.save_file(state(), THEIRS), "rename it to end in .safetensors"),
+    "torch named .safetensors": (named(".safetensors", lambda: save(state())), "rename it to end in .pt"),
+    "noise named .safetensors": (
+        named(".safetensors", written(b"\xff" * 99)),
+        "is not a safetensors file, or is damaged or truncated",
+    ),
     # damage
-    "cut in its first bytes": (cut(0.001), "is damaged or cut short, its zip archive cannot be read"),
-    "cut in the middle": (cut(0.5), "is damaged or cut short, its zip archive cannot be read"),
-    "cut near its end": (cut(0.999), "is damaged or cut short, its zip archive cannot be read"),
-    "legacy format, cut after a byte": (written(b"\x80"), "is not a torch checkpoint, or is damaged or cut short"),
-    "legacy format, cut in its pickle": (cut(0.02, **LEGACY), "or is damaged or cut short"),
-    "legacy format, cut in its tensors": (cut(0.7, **LEGACY), "cut short: unexpected EOF"),
+    "cut in its first bytes": (cut(0.001), "is damaged or truncated: its zip archive cannot be read"),
+    "cut in the middle": (cut(0.5), "is damaged or truncated: its zip archive cannot be read"),
+    "cut near its end": (cut(0.999), "is damaged or truncated: its zip archive cannot be read"),
+    "legacy format, cut after a byte": (written(b"\x80"), "is not a torch checkpoint, or is damaged or truncated"),
+    "legacy format, cut in its pickle": (cut(0.02, **LEGACY), "or is damaged or truncated"),
+    "legacy format, cut in its tensors": (cut(0.7, **LEGACY), "truncated: unexpected EOF"),
     "safetensors, cut": (
         named(".safetensors", lambda: THEIRS.write_bytes(safetensors.torch.save(state())[:-99])),
-        "is no safetensors file, or damaged or cut short",
+        "is not a safetensors file, or is damaged or truncated",
     ),
     "a flipped bit": (flipped_bit, "is damaged: the checksum of 'theirs/data"),
     # pickles that would run code
@@ -250,11 +256,12 @@ CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
     "whole pickled model, legacy": (lambda: save(VAE(), **LEGACY), "holds a whole pickled model"),
     "numpy scalar beside the state": (
         lambda: save({"state_dict": state(), "loss": np.float64(1)}),
-        "multiarray.scalar could run code; where it was made, torch.save(model.state_dict(), 'weights.pt')",
+        "multiarray.scalar could run code; save it again where it was made, with "
+        "torch.save(model.state_dict(), 'weights.pt')",
     ),
     "pickle protocol that torch does not read": (
         lambda: save(state(), pickle_protocol=4),
-        "it is pickled by protocol 4; save it again",
+        "it uses pickle protocol 4; save it again",
     ),
     "methods overwritten by the pickle": (
         lambda: save(Lying()),
@@ -272,9 +279,9 @@ CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
         ),
         "it has no tensor 'encoder.0.bias'",
     ),
-    "large file": (large, "has 1099.5 GB"),
-    # what is in the file
-    "list": (lambda: save([1, 2]), "does not hold a state dict (names to tensors), but a list"),
+    "large file": (large, "is 1099.5 GB"),
+    # contents of the file
+    "list": (lambda: save([1, 2]), "holds a list, not a state dict (names to tensors)"),
     "empty dict": (lambda: save({}), "no tensor 'encoder.0.weight'; it holds nothing"),
     "another network": (
         lambda: save(nn.Linear(2, 2).state_dict()),
@@ -287,14 +294,14 @@ CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "compiled and not": (
         lambda: save(state() | {f"_orig_mod.{name}": value for name, value in state().items()}),
-        "holds two tensors 'encoder.0.weight', with _orig_mod. and without",
+        "holds the tensor 'encoder.0.weight' twice, with _orig_mod. and without",
     ),
     "tensor outside the prefix": (
         lambda: save({f"model.{name}": value for name, value in state().items()} | {"n_averaged": torch.tensor(3)}),
         "has 'n_averaged' (Tensor) among the tensors of the model",
     ),
     "number among the tensors": (lambda: save(state(epoch=3)), "has 'epoch' (int) among the tensors"),
-    # tensors that are no weights
+    # tensors that are not weights
     "integer weights": (lambda: save(state(fc_mu__bias=torch.zeros(10, dtype=torch.int32))), "is of type int32"),
     "complex weights": (lambda: save(state(fc_mu__bias=torch.zeros(10) * 1j)), "is of type complex64"),
     "quantised weights": (lambda: save(state(encoder__0__weight=quantised())), "'encoder.0.weight' is quantised"),
@@ -318,14 +325,14 @@ CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     # tensors that do not fit each other
     "tensor missing": (lambda: save(without("fc_logvar.bias")), "it has no tensor 'fc_logvar.bias'"),
-    "tensor more": (lambda: save(state(encoder__1__weight=torch.ones(8))), "it has a tensor more, 'encoder.1.weight'"),
+    "tensor more": (lambda: save(state(encoder__1__weight=torch.ones(8))), "it has an extra tensor 'encoder.1.weight'"),
     "tensor of another name": (
         lambda: save(without("fc_mu.bias") | {"fc_mean.bias": torch.zeros(10)}),
         "it has no tensor 'fc_mu.bias', but 'fc_mean.bias'",
     ),
     "mismatched shapes": (lambda: save(state(fc_mu__bias=torch.ones(9))), "'fc_mu.bias' has the shape (9,), not (10,)"),
     "weight of one axis": (lambda: save(state(fc_mu__weight=torch.ones(10))), "has the shape (10,), not two axes"),
-    "layer without units": (lambda: save(state(fc_mu__weight=torch.ones(0, 32))), "(0, 32): a layer without a unit"),
+    "layer without units": (lambda: save(state(fc_mu__weight=torch.ones(0, 32))), "(0, 32): a layer without units"),
     "five features": (lambda: save(VAE(5).state_dict()), "takes 5 features, not 6"),
     "decoder of other widths": (
         lambda: save(state(decoder__0__weight=torch.zeros(48, 10))),
@@ -364,7 +371,7 @@ def test_the_exploits_are_live(protocol: int, tmp_path: Path, monkeypatch: pytes
         ("[]", "theirs.json is not a checkpoint's sidecar"),
         (b"\xff\xfe", "theirs.json is not a checkpoint's sidecar"),
         ("[" * 100_000, "theirs.json is not a checkpoint's sidecar"),
-        ({"checkpoint_sha256": "0" * 64}, "theirs.json belongs to another checkpoint than theirs.pt"),
+        ({"checkpoint_sha256": "0" * 64}, "theirs.json does not belong to theirs.pt: its checkpoint_sha256 differs"),
         ({"scaler": {"mean": [1] * 6}}, "theirs.json lacks the key 'scale'"),
         ({"scaler": {"mean": [1] * 6, "scale": [0] * 6}}, "the scaler's scale must be positive"),
         ({"classes": "clay"}, "theirs.json: classes must be a list of names"),
@@ -388,4 +395,4 @@ def test_a_faulty_sidecar_is_refused(
 def test_a_sidecar_is_never_overruled(checkpoints: dict[str, Checkpoint], refused: Refused, option: str) -> None:
     checkpoints["unsup"].save(THEIRS)
     Path("names.txt").write_text("clay\n")
-    refused(f"leave {option.split()[0]} out", THEIRS.name, *option.split())
+    refused(f"leave out {option.split()[0]}", THEIRS.name, *option.split())

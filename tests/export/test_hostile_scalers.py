@@ -1,4 +1,4 @@
-"""The faults that a scaler, a table or a list of classes given with a checkpoint may have."""
+"""The faults of a scaler, a table or a list of classes that is given with a checkpoint."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def npz(**arrays: Any) -> bytes:
 
 
 def raw_table(heading: str = ",".join(FEATURE_NAMES), **changed: tuple[object, object]) -> str:
-    """A table of two raw rows, sound but for the columns that are given."""
+    """A table of two raw rows, valid except for the columns that are given."""
     columns: dict[str, Any] = {"density": (1.5, 1.7)} | dict.fromkeys(["ms", "gamma", "r", "g", "b"], (1, 200))
     rows = zip(*(columns | changed).values(), strict=True)
     return "\n".join([heading, *(",".join(map(str, row)) for row in rows)])
 
 
 SCALERS: dict[str, tuple[str, bytes | str, str]] = {
-    "pickled scaler": ("s.pkl", pickle.dumps(LILY), "s.pkl is no scaler"),
+    "pickled scaler": ("s.pkl", pickle.dumps(LILY), "s.pkl is not a scaler"),
     "scaler of joblib": ("s.joblib", b"x\x9c", "a pickle could run code when it is read"),
     "pickle that runs code, named .json": (
         "s.json",
@@ -67,33 +67,37 @@ SCALERS: dict[str, tuple[str, bytes | str, str]] = {
     "raw statistics": (
         "s.json",
         json.dumps({"mean": RAW_MEAN, "scale": RAW_SCALE}),
-        "seem to be statistics of raw val",
+        "look like statistics of raw val",
     ),
     "raw colours": (
         "s.json",
         json.dumps({"mean": [*LILY_MEAN[:3], 73.3, 71.3, 63.5], "scale": LILY["scale"]}),
-        "of R once",
+        "of transformed R,",
     ),
     "raw susceptibility": (
         "s.json",
         json.dumps({"mean": [1.7, 81.2, 3, 4, 4, 4], "scale": LILY["scale"]}),
-        "of Magnetic",
+        "of transformed Magnetic",
     ),
     "raw deviations": ("s.json", json.dumps({"mean": LILY["mean"], "scale": RAW_SCALE}), "scale of 255.976 cannot be"),
-    "density in kg/m3": ("s.npz", npz(mean=[1696, *LILY_MEAN[1:]], scale=LILY_SCALE), "or in another unit"),
+    "density in kg/m3": ("s.npz", npz(mean=[1696, *LILY_MEAN[1:]], scale=LILY_SCALE), "or of another unit"),
     "no mean": ("s.json", '{"scale": [1, 1, 1, 1, 1, 1]}', "it lacks the mean"),
     "no scale": ("s.npz", npz(mean_=LILY_MEAN), "it lacks the scale (standard deviation)"),
-    "two means": ("s.npz", npz(mean=LILY_MEAN, mean_=LILY_MEAN, scale=LILY_SCALE), "'mean' and 'mean_' both claim"),
+    "two means": ("s.npz", npz(mean=LILY_MEAN, mean_=LILY_MEAN, scale=LILY_SCALE), "'mean' and 'mean_' both match"),
     "five numbers": ("s.json", json.dumps({"mean": [1] * 5, "scale": [1] * 6}), "mean must be 6 finite numbers"),
     "NaN": ("s.json", '{"mean": [1, 1, NaN, 1, 1, 1], "scale": [1, 1, 1, 1, 1, 1]}', "mean must be 6 finite numbers"),
     "scale of zero": ("s.json", json.dumps({"mean": [1] * 6, "scale": [0] * 6}), "the scaler's scale must be positive"),
-    "number beyond float64": ("s.json", json.dumps({"mean": [10**400] * 6, "scale": [1] * 6}), "s.json is no scaler"),
+    "number beyond float64": (
+        "s.json",
+        json.dumps({"mean": [10**400] * 6, "scale": [1] * 6}),
+        "s.json is not a scaler",
+    ),
     "nothing but a list": ("s.json", "[1, 2]", "it does not name its mean and scale"),
-    "brackets without end": ("s.json", "[" * 100_000, "s.json is no scaler"),
-    "text for JSON": ("s.json", "mean 1 2 3", "s.json is no scaler (lily, or a .json, .npz or .csv"),
+    "brackets without end": ("s.json", "[" * 100_000, "s.json is not a scaler"),
+    "text for JSON": ("s.json", "mean 1 2 3", "s.json is not a scaler (lily, or a .json, .npz or .csv"),
     "noise for .npz": ("s.npz", b"noise", "File is not a zip file"),
     "a feature without a row": ("s.csv", scaler_csv(*lily_rows()[:5]), "none of its rows is named 'B'"),
-    "a feature with two rows": ("s.csv", scaler_csv(*lily_rows(), "R,4,1"), "'R' and 'R' both claim to be 'R'"),
+    "a feature with two rows": ("s.csv", scaler_csv(*lily_rows(), "R,4,1"), "'R' and 'R' both match 'R'"),
     "point sensor for loop": (
         "s.csv",
         scaler_csv(*lily_rows((FEATURE_NAMES[0], "MSP", *FEATURE_NAMES[2:]))),
@@ -110,23 +114,23 @@ SCALERS: dict[str, tuple[str, bytes | str, str]] = {
     "statistics of the raw table in CSV": (
         "s.csv",
         scaler_csv(*(f"{n},{m},{s}" for n, m, s in zip(FEATURE_NAMES, RAW_MEAN, RAW_SCALE, strict=True))),
-        "seem to be statistics of raw values",
+        "look like statistics of raw values",
     ),
-    "large file": ("s.json", " " * 10_000_001, "it has 10000001 bytes"),
+    "large file": ("s.json", " " * 10_000_001, "it has 10000001 bytes, more than the 10000000 that"),
 }
 
 TABLES: dict[str, tuple[str, str]] = {
     "empty": ("", "none of its columns is named 'Bulk density (GRA)'"),
     "no rows": (",".join(FEATURE_NAMES), "it has no rows"),
     "no blue": (raw_table("density,ms,ngr,R,G,b*"), "none of its columns is named 'B'"),
-    "two reds": (raw_table("density,ms,ngr,Red,red,G,B"), "its columns 'Red' and 'red' both claim to be 'R'"),
+    "two reds": (raw_table("density,ms,ngr,Red,red,G,B"), "its columns 'Red' and 'red' both match 'R'"),
     "text": (raw_table(r=(1, "dark")), "row 3: could not convert string to float: 'dark'"),
     "short row": (raw_table() + "\n1,2", "row 4 ends after 2 columns"),
     "nothing measured": (raw_table(gamma=("", "NaN")), "it holds no value of NGR total counts (cps)"),
     "density in kg/m3": (raw_table(density=(1500, 1700)), "the median of Bulk density (GRA) is 1600, not within 0.3"),
     "standardised already": (raw_table(density=(-0.5, 0.3)), "the median of Bulk density (GRA) is -0.1"),
-    "logarithms of colour": (raw_table(r=(4, 5), g=(4, 5), b=(4, 5.2)), "no colour in it is above 5.2"),
-    "colours of 0 to 1": (raw_table(r=(0, 1), g=(0, 1), b=(0, 1)), "no colour in it is above 1"),
+    "logarithms of colour": (raw_table(r=(4, 5), g=(4, 5), b=(4, 5.2)), "its largest colour value is 5.2"),
+    "colours of 0 to 1": (raw_table(r=(0, 1), g=(0, 1), b=(0, 1)), "its largest colour value is 1"),
 }
 
 
@@ -143,22 +147,22 @@ def test_a_faulty_table_is_refused(fault: str, refused: Refused) -> None:
     content, message = TABLES[fault]
     Path("table.csv").write_text(content)
     torch.save(VAE().state_dict(), THEIRS)
-    refused(f"table.csv is no table to fit a scaler on: {message}", THEIRS, "--fit-scaler", "table.csv")
+    refused(f"table.csv cannot be used to fit a scaler: {message}", THEIRS, "--fit-scaler", "table.csv")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "theirs.pt has no theirs.json beside it, so its scaler is unknown. One fitted on the data to embed"),
-        (["--scaler", "lilly"], "lilly is no scaler (lily, or a .json, .npz or .csv"),
+        ([], "theirs.pt has no theirs.json beside it, so its scaler is unknown. A scaler fitted on the data to embed"),
+        (["--scaler", "lilly"], "lilly is not a scaler (lily, or a .json, .npz or .csv"),
         (["--scaler", "."], "Is a directory"),
-        (["--fit-scaler", "absent.csv"], "absent.csv is no table to fit a scaler on: no such file"),
-        (["--scaler", "lily", "--fit-scaler", "t.csv"], "--scaler and --fit-scaler exclude each other"),
-        (["--scaler", "lily", "--missing", "zero"], "what a missing feature does is 'impute' or 'nan', not 'zero'"),
+        (["--fit-scaler", "absent.csv"], "absent.csv cannot be used to fit a scaler: no such file"),
+        (["--scaler", "lily", "--fit-scaler", "t.csv"], "--scaler and --fit-scaler cannot be combined"),
+        (["--scaler", "lily", "--missing", "zero"], "--missing must be 'impute' or 'nan', not 'zero'"),
         (["--scaler", "lily"], "names 0 classes, but theirs.pt has 3"),
         (["--scaler", "lily", "--classes", "few.txt"], "(--classes) names 2 classes, but theirs.pt has 3"),
         (["--scaler", "lily", "--classes", "twice.txt"], "names a class twice"),
-        (["--scaler", "lily", "--classes", "empty.txt"], "empty.txt names no class"),
+        (["--scaler", "lily", "--classes", "empty.txt"], "empty.txt holds no class names"),
         (["--scaler", "lily", "--classes", "latin.txt"], "latin.txt is not a list of names in UTF-8"),
         (["--scaler", "lily", "--classes", "absent.txt"], "No such file or directory: absent.txt"),
     ],

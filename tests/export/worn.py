@@ -1,4 +1,4 @@
-"""A model as long training leaves some: what folding and reading must stand."""
+"""A model with the extreme statistics that long training can leave: folding and reading must cope with it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Model = TypeVar("Model", bound=VAE)
 
 
 def worn(model: Model) -> Model:
-    """Give a model's BatchNorm layers statistics, some of them tiny, and silence some units."""
+    """Set the statistics of a model's BatchNorm layers, some of them tiny, and silence some units."""
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
             assert module.running_var is not None

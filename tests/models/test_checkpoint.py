@@ -89,7 +89,7 @@ def test_a_folder_that_is_not_there_is_said(checkpoints: dict[str, Checkpoint], 
     (tmp_path / "taken.pt").mkdir()
     with pytest.raises(OutputError, match="is a folder"):
         checkpoints["unsup"].save(tmp_path / "taken.pt")
-    with pytest.raises(OutputError, match=r"ends in \.pt"):
+    with pytest.raises(OutputError, match=r"must end in \.pt"):
         checkpoints["unsup"].save(tmp_path / "model.json")
     assert [path.name for path in tmp_path.iterdir()] == ["taken.pt"]
 

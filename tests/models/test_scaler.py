@@ -97,5 +97,5 @@ def test_the_published_scaler_is_the_published_table_s(root: Path) -> None:
     assert [float(row["transformed_sd"]) for row in rows] == list(LILY_SCALE)
     scaler = published_scaler("lily")
     assert (scaler.mean_.tolist(), scaler.scale_.tolist()) == (list(LILY_MEAN), list(LILY_SCALE))
-    with pytest.raises(ValueError, match="no published scaler is named 'rose'; there is lily"):
+    with pytest.raises(ValueError, match="no published scaler is named 'rose'; available: lily"):
         published_scaler("rose")

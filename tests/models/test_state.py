@@ -1,4 +1,4 @@
-"""Checkpoints that others have saved, in the ways that they do: each holds the weights of the same model."""
+"""Checkpoints as others save them: each holds the weights of the same model."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_other_floats_become_float32(model: SemiSupervisedVAE, tmp_path: Path, d
     torch.save(model.to(dtype).state_dict(), path)
     loaded = load(path)
     assert_same(loaded.model, model.float())
-    assert loaded.notes == []  # none of these lost anything on the way
+    assert loaded.notes == []  # none of these lost precision
 
 
 def test_what_float32_loses_is_said(model: SemiSupervisedVAE, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_what_float32_loses_is_said(model: SemiSupervisedVAE, tmp_path: Path) ->
     torch.save(model.state_dict() | {"fc_mu.bias": torch.full((4,), 1 / 3, dtype=torch.float64)}, path)
     loaded = load(path)
     assert loaded.model.fc_mu.bias.dtype == torch.float32
-    assert loaded.notes == ["theirs.pt: 1 of 38 tensors are float64, and rounded to float32"]
+    assert loaded.notes == ["theirs.pt: rounded 1 of 38 tensors from float64 to float32"]
 
 
 def test_counters_that_old_versions_of_torch_did_not_save(model: SemiSupervisedVAE, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_safetensors_with_a_sidecar(checkpoints: dict[str, Checkpoint], tmp_path
 
 
 def test_a_tensor_shares_no_memory_with_another(tmp_path: Path) -> None:
-    """Rows that all are the same one in the file are rows of their own in the model."""
+    """Rows that share memory in the file do not share it in the model."""
     path = tmp_path / "theirs.pt"
     state: dict[str, Tensor] = VAE().state_dict()
     state["fc_out.weight"] = torch.ones(1, 64).expand(6, 64)

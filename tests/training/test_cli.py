@@ -114,7 +114,7 @@ def test_a_card_never_bears_another_models_scores(
     card = Checkpoint.load(checkpoint).card
     failed = run.invoke(app, ["evaluate", str(tmp_path / "ours.csv"), "--model", model, "--checkpoint", checkpoint])
     assert failed.exit_code == 1  # one epoch is another recipe
-    assert f"was not made by {model}'s recipe from this table" in failed.stderr
+    assert f"was not trained on this table with the recipe of {model}" in failed.stderr
     assert Checkpoint.load(checkpoint).card == card
 
 
@@ -146,9 +146,9 @@ def test_compare_prints_every_figure(run: CliRunner, table: TrainingTable, tmp_p
     table.write(tmp_path / "small.csv")
     done = run.invoke(app, ["compare", str(tmp_path / "small.csv")])
     assert done.exit_code == 0, done.output
-    assert "rows of other lithology than published" in done.stdout
+    assert "rows per lithology: total difference" in done.stdout
     assert "too far" in done.stdout
-    assert "of 77 figures hold" in done.stdout
+    assert "of 77 figures are within their limits" in done.stdout
 
 
 def test_a_table_of_ones_own_is_named(run: CliRunner, table: TrainingTable, tmp_path: Path) -> None:

@@ -108,5 +108,5 @@ def test_all_four_files_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "absent" / "lily"):
-        with pytest.raises(OutputError, match="cannot make the folder"):
+        with pytest.raises(OutputError, match="cannot create the folder"):
             simulate_download(folder, SEED, SHARE)

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 
 class Identity(SemiSupervisedVAE):
-    """Embeds a row as itself; its head tells a lithology by the density in scaled space."""
+    """Embeds a row as itself; its head predicts a lithology from the density in scaled space."""
 
     def __init__(self, densities: Floats) -> None:
         super().__init__(latent_dim=6, n_classes=len(densities))
@@ -44,7 +44,7 @@ class Identity(SemiSupervisedVAE):
 
 
 class Constant(SemiSupervisedVAE):
-    """Answers the same whatever it sees."""
+    """Gives the same answer for every row."""
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return torch.zeros(len(x), 10).double(), torch.zeros(len(x), 10).double()

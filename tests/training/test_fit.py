@@ -65,7 +65,7 @@ def test_nothing_masked_is_no_division_by_zero() -> None:
 
 
 class _DropoutLikeTheSteps(torch.nn.Dropout):
-    """Draws what `Step` draws: torch's own dropout takes three times as long."""
+    """Draws the same random numbers as `Step`: torch's own dropout takes three times as long."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * (torch.rand_like(x) >= self.p) / (1 - self.p)
@@ -144,7 +144,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(table: TrainingTable, tmp_path: 
     assert resumed.history == expected.history
     for key, tensor in expected.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[key], tensor), key
-    assert list(tmp_path.iterdir()) == [place]  # until its checkpoint is safe
+    assert list(tmp_path.iterdir()) == [place]  # kept until the checkpoint is saved
 
 
 def test_refuses_to_resume_another_run(table: TrainingTable, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_refuses_to_resume_another_run(table: TrainingTable, tmp_path: Path) -> 
         fit(other, recipe, supervised=False, trained_on="", resume=place)
     for damage in (place.read_bytes()[:-300], b"", pickle.dumps({"run": {}})):
         place.write_bytes(damage)
-        with pytest.raises(TrainingError, match="remove it to start anew"):
+        with pytest.raises(TrainingError, match="remove it to start again"):
             fit(few, recipe, supervised=False, trained_on="", resume=place)
 
 
@@ -199,7 +199,7 @@ def test_training_learns_and_repeats(table: TrainingTable) -> None:
     state = torch.random.get_rng_state()
     first = fit(table, recipe, supervised=True, trained_on="a test")
     second = fit(table, recipe, supervised=True, trained_on="a test")
-    assert torch.equal(torch.random.get_rng_state(), state)  # the caller's random numbers are its own
+    assert torch.equal(torch.random.get_rng_state(), state)  # the caller's random state is unchanged
     for name, tensor in first.model.state_dict().items():
         assert torch.equal(tensor, second.model.state_dict()[name]), name
     assert first.history[-1]["loss"] < 0.8 * first.history[0]["loss"]
@@ -240,7 +240,9 @@ def test_a_last_batch_of_one_row_is_no_trouble(table: TrainingTable) -> None:
 def test_refuses_a_table_with_gaps(table: TrainingTable) -> None:
     gappy = table.features.copy()
     gappy[:3, 2] = np.nan
-    with pytest.raises(TableError, match="3 of the table's"):
+    with pytest.raises(
+        TableError, match=r"3 of the table's .* rows have a missing or impossible value, the first in row 1 "
+    ):
         fit(TrainingTable(table.hole, table.depth, gappy, table.lithology), STANDARD, supervised=False, trained_on="")
 
 
@@ -248,7 +250,9 @@ def test_refuses_a_table_with_sentinels(table: TrainingTable, tmp_path: Path) ->
     gappy = table.features.copy()
     gappy[:4, 2] = -999.25
     TrainingTable(table.hole, table.depth, gappy, table.lithology).write(tmp_path / "table.csv")
-    with pytest.raises(TableError, match="4 of the table's"):
+    with pytest.raises(
+        TableError, match=r"4 of the table's .* rows have a missing or impossible value, the first in row 1 "
+    ):
         fit(TrainingTable.read(tmp_path / "table.csv"), STANDARD, supervised=False, trained_on="")
 
 

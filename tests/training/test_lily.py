@@ -70,7 +70,7 @@ def _mode(names: pd.Series[str]) -> str | None:
 
 
 def by_pandas(frames: Frames) -> tuple[pd.DataFrame, list[int]]:
-    """Make the table by pandas' own grouping and merging; also the bins left after each join."""
+    """Build the table with pandas' own grouping and merging; also return the bins left after each join."""
     table, joined = pd.DataFrame(), []
     for instrument, frame in frames.items():
         values = [FEATURE_NAMES[i] for i in CHANNELS[instrument]]
@@ -154,7 +154,7 @@ def every(*depths: float, **other: Any) -> Frames:
     ("lithology", "expected"),
     [
         (("ooze", "clay", "ooze"), "ooze"),
-        (("ooze", "clay", "ash"), "ash"),  # equally common: the first in the alphabet
+        (("ooze", "clay", "ash"), "ash"),  # a tie: the first in alphabetical order
         ((None, " clay ", None), "clay"),
         ((None, None, "clay"), "clay"),
     ],
@@ -222,7 +222,7 @@ def test_says_which_files_lack(write_folder: WriteFolder, tmp_path: Path) -> Non
         read_lily(tmp_path / "absent")
     frames = every(0.0)
     del frames["NGR"], frames["MS"]
-    with pytest.raises(TableError, match=r"lacks MS_DataLITH.csv, NGR_DataLITH.csv of the LILY download"):
+    with pytest.raises(TableError, match=r"lacks MS_DataLITH.csv, NGR_DataLITH.csv: copy these files from the LILY"):
         read_lily(write_folder(frames))
 
 
@@ -230,7 +230,7 @@ def test_does_not_choose_between_two_files(write_folder: WriteFolder) -> None:
     folder = write_folder(every(0.0))
     text = (folder / "MS_DataLITH.csv").read_text()
     (folder / "ms_datalith.CSV").write_text(text)
-    assert len(read_lily(folder)) == 1  # the download's own spelling goes first
+    assert len(read_lily(folder)) == 1  # the download's own spelling is preferred
     (folder / "MS_DataLITH.csv").rename(folder / "MS_DATALITH.csv")
     if len(list(folder.iterdir())) < 5:
         pytest.skip("this file system does not tell case apart")
@@ -283,7 +283,7 @@ def test_says_which_file_is_empty(write_folder: WriteFolder) -> None:
 
 def test_says_when_nothing_is_left(write_folder: WriteFolder) -> None:
     frames = every(0.0)
-    with pytest.raises(TableError, match=r"no 20 cm bin was measured by all four .*'NGR': 1, 'RGB': 0"):
+    with pytest.raises(TableError, match=r"no 20 cm bin was measured by all four instruments .*'NGR': 1, 'RGB': 0"):
         read_lily(write_folder(frames | {"RGB": rows("RGB", 0.2)}))
     with pytest.raises(TableError, match=r"no row is left: 0 of 1 joined bins have .*, 1 no 'Principal'"):
         read_lily(write_folder(frames | {"GRA": rows("GRA", 0.0, lithology=(None,))}))

@@ -27,7 +27,7 @@ def test_csv_has_the_published_columns_in_order(table: TrainingTable, tmp_path: 
 
 
 def test_other_suffixes_are_refused(table: TrainingTable, tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"is written as \.csv or"):
+    with pytest.raises(TableError, match=r"must end in \.csv, "):
         table.write(tmp_path / "table.csv.gz")
 
 
