@@ -6,6 +6,8 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { importPackages } from './packages.mjs';
+
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const SHIPPED = ['semisup_hybrid', 'unsup_hybrid', 'semisup', 'unsup']
   .map((name) => here(`../../models/bundles/${name}`));
@@ -21,6 +23,7 @@ const VENDOR = {
 };
 
 async function assemble(out, bundles) {
+  await importPackages('papaparse'); // all are installed together
   await mkdir(join(out, 'vendor'), { recursive: true });
   for (const name of PAGE) await cp(here(name), join(out, name));
   for (const [from, to] of Object.entries(VENDOR)) await cp(here(`node_modules/${from}`), join(out, 'vendor', to));

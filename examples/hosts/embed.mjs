@@ -4,19 +4,17 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
-import * as ort from 'onnxruntime-web';
-import Papa from 'papaparse';
-
 import { readCsv } from './csv.mjs';
 import { LithoError } from './errors.mjs';
 import { LithoModel } from './litho.mjs';
+import { importPackages } from './packages.mjs';
 import { doubts, embeddingsCsv, length, summarise } from './table.mjs';
-
-ort.env.logLevel = 'error';
-ort.env.wasm.numThreads = 1;
 
 async function main(folder, path) {
   if (!folder || !path) throw new LithoError('usage: node embed.mjs BUNDLE_DIR rows.csv > embeddings.csv');
+  const [ort, { default: Papa }] = await importPackages('onnxruntime-web', 'papaparse');
+  ort.env.logLevel = 'error';
+  ort.env.wasm.numThreads = 1;
   const paths = [join(folder, 'embedder.onnx')], classifier = join(folder, 'classifier.onnx');
   if (existsSync(classifier)) paths.push(classifier);
   const model = await LithoModel.load(ort, await Promise.all(paths.map(graph)));
