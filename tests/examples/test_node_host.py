@@ -1,4 +1,4 @@
-"""The Node host against the Python runtime on the same rows; and what it refuses."""
+"""The Node host compared with the Python runtime on the same rows; files that it refuses."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def test_node_embeds_as_python_does(hosts: Path, bundles: Path, rows: Rows, tmp_
     assert done.returncode == 0, done.stderr
     require_same(done.stdout, bundles / name, rows)
     assert done.stderr.startswith("Simulated data")
-    assert 'Bulk density (GRA) [g/cm3]: "Bulk density (GRA)" (no unit given), missing in' in done.stderr
-    assert re.search(r"Bulk density \(GRA\) lies beyond 0.3 to 4 g/cm3 in [\d,]+ rows\.", done.stderr)
+    assert 'Bulk density (GRA) [g/cm3]: "Bulk density (GRA)" (no unit stated), missing in' in done.stderr
+    assert re.search(r"warning: Bulk density \(GRA\) is outside 0.3 to 4 g/cm3 in [\d,]+ rows\.", done.stderr)
 
 
 def test_node_refuses_in_one_line(
