@@ -1,4 +1,8 @@
-"""Measure LithoVAE and its peers side by side: ``RESULTS.md``, ``results.json`` and ``results.png``."""
+"""Measure LithoVAE and its peers side by side; writes ``RESULTS.md``, ``results.json`` and ``results.png``.
+
+``make bench`` runs it; for some cases only, ``make .venv/bench/ready``, then
+``.venv/bench/bin/python -m benchmarks --only encode,live``.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +25,18 @@ PAGE = HERE.parent / "docs" / "performance.md"
 
 
 def main(
-    short: Annotated[bool, typer.Option("--short", help="Three minutes; prints, and writes nothing.")] = False,
-    only: Annotated[str, typer.Option(help=f"Some cases, with commas: {', '.join(CASES)}.")] = "",
-    render: Annotated[bool, typer.Option("--render", help="Measure nothing: write all from results.json.")] = False,
+    short: Annotated[
+        bool, typer.Option("--short", help="Three minutes: smaller scans, fewer rounds, no files.")
+    ] = False,
+    only: Annotated[str, typer.Option(help=f"Run these cases only, separated by commas: {', '.join(CASES)}.")] = "",
+    render: Annotated[bool, typer.Option("--render", help="Only write the reports from results.json.")] = False,
     scratch: Annotated[
-        Path, typer.Option(help="Folder for scans and results: the disk that is measured.")
+        Path, typer.Option(help="Folder for scans and results; its disk is the one measured.")
     ] = HERE.parent,
 ) -> None:
-    """Measure all cases, or some, and write what was found; some are put in the place of the same ones before.
+    """Measure all cases, or some, and write the results; cases run with --only replace their previous results.
 
-    Ctrl-C ends it early: the cases that were complete are written.
+    Ctrl-C stops early: the results of completed cases are written.
     """
     if render:
         write(json.loads((HERE / "results.json").read_text()))
@@ -38,7 +44,7 @@ def main(
     chosen = [name.strip() for name in only.split(",")] if only else list(CASES)
     unknown = sorted(set(chosen) - set(CASES))
     if unknown:
-        raise typer.BadParameter(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}", param_hint="--only")
+        raise typer.BadParameter(f"unknown: {', '.join(unknown)}; choose from {', '.join(CASES)}", param_hint="--only")
     results = measure([name for name in CASES if name in chosen], scratch, short)
     if not results["cases"]:
         raise typer.Exit(1)
@@ -51,7 +57,7 @@ def main(
 
 
 def measure(chosen: list[str], scratch: Path, short: bool) -> dict[str, Any]:
-    """Run cases."""
+    """Run cases and return their results."""
     start = time.monotonic()
     results: dict[str, Any] = {"machine": machine.describe(), "cases": {}, "choices": {}}
 
@@ -68,7 +74,7 @@ def measure(chosen: list[str], scratch: Path, short: bool) -> dict[str, Any]:
                 results["cases"][name]["took"] = time.monotonic() - began
                 results["choices"] = bench.choices()
         except KeyboardInterrupt:
-            say("interrupted: what was measured so far stands")
+            say("interrupted: completed cases are kept")
         finally:
             bench.close()
     results["seconds"] = time.monotonic() - start
@@ -76,7 +82,7 @@ def measure(chosen: list[str], scratch: Path, short: bool) -> dict[str, Any]:
 
 
 def merged(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """Put new cases in the place of the old ones; each tells when it was measured if that is not the rest's date."""
+    """Replace old cases with new ones, each of which records its own date."""
     for case in now["cases"].values():
         case["date"] = now["machine"]["date"]
     cases = before["cases"] | now["cases"]
@@ -88,7 +94,7 @@ def merged(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
 
 
 def write(results: dict[str, Any]) -> None:
-    """Write the results for machines, for people and for the README, and the figures of the performance guide."""
+    """Write results.json, RESULTS.md, the chart and the figures in docs/performance.md."""
     (HERE / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (HERE / "RESULTS.md").write_text(report.markdown(results), encoding="utf-8")
     chart.draw(results, HERE / "results.png")

@@ -1,4 +1,4 @@
-"""A run of the benchmark: its size, its folder and its workers, which the cases share."""
+"""A benchmark run: its size, folder and workers, shared by all cases."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ OURS = "lithovae"
 
 @dataclass
 class Bench:
-    """What the cases share.
+    """State shared by the cases.
 
     Attributes
     ----------
     folder : Path
-        Where scans and results of this run lie; on the disk that is measured.
+        Scans and results of this run; on the disk that is measured.
     threads : int
-        Threads of every peer.
+        Threads of each peer.
     short : bool
         Whether this is the short form: smaller scans, fewer rounds.
     say : callable
-        Tells how far it is.
+        Reports progress.
     """
 
     folder: Path
@@ -38,11 +38,11 @@ class Bench:
 
     @property
     def seconds(self) -> float:
-        """What a case may take before it begins no further round."""
+        """Time (s) after which a case starts no further round."""
         return 8 if self.short else 150
 
     def worker(self, name: str) -> Worker:
-        """Give a peer's process; the first time, it is started and finds its best batch.
+        """Return a peer's process; the first call starts it, and it finds its fastest batch size.
 
         Raises
         ------
@@ -61,19 +61,19 @@ class Bench:
         return self._workers[name]
 
     def ask(self, name: str, what: str, /, **arguments: Any) -> Callable[[], Any]:
-        """Give a function that has a peer do something."""
+        """Return a function that sends a peer a command."""
         return lambda: self.worker(name).ask(what, **arguments)
 
     def ask_all(self, what: str, /, **arguments: Any) -> dict[str, Callable[[], Any]]:
-        """Give such a function for every peer."""
+        """Return such a function for every peer."""
         return {name: self.ask(name, what, **arguments) for name in LABELS}
 
     def choices(self) -> dict[str, Any]:
-        """Tell what each peer's trials found."""
+        """Return the settings that each peer's trials found fastest."""
         return {name: worker.ask("choice") for name, worker in self._workers.items()}
 
     def close(self) -> None:
-        """End all workers."""
+        """Stop all workers."""
         for worker in self._workers.values():
             worker.close()
         self._workers.clear()

@@ -1,4 +1,7 @@
-"""Measure the C source of an encoder: nanoseconds a row, next to onnxruntime's encoder in the same run."""
+"""Measure the C source of an encoder, in nanoseconds per row, and onnxruntime's encoder in the same run.
+
+``make .venv/dev/ready``, then ``.venv/dev/bin/python -m benchmarks.c_embed``. Needs a C compiler.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ import typer
 from lithovae.export.c_library import find_compiler
 from lithovae.export.c_source import write_c
 from lithovae.models.checkpoint import Checkpoint
+from lithovae.runtime.errors import OutputError
 from lithovae.runtime.model.bundle import Bundle
 from lithovae.runtime.model.graphs import MICRO_BATCH
 from lithovae.runtime.model.session import open_session
@@ -39,11 +43,11 @@ void loop(const float *rows, float *out, size_t n)
 """
 
 
-def c_loop(folder: Path, flags: str) -> Callable[[int, int, int], None]:
-    """Compile ``embed.c`` and, as a host would, a caller in another file; give the caller (rows, out, n)."""
+def c_loop(folder: Path, compiler: str, flags: str) -> Callable[[int, int, int], None]:
+    """Compile ``embed.c`` and, as a host would, a caller in a second file; return the caller: (rows, out, n)."""
     (folder / "loop.c").write_text(LOOP)
     library = folder / f"{flags.replace(' ', '')}.so"
-    command = [find_compiler(), "-std=c99", *flags.split(), "-fPIC", "-shared", "embed.c", "loop.c", "-lm"]
+    command = [compiler, "-std=c99", *flags.split(), "-fPIC", "-shared", "embed.c", "loop.c", "-lm"]
     subprocess.run([*command, "-o", str(library)], cwd=folder, check=True)
     function = ctypes.CDLL(str(library)).loop
     function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
@@ -51,8 +55,12 @@ def c_loop(folder: Path, flags: str) -> Callable[[int, int, int], None]:
     return function
 
 
-def main(runs: Annotated[int, typer.Option(help="Runs of each, in turn.", min=1)] = 31) -> None:
-    """Print nanoseconds a row: C one row a call, onnxruntime one row a call, and in blocks."""
+def main(runs: Annotated[int, typer.Option(help="Runs of each peer, in turn.", min=1)] = 31) -> None:
+    """Print nanoseconds per row: C with one row per call, onnxruntime with one row per call and with blocks."""
+    try:
+        compiler = find_compiler()
+    except OutputError as error:
+        raise SystemExit(str(error)) from error
     rows = plausible_rows(MICRO_BATCH, np.random.default_rng(0))
     session = open_session(Bundle.read("semisup_hybrid"), "encoder")
     out = np.empty((len(rows), Bundle.read("semisup_hybrid").latent_dim), np.float32)
@@ -67,13 +75,13 @@ def main(runs: Annotated[int, typer.Option(help="Runs of each, in turn.", min=1)
         write_c(Checkpoint.load(CHECKPOINT), folder / "embed.c")
         peers: dict[str, tuple[int, Callable[[], object]]] = {}
         for flags in FLAGS:
-            loop = c_loop(folder, flags)
-            peers[f"C, {flags}, one row a call"] = (
+            loop = c_loop(folder, compiler, flags)
+            peers[f"C, {flags}, one row per call"] = (
                 len(rows),
                 lambda loop=loop: loop(rows.ctypes.data, out.ctypes.data, len(rows)),  # type: ignore[misc]
             )
-        peers["onnxruntime, one row a session.run"] = (few, one_by_one)
-        peers[f"onnxruntime, {len(rows)} rows a session.run"] = (
+        peers["onnxruntime, one row per session.run"] = (few, one_by_one)
+        peers[f"onnxruntime, {len(rows)} rows per session.run"] = (
             len(rows),
             lambda: session.run(["mu"], {"features": rows}),
         )
@@ -82,11 +90,11 @@ def main(runs: Annotated[int, typer.Option(help="Runs of each, in turn.", min=1)
             for name, (n, peer) in peers.items():
                 start = time.perf_counter()
                 peer()
-                if run:  # the first warms up
+                if run:  # the first is the warm-up
                     found[name].append((time.perf_counter() - start) / n * 1e9)
-    version = subprocess.run([find_compiler(), "--version"], capture_output=True, text=True, check=True).stdout
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
     typer.echo(f"{machine(threads=1)}, {version.splitlines()[0]}; {runs} runs in turn.\n")
-    typer.echo("| raw features to embedding, semisup_hybrid | ns a row, median | range |")
+    typer.echo("| raw features to embedding, semisup_hybrid | ns per row, median | range |")
     typer.echo("|---|---|---|")
     for name, values in found.items():
         typer.echo(f"| {name} | {median(values):,.0f} | {min(values):,.0f} to {max(values):,.0f} |")

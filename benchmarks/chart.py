@@ -16,18 +16,18 @@ from .targets import OURS
 
 PANELS = {
     "encode": "rows in memory",
-    "table_f4": "scan to .npz, contiguous f4",
-    "gzip_f8": "scan to .npz, gzip+shuffle f8",
-    "instruments": "camera + loggers, binned",
+    "table_f4": "scan to .npz, contiguous float32",
+    "gzip_f8": "scan to .npz, gzip+shuffle float64",
+    "instruments": "camera and loggers, binned",
 }
 LIMITS = {"encode": "all_cores", "table_f4": "read", "gzip_f8": "read", "instruments": "read"}
-"""The dashed line in each panel, and its name."""
-LIMIT_NAMES = {"all_cores": "bare, all cores", "read": "h5py reads it"}
+"""The measurement that each panel shows as a dashed line."""
+LIMIT_NAMES = {"all_cores": "bare, all cores", "read": "reading alone"}
 COLOURS = {True: "#1b6ca8", False: "#b8c4cc"}
 
 
 def draw(results: dict[str, Any], place: Path) -> None:
-    """Draw the rates of every peer, a panel a case, with the range over the rounds."""
+    """Draw the rates of every peer with their range over the rounds; one panel per case."""
     found = {name: title for name, title in PANELS.items() if name in results["cases"]}
     if not found:
         return
@@ -73,8 +73,7 @@ def draw(results: dict[str, Any], place: Path) -> None:
     figure.text(
         0.995,
         0.005,
-        f"{machine['cpu']}, {machine['threads']} cores for every peer, {machine['date'][:10]}; "
-        "median and range of rounds",
+        f"{machine['cpu']}, {machine['threads']} threads per peer, {machine['date'][:10]}; median and range of rounds",
         ha="right",
         fontsize=7,
         color="0.4",

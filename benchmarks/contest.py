@@ -1,4 +1,4 @@
-"""Measurements taken in turn, and the ratios of those taken in the same round."""
+"""Measurements taken in turn, and ratios of measurements of the same round."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .peers import UnavailableError
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle of some values, and how far they lie apart."""
+    """Median and range of some values."""
 
     median: float
     low: float
@@ -22,36 +22,36 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Take the median, the least and the greatest."""
+        """Return the median, the smallest and the largest of some values."""
         return cls(median(values), min(values), max(values))
 
     @classmethod
     def of_ratios(cls, numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
-        """Divide what was measured in the same round; the median of the ratios, not the ratio of the medians."""
+        """Divide measurements of the same round: the median of the ratios, not the ratio of the medians."""
         return cls.of([a / b for a, b in zip(numerators, denominators, strict=True)])
 
 
 def in_turn(
     entries: Mapping[str, Callable[[], Any]], rounds: int, seconds: float = math.inf, warm_ups: int = 1
 ) -> dict[str, Any]:
-    """Run every entry once a round; each round begins with another, so that none always follows the same one.
+    """Run every entry once per round; each round starts with a different one, so that their order varies.
 
     Parameters
     ----------
     entries : mapping of str to callable
-        What is measured; each gives a number (seconds), or what else it measured.
+        What is measured; each returns a number (seconds), or another measurement.
     rounds : int
-        Rounds that count; at least one, and no further one is begun after so many seconds.
+        Rounds that count; at least one.
     seconds : float
-        See there; what a slow or busy machine may take.
+        Time after which no further round starts, for slow or busy machines.
     warm_ups : int
-        Rounds before them that do not.
+        Rounds before these that do not count.
 
     Returns
     -------
     dict
-        ``measured``: the list of what each entry gave, a value a round. ``failed``: of each entry that could not run,
-        the reason; it is left out of every round.
+        ``measured``: the values of each entry, one per round. ``failed``: the reason for each entry that could not
+        run; it is left out of ``measured``.
     """
     measured: dict[str, list[Any]] = {name: [] for name in entries}
     failed: dict[str, str] = {}

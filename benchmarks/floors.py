@@ -1,4 +1,4 @@
-"""What no embedder can beat: reading alone, writing alone, and one core's bare ``session.run`` on a cached block."""
+"""Lower bounds on the time of any embedder: reading alone, writing alone, bare ``session.run`` on a cached block."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WRITE_BYTES = 1 << 20
 
 
 class Floors:
-    """The floors, each as seconds."""
+    """The floors, in seconds."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
@@ -42,7 +42,7 @@ class Floors:
             self._best[what] = rows[: max(rates, key=lambda block: rates[block])]
 
     def choice(self) -> dict[str, Any]:
-        """Tell which block is the fastest."""
+        """Return the fastest block sizes."""
         return {what: {"batch": len(block)} for what, block in self._best.items()}
 
     def _bare(self, what: str, block: Any) -> Callable[[], Any]:
@@ -53,12 +53,12 @@ class Floors:
         )
 
     def bare(self, n_rows: int, what: str = "embed") -> float:
-        """One core's time for so many rows, a cached block at a time."""
+        """Return one core's time for a number of rows, one cached block at a time."""
         block = self._best[what]
         return _repeat(self._bare(what, block), n_rows // len(block)) * n_rows / (n_rows // len(block) * len(block))
 
     def bare_on_all(self, n_rows: int, what: str = "embed") -> float:
-        """All cores' time for so many rows, each with a cached block of its own."""
+        """Return all cores' time for a number of rows; each core has its own cached block."""
         block, share = self._best[what], n_rows // self._threads
         runs = [self._bare(what, block.copy()) for _ in range(self._threads)]
         start = time.perf_counter()
@@ -67,7 +67,7 @@ class Floors:
         return (time.perf_counter() - start) * share / (share // len(block) * len(block))
 
     def read(self, scan: str) -> float:
-        """Read every dataset with h5py, block by block into one buffer each."""
+        """Read every dataset with h5py, block by block, each into one buffer."""
         start = time.perf_counter()
         _read(scan)
         return time.perf_counter() - start
@@ -81,7 +81,7 @@ class Floors:
         return time.perf_counter() - start
 
     def write(self, out: str, n_bytes: int) -> float:
-        """Write so many bytes, and give them their name."""
+        """Write a number of bytes to a partial file, and rename it."""
         block = np.random.default_rng(0).bytes(WRITE_BYTES)
         start = time.perf_counter()
         with open(f"{out}.partial", "wb") as file:
@@ -93,13 +93,13 @@ class Floors:
         return seconds
 
     def live(self, calls: int) -> list[int]:
-        """Nanoseconds of each bare run of one row."""
+        """Return the nanoseconds of each bare run of one row."""
         run = self._bare("embed", plausible_rows(1, np.random.default_rng(5)))
         return nanoseconds(run, calls)
 
 
 def nanoseconds(run: Callable[[], object], calls: int) -> list[int]:
-    """Time each of so many calls."""
+    """Return the nanoseconds of each of a number of calls."""
     found = []
     for _ in range(calls):
         start = time.perf_counter_ns()

@@ -1,4 +1,7 @@
-"""Follow a logger that appends, is killed once and starts again: what comes out, how soon, and what it costs."""
+"""Follow a logger that appends, is killed once and restarts: measure the output, its latency and its cost.
+
+``make .venv/dev/ready``, then ``.venv/dev/bin/python -m benchmarks.follow``.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def logger(path: Path, seconds: float, rate: int, swmr: bool) -> subprocess.Pope
 
 
 def collect(stream: IO[str], into: list[tuple[float, str]]) -> threading.Thread:
-    """Note when each line of a stream comes."""
+    """Record the time at which each line of a stream arrives."""
 
     def read() -> None:
         for line in stream:
@@ -45,7 +48,7 @@ def collect(stream: IO[str], into: list[tuple[float, str]]) -> threading.Thread:
 
 
 def peak_memory(pid: int) -> int:
-    """Give the peak memory of a process and its children, in bytes."""
+    """Return the peak memory of a process and its children, in bytes."""
     found = 0
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -58,7 +61,7 @@ def peak_memory(pid: int) -> int:
 
 
 def watch(path: Path, seconds: float, rate: int, swmr: bool) -> tuple[list[str], list[tuple[float, str]], str]:
-    """Run logger and follower; give the logger's lines, the follower's with their times, and what it cost."""
+    """Run logger and follower; return the logger's lines, the follower's lines with their times, and the cost."""
     started = time.time()
     command = [str(Path(sys.executable).parent / "lithovae"), "follow", str(path), f"--idle-timeout={IDLE}"]
     follower = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -95,7 +98,7 @@ def watch(path: Path, seconds: float, rate: int, swmr: bool) -> tuple[list[str],
 
 
 def judge(path: Path, rate: int, ticks: list[str], lines: list[tuple[float, str]]) -> str:
-    """Compare what came out with a batch run of the file, and with the times at which its samples were written."""
+    """Compare the output with a batch run of the file, and with the times at which the samples were written."""
     out = path.with_suffix(".npz")
     embed_scan(path, out, LithoModel.load("semisup_hybrid"))
     with np.load(out) as arrays:
@@ -109,7 +112,7 @@ def judge(path: Path, rate: int, ticks: list[str], lines: list[tuple[float, str]
         if row and (row["samples"], row["missing"]) == (batch["samples"][i].tolist(), batch["missing"][i]):
             equal += np.array(row["embedding"], np.float32).tobytes() == batch["embeddings"][i].tobytes()
     times = np.array([line.split() for line in ticks], np.float64)
-    # A bin is finished by the first sample beyond it of the slowest instrument, a step at most below its end.
+    # The first sample of the slowest instrument below a bin completes it; that is at most one step below its end.
     step = SPEED / rate * max(every for every, _ in INSTRUMENTS.values())
     latency = []
     for when, row in rows:
@@ -125,21 +128,21 @@ def judge(path: Path, rate: int, ticks: list[str], lines: list[tuple[float, str]
 
 
 def main(
-    seconds: Annotated[float, typer.Option(help="How long the logger runs.", min=2)] = 60.0,
-    rate: Annotated[int, typer.Option(help="Rows a second of the fastest instrument.", min=10)] = 1000,
+    seconds: Annotated[float, typer.Option(help="Seconds that the logger runs.", min=2)] = 60.0,
+    rate: Annotated[int, typer.Option(help="Rows per second of the fastest instrument.", min=10)] = 1000,
 ) -> None:
-    """Print a row for a logger in SWMR mode, and one for a logger that opens its file for each append."""
-    typer.echo(f"{machine(threads=1)}; {seconds:g} s at {rate:,} rows a second, killed half-way and started again.\n")
+    """Print one row for a logger in SWMR mode, and one for a logger that opens its file for each append."""
+    typer.echo(f"{machine(threads=1)}; {seconds:g} s at {rate:,} rows per second, killed half-way and restarted.\n")
     typer.echo(
-        "| the logger | bins of a batch run | bins out | twice | never | equal, every bit "
-        "| from the append that finishes a bin to its line: p50 / p99 / max | CPU | peak memory |"
+        "| logger | bins of a batch run | bins written | twice | never | bitwise equal "
+        "| from the append that completes a bin to its line: p50 / p99 / max | CPU | peak memory |"
     )
     typer.echo("|---|---|---|---|---|---|---|---|---|")
     for swmr in (True, False):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "live.h5"
             ticks, lines, cost = watch(path, seconds, rate, swmr)
-            kind = "SWMR, restarted in a copy" if swmr else "opens, appends, closes"
+            kind = "SWMR, restarts in a copy" if swmr else "opens, appends, closes"
             typer.echo(f"| {kind} | {judge(path, rate, ticks, lines)} | {cost} |")
 
 

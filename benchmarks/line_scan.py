@@ -1,6 +1,7 @@
-"""A line scan of 10⁸ samples (0.1 mm steps over 10 km) binned and embedded: wall time and peak memory.
+"""Bin and embed a line scan of 10⁸ samples (0.1 mm steps over 10 km): wall time and peak memory.
 
-``python -m benchmarks.line_scan``; the scan is written to ``build/`` (or ``$TMPDIR``) and deleted afterwards.
+``make .venv/dev/ready``, then ``.venv/dev/bin/python -m benchmarks.line_scan``. The scan is written to ``build/`` (or
+``$TMPDIR``) and deleted afterwards.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ BLOCK = 1 << 20
 CHUNK = 1 << 16
 RUN = str(Path(sys.executable).parent / "lithovae-run")
 LIMIT = 250e6
-"""Bytes that the run may take at its peak."""
+"""Largest peak memory that the run may reach, in bytes."""
 
-# What no reader can do without: every dataset once, block by block, into memory that is used again.
+# The least that any reader does: read every dataset once, block by block, into one buffer.
 _FLOOR = f"""
 import sys, h5py, numpy as np
 with h5py.File(sys.argv[1]) as file:
@@ -41,7 +42,7 @@ with h5py.File(sys.argv[1]) as file:
 
 
 def write_scan(path: Path, n_rows: int, storage: dict[str, Any]) -> None:
-    """Write what a camera leaves beside a density logger: R, G, B (uint8) and depth (float64) at 0.1 mm, in blocks."""
+    """Write a camera's R, G, B (uint8) and depth (float64) at 0.1 mm, in blocks, and a density logger's columns."""
     rng = np.random.default_rng(0)
     with h5py.File(path, "w") as file:
         camera, logger = file.create_group("linescan"), file.create_group("MST")
@@ -49,7 +50,7 @@ def write_scan(path: Path, n_rows: int, storage: dict[str, Any]) -> None:
         depth = camera.create_dataset("depth", (n_rows,), "f8", **storage)
         for start in range(0, n_rows, BLOCK):
             n = min(BLOCK, n_rows - start)
-            shade = 100 + 40 * np.sin(np.arange(start, start + n) * 1e-5)  # layers of some ten metres
+            shade = 100 + 40 * np.sin(np.arange(start, start + n) * 1e-5)  # layers some tens of metres thick
             for column in columns.values():
                 column[start : start + n] = np.clip(shade + rng.integers(-9, 10, n, np.int8), 0, 255).astype(np.uint8)
             depth[start : start + n] = np.arange(start, start + n) * STEP
@@ -59,25 +60,25 @@ def write_scan(path: Path, n_rows: int, storage: dict[str, Any]) -> None:
 
 
 class Cost(NamedTuple):
-    """What a command took: wall and processor time (s), and the peak memory of all its processes (bytes)."""
+    """Cost of a command: wall and CPU time (s), and the peak memory of all its processes (bytes)."""
 
     seconds: float
     cpu: float
     peak: int
 
     def __str__(self) -> str:
-        return f"{self.seconds:.1f} s, {self.cpu:.1f} s of processor time"
+        return f"{self.seconds:.1f} s, {self.cpu:.1f} s of CPU time"
 
 
 def measure(command: list[str]) -> Cost:
-    """Run a command to its end."""
+    """Run a command to its end and return its cost."""
     start, before, peak = time.perf_counter(), _cpu(), 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
             peak = max(peak, sum(_peak(pid) for pid in _tree(process.pid)))
             time.sleep(0.02)
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+        raise SystemExit(f"{' '.join(command)} failed with status {process.returncode}")
     return Cost(time.perf_counter() - start, _cpu() - before, peak)
 
 
@@ -89,7 +90,7 @@ def _cpu() -> float:
 def _tree(pid: int) -> list[int]:
     try:
         texts = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return []
     return [pid, *(below for text in texts for child in text.split() for below in _tree(int(child)))]
 
@@ -103,10 +104,10 @@ def _peak(pid: int) -> int:
 
 
 def main(
-    rows: Annotated[int, typer.Option(help="Samples of the line scan.")] = 100_000_000,
-    contiguous: Annotated[bool, typer.Option(help="Without chunks and gzip.")] = False,
+    rows: Annotated[int, typer.Option(help="Number of samples.")] = 100_000_000,
+    contiguous: Annotated[bool, typer.Option(help="Store the scan without chunks and gzip.")] = False,
 ) -> None:
-    """Write the scan, run ``lithovae-run`` on it in a process of its own, and say what that took."""
+    """Write the scan, run ``lithovae-run`` on it in its own process, and print the cost."""
     folder = Path(os.environ.get("TMPDIR", "build"))
     folder.mkdir(exist_ok=True)
     storage = {} if contiguous else {"chunks": (CHUNK,), "compression": "gzip", "compression_opts": 4, "shuffle": True}
@@ -120,8 +121,8 @@ def main(
         with np.load(out) as arrays:
             n_bins, n_samples = len(arrays["embeddings"]), int(arrays["samples"][:, 3].sum())
         if n_samples != rows:
-            raise SystemExit(f"{n_samples:,} of {rows:,} samples came into a bin")
-    typer.echo(f"h5py alone, every dataset once: {floor}")
+            raise SystemExit(f"{n_samples:,} of {rows:,} samples were binned")
+    typer.echo(f"reading every dataset once with h5py: {floor}")
     typer.echo(f"lithovae-run: {run}; {n_bins:,} bins, {rows / run.seconds / 1e6:.1f} M samples/s")
     verdict = "below" if run.peak < LIMIT else "ABOVE"
     typer.echo(f"peak memory of all its processes: {run.peak / 1e6:.0f} MB ({verdict} 250 MB)")

@@ -1,4 +1,7 @@
-"""One row at a time: `LiveModel` next to a bare `session.run`, `LithoModel.embed` and torch eager, in the same run."""
+"""One row at a time: `LiveModel`, a bare `session.run`, `LithoModel.embed` and torch eager in the same run.
+
+``make .venv/dev/ready``, then ``.venv/dev/bin/python -m benchmarks.live``.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ ROUND = 500
 
 
 def latencies(peers: dict[str, Callable[[int], object]], rounds: int) -> dict[str, NDArray[np.float64]]:
-    """Give the microseconds of each call of some functions of a row's number, in turn after a warm-up of each."""
+    """Return the microseconds of each call of functions of a row number; they run in turn, after a warm-up."""
     found: dict[str, list[int]] = {name: [] for name in peers}
     for turn in range(rounds + 1):
         for name, peer in peers.items():
@@ -38,7 +41,7 @@ def latencies(peers: dict[str, Callable[[int], object]], rounds: int) -> dict[st
 
 
 def peers_of(rows: NDArray[np.float32]) -> dict[str, Callable[[int], object]]:
-    """Give what takes the i-th of some rows (n, 6), float32, to its embedding."""
+    """Return functions that embed the i-th of the rows (n, 6), float32."""
     model = LithoModel.load("semisup_hybrid", threads=1)
     live, session, out = model.live(), model.graphs.embedder, np.empty(model.latent_dim, np.float32)
     single = [rows[i : i + 1] for i in range(len(rows))]
@@ -75,20 +78,20 @@ def peers_of(rows: NDArray[np.float32]) -> dict[str, Callable[[int], object]]:
         "`model.embed` of one row": lambda i: model.embed(single[i]),
         "torch eager, row already scaled": eager_scaled,
         "torch eager with the scaler in numpy": eager,
-        "torch eager with scikit-learn's scaler, as in the seed's script": eager_script,
+        "torch eager with scikit-learn's scaler, as in the original research script": eager_script,
     }
 
 
-def main(rounds: Annotated[int, typer.Option(help=f"Rounds of {ROUND} rows each, in turn.", min=1)] = 40) -> None:
-    """Print the time of a row, p50 and p99, and each peer's ratio to a bare ``session.run``."""
+def main(rounds: Annotated[int, typer.Option(help=f"Rounds of {ROUND} rows each.", min=1)] = 40) -> None:
+    """Print the time per row (p50 and p99), and each peer's ratio to a bare ``session.run``."""
     torch.set_num_threads(1)
     rows = plausible_rows(ROUND, np.random.default_rng(0))
     found = latencies(peers_of(rows), rounds)
     bare = float(np.median(next(iter(found.values()))))
-    load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    typer.echo(f"{machine(threads=1)}; {rounds} rounds of {ROUND} rows in turn; {load}.\n")
+    load = f"load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    typer.echo(f"{machine(threads=1)}; {rounds} rounds of {ROUND} rows, in turn; {load}.\n")
     typer.echo(
-        "| raw features to embedding, one row, semisup_hybrid | p50, µs | p99, µs | p50 to a bare `session.run` |"
+        "| raw features of one row to embedding, semisup_hybrid | p50, µs | p99, µs | p50 / bare `session.run` |"
     )
     typer.echo("|---|---|---|---|")
     for name, values in found.items():

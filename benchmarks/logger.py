@@ -1,6 +1,6 @@
-"""A logger for `benchmarks.follow`: a process that appends what four instruments measure to a file, until it is done.
+"""A simulated logger, started by `benchmarks.follow`: a process that appends the samples of four instruments to a file.
 
-Started again after it was killed, it goes on where its file ends.
+Restarted after it was killed, it continues where its file ends.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ INSTRUMENTS: dict[str, tuple[int, tuple[str, ...]]] = {
     "NGR": (10, ("NGR total counts (cps)",)),
     "RGB": (1, ("R", "G", "B")),
 }
-"""The columns of each instrument, and how many rows of the fastest it takes one in."""
+"""For each instrument, one row per this many rows of the fastest instrument, and its columns."""
 SPEED = 1.0
-"""Metres of core a second."""
+"""Metres of core per second."""
 TICK = 0.1
-"""Seconds between two appends."""
+"""Seconds between appends."""
 
 
 def measure(name: str, rows: NDArray[np.int64], step: float) -> dict[str, NDArray[Any]]:
-    """Give the samples of some rows of an instrument: the same for the same rows, whoever asks."""
+    """Return the samples of some rows of an instrument; the same rows always have the same samples."""
     depth = rows * step
     columns: dict[str, NDArray[Any]] = {"depth": depth}
     for i, column in enumerate(INSTRUMENTS[name][1]):
@@ -38,7 +38,7 @@ def measure(name: str, rows: NDArray[np.int64], step: float) -> dict[str, NDArra
 
 
 def make(file: Any) -> None:
-    """Make the datasets."""
+    """Create the datasets."""
     for name, (_, columns) in INSTRUMENTS.items():
         for column in ("depth", *columns):
             file.create_dataset(f"{name}/{column}", (0,), "f8", maxshape=(None,), chunks=(4096,))
@@ -46,7 +46,7 @@ def make(file: Any) -> None:
 
 
 def recover(path: Path, swmr: bool) -> None:
-    """Bring a file whose writer was killed back to whole rows: in place, or in SWMR mode by a copy that replaces it."""
+    """Cut a file whose writer was killed to complete rows: in place or, in SWMR mode, in a copy that replaces it."""
     if not swmr:
         with h5py.File(path, "a") as file:
             for name, (_, columns) in INSTRUMENTS.items():
@@ -66,7 +66,7 @@ def recover(path: Path, swmr: bool) -> None:
 
 
 def append(file: Any, depth: float, rate: int) -> None:
-    """Append to each instrument what it has measured down to a depth (m)."""
+    """Append each instrument's samples down to a depth (m)."""
     for name, (every, columns) in INSTRUMENTS.items():
         step = SPEED / rate * every
         group = file[name]
@@ -80,11 +80,11 @@ def append(file: Any, depth: float, rate: int) -> None:
 
 def main(
     path: Path,
-    seconds: Annotated[float, typer.Option(help="How long the core is.")],
-    rate: Annotated[int, typer.Option(help="Rows a second of the fastest instrument.")],
-    swmr: Annotated[bool, typer.Option(help="Keep the file open in SWMR mode, instead of opening it for each append.")],
+    seconds: Annotated[float, typer.Option(help="Length of the core, in seconds of logging.")],
+    rate: Annotated[int, typer.Option(help="Rows per second of the fastest instrument.")],
+    swmr: Annotated[bool, typer.Option(help="Keep the file open in SWMR mode instead of opening it for each append.")],
 ) -> None:
-    """Append until the core has passed; print the time of each append and the depth that it reached."""
+    """Append until the end of the core; print the time of each append and the depth that it reached."""
     libver = "latest" if swmr else "earliest"
     if path.exists():
         recover(path, swmr)
@@ -104,7 +104,7 @@ def main(
             append(held, done * SPEED, rate)
             held.flush()
         else:
-            with h5py.File(path, "a") as file:  # HDF5's own lock on: if a reader locked the file, this would fail
+            with h5py.File(path, "a") as file:  # with HDF5's file locking: fails if a reader holds a lock
                 append(file, done * SPEED, rate)
         print(time.time(), done * SPEED, flush=True)
     if held:

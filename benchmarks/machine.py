@@ -1,4 +1,4 @@
-"""What was measured on."""
+"""Description of the machine that was measured."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACKAGES = ("lithovae", "numpy", "h5py", "onnxruntime", "isal", "torch", "scikit
 
 
 def describe() -> dict[str, Any]:
-    """Describe machine, versions and date."""
+    """Return the machine, package versions and date."""
     return {
         "date": datetime.now().astimezone().isoformat(timespec="minutes"),
         "cpu": cpu(),
@@ -30,22 +30,22 @@ def describe() -> dict[str, Any]:
 
 
 def machine(threads: int | None = None) -> str:
-    """Say in a line what is measured on, and with how many threads; with all that are granted, unless said."""
+    """Return one line on the machine; ``threads`` are by default all that are granted."""
     return sentence(describe() | ({"threads": threads} if threads else {}))
 
 
 def sentence(found: dict[str, Any]) -> str:
-    """Say it in a line."""
+    """Format a description as one line."""
     packages = ", ".join(f"{name} {number}" for name, number in found["packages"].items())
     return (
         f"{found['cpu']}, {found['cores']} cores, {found['memory_bytes'] / 2**30:.0f} GiB, "
-        f"{found['threads']} thread{'s' * (found['threads'] > 1)} for every peer; "
+        f"{found['threads']} thread{'s' * (found['threads'] > 1)} per peer; "
         f"{found['system']}, Python {found['python']}, {packages}"
     )
 
 
 def cpu() -> str:
-    """Name the processor."""
+    """Return the name of the processor."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():
@@ -55,7 +55,7 @@ def cpu() -> str:
 
 
 def available_memory() -> int:
-    """Bytes that can be had without swapping; unlimited where the system does not tell."""
+    """Return the bytes available without swapping; a very large number where the system does not report them."""
     info = Path("/proc/meminfo")
     if info.exists():
         for line in info.read_text().splitlines():

@@ -22,7 +22,7 @@ _CASES = {
 
 
 def refreshed(page: str, results: dict[str, Any]) -> str:
-    """Give the page with each part between its marks written anew; one whose cases were not measured stays."""
+    """Return the page with each marked part rewritten; a part whose cases were not measured is unchanged."""
 
     def part(found: re.Match[str]) -> str:
         try:
@@ -34,20 +34,20 @@ def refreshed(page: str, results: dict[str, Any]) -> str:
 
 
 def machine(results: dict[str, Any]) -> Iterator[str]:
-    """Name the machine."""
+    """Yield the machine."""
     found = results["machine"]
     yield f"Measured {found['date'][:10]} on {found['cpu']}, {found['threads']} cores, by `make bench`."
 
 
 def counts(results: dict[str, Any]) -> Iterator[str]:
-    """Say what a row costs."""
+    """Yield the cost of a row."""
     limits = results["cases"]["limits"]
     embed, classify = limits["counts"]["embedder"], limits["counts"]["classifier"]
     both = {key: embed[key] + classify[key] for key in embed}
-    yield "| a row | embed | classify (embedding and head) |"
+    yield "| per row | embed | classify (embedding and head) |"
     yield "|---|---|---|"
     for key, text in {
-        "product_flop": "operations in products of matrices",
+        "product_flop": "operations in matrix products",
         "element_operations": "other operations (comparisons, masks, scaling, ReLU, softmax)",
         "logarithms": "logarithms",
         "parameters": "parameters, 4 bytes each, shared by all rows",
@@ -59,11 +59,11 @@ def counts(results: dict[str, Any]) -> Iterator[str]:
         embed["product_flop"] / (embed["bytes_in"] + embed["bytes_out"]),
         both["product_flop"] / (embed["bytes_in"] + classify["bytes_out"]),
     ]
-    yield f"| operations a byte | {intensity[0]:.0f} | {intensity[1]:.0f} |"
+    yield f"| operations per byte | {intensity[0]:.0f} | {intensity[1]:.0f} |"
 
 
 def roofline(results: dict[str, Any]) -> Iterator[str]:
-    """Say what the machine gives, and how much of it a run takes."""
+    """Yield the machine's limits, and how much of them a run uses."""
     limits, threads = results["cases"]["limits"], results["machine"]["threads"]
     encode = results["cases"]["encode"]
     gives, embed = limits["machine"], limits["counts"]["embedder"]
@@ -75,15 +75,15 @@ def roofline(results: dict[str, Any]) -> Iterator[str]:
     ours = encode["rows"] / Spread.of(encode["measured"][OURS]).median
     yield "| | one core | all cores |"
     yield "|---|---|---|"
-    yield f"| products of matrices in cache (512 × 512) | {flop / 1e9:.0f} GFLOP/s | {flops / 1e9:.0f} GFLOP/s |"
-    yield f"| copying memory, read and written | {copied / 1e9:.1f} GB/s | {copied_by_all / 1e9:.1f} GB/s |"
+    yield f"| matrix products in cache (512 × 512) | {flop / 1e9:.0f} GFLOP/s | {flops / 1e9:.0f} GFLOP/s |"
+    yield f"| memory copy, bytes read and written | {copied / 1e9:.1f} GB/s | {copied_by_all / 1e9:.1f} GB/s |"
     yield f"| logarithms | {gives['log_per_s'] / 1e6:.0f} M/s | |"
     yield (
-        f"| roof of the products: {product_flop:,.0f} operations a row "
+        f"| compute limit: {product_flop:,.0f} operations per row "
         f"| {flop / product_flop / 1e6:.0f} M rows/s | {flops / product_flop / 1e6:.0f} M rows/s |"
     )
     yield (
-        f"| roof of memory: {row_bytes:.0f} bytes a row | {copied / row_bytes / 1e6:.0f} M rows/s "
+        f"| memory limit: {row_bytes:.0f} bytes per row | {copied / row_bytes / 1e6:.0f} M rows/s "
         f"| {copied_by_all / row_bytes / 1e6:.0f} M rows/s |"
     )
     yield f"| bare `session.run`, cached block | {bare / 1e6:.1f} M rows/s | {all_bare / 1e6:.1f} M rows/s |"
@@ -91,13 +91,13 @@ def roofline(results: dict[str, Any]) -> Iterator[str]:
     yield ""
     share = bare * product_flop / flop
     yield (
-        f"A bare run does {share:.0%} of the operations that the core could do in large products, and moves "
-        f"{bare * row_bytes / copied:.0%} of the bytes that it could copy: it is bound by computing, not by memory."
+        f"A bare run reaches {share:.0%} of the core's rate in large matrix products, and "
+        f"{bare * row_bytes / copied:.0%} of its memory bandwidth: it is limited by computing, not by memory."
     )
 
 
 def profile(results: dict[str, Any]) -> Iterator[str]:
-    """Say where a bare run's time goes."""
+    """Yield the share of each kind of node in a bare run."""
     spent = results["cases"]["limits"]["profile"]
     yield "| node | share of a bare run |"
     yield "|---|---|"
@@ -108,14 +108,14 @@ def profile(results: dict[str, Any]) -> Iterator[str]:
     yield ""
     products = sum(share for kind, share in spent.items() if "Gemm" in kind or "MatMul" in kind)
     yield (
-        f"The products take {products:.0%}; the scaler and the care for missing values (sentinels, masks, logarithms) "
-        "the rest."
+        f"Matrix products take {products:.0%}; the scaler and the handling of missing values (sentinels, masks, "
+        "logarithms) take the rest."
     )
 
 
 def bounds(results: dict[str, Any]) -> Iterator[str]:
-    """Say what bounds each case."""
-    yield "| scan to `.npz` | read alone, s | compute alone, s | write alone, s | LithoVAE, s | bound by | over it |"
+    """Yield what limits each case."""
+    yield "| scan to `.npz` | reading, s | computing, s | writing, s | LithoVAE, s | limited by | LithoVAE / limit |"
     yield "|---|---|---|---|---|---|---|"
     for name, title in _CASES.items():
         case = results["cases"][name]
@@ -128,10 +128,10 @@ def bounds(results: dict[str, Any]) -> Iterator[str]:
 
 
 def scale(results: dict[str, Any]) -> Iterator[str]:
-    """Say what the rates imply for very many rows."""
+    """Yield the time and bytes that the rates imply for large numbers of rows."""
     threads = results["machine"]["threads"]
     yield (
-        f"| rows | scan | {threads} cores, measured rate | {_MANY_CORES} cores, in proportion | read | written "
+        f"| rows | scan | {threads} cores, measured rate | {_MANY_CORES} cores, scaled | read | written "
         f"| disk for {_MANY_CORES} cores |"
     )
     yield "|---|---|---|---|---|---|---|"
@@ -149,7 +149,7 @@ def scale(results: dict[str, Any]) -> Iterator[str]:
 
 
 def duration(seconds: float) -> str:
-    """Say how long in the unit that suits."""
+    """Format a duration in a suitable unit."""
     for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""Whole processes: how long they take, and how much memory they and their children hold at their peak."""
+"""Whole processes: their time, and the peak memory of them and their children."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 from .peers import UnavailableError
 from .worker import ROOT, environment_of
 
-# A child's peak memory counts from the fork on, when it still is its parent: so a small process starts it. `largest`
-# is what the kernel keeps of the largest process; `tree` adds up the high-water marks of all processes that live at the
-# same time, so memory that they share counts for each.
+# A child's peak memory includes its parent's memory at the fork, so a small process starts it. `largest` is the peak of
+# the largest process, from the kernel; `tree` adds up the high-water marks of all processes alive at the same time, so
+# memory that they share counts once per process.
 _STARTER = """
 import json, os, resource, subprocess, sys, threading, time
 
@@ -56,14 +56,14 @@ print(json.dumps({"seconds": seconds, "largest": largest * 1024, "tree": max(tre
 
 
 def run(command: Sequence[str], folder: Path, *, memory: bool = False) -> dict[str, Any]:
-    """Run a command to its end: ``seconds``; ``largest`` and, where memory is watched, ``tree``, in bytes.
+    """Run a command to its end; return ``seconds`` and, in bytes, ``largest`` and ``tree`` (if memory is watched).
 
-    Watching costs a little time, so it is not done where time is what counts.
+    Watching takes a little time, so leave it off when measuring time.
 
     Raises
     ------
     UnavailableError
-        If it fails; the message has its last line.
+        If it fails; the message ends with its last line of output on standard error.
     """
     done = subprocess.run(
         [sys.executable, "-c", _STARTER, "memory" if memory else "time", *command],
@@ -75,5 +75,5 @@ def run(command: Sequence[str], folder: Path, *, memory: bool = False) -> dict[s
     )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     if found["status"]:
-        raise UnavailableError(f"ended with status {found['status']} {' '.join(found['last'])[:200]}".strip())
+        raise UnavailableError(f"failed with status {found['status']} {' '.join(found['last'])[:200]}".strip())
     return found

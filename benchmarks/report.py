@@ -1,4 +1,4 @@
-"""``RESULTS.md`` from ``results.json``: every figure in it is computed here."""
+"""``RESULTS.md``, computed from ``results.json``."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ TITLES = {
     "table_f8": "Scan to `.npz`: contiguous float64, {rows:,} rows",
     "gzip_f4": "Scan to `.npz`: gzip with shuffle, float32, {rows:,} rows",
     "gzip_f8": "Scan to `.npz`: gzip with shuffle, float64, {rows:,} rows",
-    "instruments": "Scan to `.npz`: a camera of {rows:,} lines and three loggers, brought together in {bins:,} bins",
+    "instruments": "Scan to `.npz`: a camera of {rows:,} lines and three loggers, averaged in {bins:,} bins",
     "small": "{scans:,} scans of 1,000 rows, one process",
     "shell": "From the shell: contiguous float32, {rows:,} rows, whole processes",
 }
 FLOORS = {
-    "one_core": "one core's bare `session.run`",
-    "all_cores": "all cores' bare `session.run`",
-    "read": "h5py reads it, no more",
-    "compute": "all cores compute it at one core's bare rate",
-    "write": "its bytes are written, no more",
+    "one_core": "bare `session.run`, one core",
+    "all_cores": "bare `session.run`, all cores",
+    "read": "reading alone with h5py",
+    "compute": "computing alone (one core's bare `session.run` time divided by the cores)",
+    "write": "writing alone",
     "bare": "bare `session.run`",
     "imports": "`import numpy, h5py, onnxruntime` alone",
     "help": "`lithovae-run --help`",
@@ -34,23 +34,23 @@ FLOORS = {
 }
 
 BUSY = 0.5
-"""Load per core before the run, above which the report warns."""
+"""Load average per core before the run above which the report warns."""
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """Render all results."""
+    """Return the report of all results."""
     cases, machine = results["cases"], results["machine"]
     lines = ["# Results", ""]
     lines.append(
-        f"`{results['command']}`, {machine['date']}, {results['seconds'] / 60:.0f} minutes; load before it "
+        f"`{results['command']}`, {machine['date']}, {results['seconds'] / 60:.0f} minutes; load average before it "
         f"{machine['load_before']:.1f}. {sentence(machine)}."
     )
     if machine["load_before"] > BUSY * machine["cores"]:
         lines += [
             "",
-            "**The machine was busy with other work: ratios say little, above all of peers whose threads wait",
+            "**The machine was busy with other work: the ratios are unreliable, above all for peers whose threads wait",
         ]
-        lines += ["for each other (torch). To be measured again on a quiet one.**"]
+        lines += ["for each other (torch). Measure again on an idle machine.**"]
     lines += ["", *_how(), ""]
     lines += ["## Targets", "", *target_table(targets(cases, machine["threads"]))]
     for name, title in TITLES.items():
@@ -61,7 +61,7 @@ def markdown(results: dict[str, Any]) -> str:
         "start": ("Cold start: a scan of 1,000 rows from the shell", start_table),
         "memory": ("Peak memory of whole processes", memory_table),
         "size": ("Installed size", size_table),
-        "graph": ("Graph alone: one thread, blocks of 4,096 rows, against a straight export", graph_table),
+        "graph": ("Graph alone: one thread, blocks of 4,096 rows, compared with a plain export", graph_table),
         "agreement": ("Largest deviation from torch in float64 in this run", agreement_table),
         "parity": ("Parity of the shipped bundles with torch in float64", parity_table),
     }
@@ -69,8 +69,13 @@ def markdown(results: dict[str, Any]) -> str:
         if name in cases:
             lines += ["", f"## {title}", "", *_dated(cases[name]), *table(cases[name])]
     if any("where" in case for case in cases.values()):
-        lines += ["", "## Where LithoVAE is, in the two scans furthest from their floors", "", *profile_table(cases)]
-    lines += ["", "## What each peer's trials found best", "", *choice_table(results["choices"])]
+        lines += [
+            "",
+            "## Where LithoVAE spends its time: the two scans furthest above their floors",
+            "",
+            *profile_table(cases),
+        ]
+    lines += ["", "## Fastest settings found by each peer's trials", "", *choice_table(results["choices"])]
     return "\n".join(lines) + "\n"
 
 
@@ -80,20 +85,21 @@ def _dated(case: dict[str, Any]) -> list[str]:
 
 def _how() -> Iterator[str]:
     yield (
-        "Each peer lives in a process of its own; they are measured in turn, round by round, after a warm-up round "
-        "that does not count, and each round begins with another peer. Files are in the page cache for all alike, "
-        "results go to the same disk and are removed after each run. A ratio is the median of the ratios within a "
-        "round, with the least and the greatest. What trials found best for each peer stands below; compiling and "
-        "warming up is not counted. LithoVAE also finds and marks what is missing in each row, which the peers do not. "
-        "All figures, round by round: [`results.json`](results.json)."
+        "Each peer runs in its own process. Peers are measured in turn, round by round, after a warm-up round that "
+        "does not count; each round starts with a different peer. For all peers, input files are in the page cache, "
+        "and results go to the same disk and are removed after each run. A ratio is the median of the ratios within a "
+        "round, with the smallest and the largest in brackets. A floor is a lower bound on the time: reading, "
+        "computing or writing alone. Each peer runs with the fastest settings that its trials found (last table); "
+        "compilation and warm-up do not count. LithoVAE also finds and marks the missing values of each row, which "
+        "the peers do not. All measurements, round by round: [`results.json`](results.json)."
     )
     yield ""
     yield "![Speed of LithoVAE and its peers](results.png)"
 
 
 def target_table(found: list[Target]) -> Iterator[str]:
-    """Say what was asked for, what was measured and whether that is enough."""
-    yield "| target | asked | measured | reached |"
+    """Yield the table of targets: required, measured, met or not."""
+    yield "| target | required | measured | met |"
     yield "|---|---|---|---|"
     for target in found:
         asked = f"{'≥' if target.at_least else '≤'} {target.limit:g}{target.unit}"
@@ -103,12 +109,12 @@ def target_table(found: list[Target]) -> Iterator[str]:
 
 
 def rate_table(case: dict[str, Any]) -> Iterator[str]:
-    """Rates, how much faster LithoVAE is, and how far each is from the largest floor."""
+    """Yield rates, LithoVAE's speedup, and each peer's time relative to the largest floor."""
     measured, rows = case["measured"], case["rows"]
     rounds = max(map(len, measured.values()), default=0)
     bounded = all(name in measured for name in ("read", "compute", "write"))
-    yield "| | M rows/s | seconds | LithoVAE's speed against it |" + (
-        " time over the largest floor |" if bounded else ""
+    yield "| | M rows/s | seconds | LithoVAE's speedup over it |" + (
+        " time relative to the largest floor |" if bounded else ""
     )
     yield "|---|---|---|---|" + ("---|" if bounded else "")
     for name in [*LABELS, *FLOORS]:
@@ -120,15 +126,15 @@ def rate_table(case: dict[str, Any]) -> Iterator[str]:
         elif name in case["failed"]:
             yield f"| {label(name)} | | {case['failed'][name]} | |" + (" |" if bounded else "")
     yield ""
-    bound = f" Bound by: {FLOORS[floor(case)[0]]}." if bounded else ""
+    bound = f" Limited by: {FLOORS[floor(case)[0]]}." if bounded else ""
     yield f"{rounds} round{'s' * (rounds != 1)}.{bound}"
 
 
 def profile_table(cases: dict[str, Any]) -> Iterator[str]:
-    """Say at which lines the threads were, in the cases with the largest ratios to their floors."""
+    """Yield the lines at which the threads were, in the cases with the largest ratios to their floors."""
     scans = {name: case for name, case in cases.items() if "where" in case and OURS in case["measured"]}
     slowest = sorted(scans, key=lambda name: -over_floor(scans[name]).median)[:2]
-    yield "| scan | line of the runtime, with all that it calls | threads there, on average |"
+    yield "| scan | line of the runtime, including what it calls | threads there, on average |"
     yield "|---|---|---|"
     for name in slowest:
         for place, threads in cases[name]["where"].items():
@@ -136,8 +142,8 @@ def profile_table(cases: dict[str, Any]) -> Iterator[str]:
 
 
 def live_table(case: dict[str, Any]) -> Iterator[str]:
-    """Microseconds a row."""
-    yield "| | p50, µs | p99, µs | LithoVAE's speed against it (p50) |"
+    """Yield microseconds per row."""
+    yield "| | p50, µs | p99, µs | LithoVAE's speedup over it (p50) |"
     yield "|---|---|---|---|"
     for name in [*LABELS, *FLOORS]:
         if name in case["measured"]:
@@ -149,8 +155,8 @@ def live_table(case: dict[str, Any]) -> Iterator[str]:
 
 
 def start_table(case: dict[str, Any]) -> Iterator[str]:
-    """Milliseconds of whole processes."""
-    yield "| | ms | over the imports alone |"
+    """Yield milliseconds of whole processes."""
+    yield "| | ms | relative to the imports alone |"
     yield "|---|---|---|"
     for name, values in case["measured"].items():
         over = _spread(ratio(case, name, "imports"), "×") if "imports" in case["measured"] else ""
@@ -160,9 +166,9 @@ def start_table(case: dict[str, Any]) -> Iterator[str]:
 
 
 def memory_table(case: dict[str, Any]) -> Iterator[str]:
-    """Peak memory by size: all processes, each at its own peak, and the largest alone."""
+    """Yield peak memory by scan size: the sum over all processes, and the largest process."""
     sizes = [peak["rows"] for peak in case["peaks"].get(OURS, [])]
-    yield f"| peak RSS, MB: all processes (the largest) | {' | '.join(f'{size:,} rows' for size in sizes)} |"
+    yield f"| peak RSS in MB: all processes (largest process) | {' | '.join(f'{size:,} rows' for size in sizes)} |"
     yield "|---|" + "---|" * len(sizes)
     for name in LABELS:
         if name in case["peaks"] or name in case["failed"]:
@@ -177,12 +183,12 @@ def memory_table(case: dict[str, Any]) -> Iterator[str]:
 
 
 def size_table(case: dict[str, Any]) -> Iterator[str]:
-    """Installed size of environments."""
+    """Yield the installed size of environments."""
     yield "| environment | MB |"
     yield "|---|---|"
     names = {
         "runtime": "`pip install lithovae`",
-        "torch": "`pip install torch scikit-learn h5py` (torch for CPUs alone)",
+        "torch": "`pip install torch scikit-learn h5py` (CPU-only torch)",
     }
     for name, text in names.items():
         found = case["bytes"].get(name)
@@ -190,8 +196,8 @@ def size_table(case: dict[str, Any]) -> Iterator[str]:
 
 
 def graph_table(case: dict[str, Any]) -> Iterator[str]:
-    """Rates of the shipped embedders and of straight exports."""
-    yield "| bundle | ours, M rows/s | straight export, M rows/s | speed |"
+    """Yield the rates of the shipped embedders and of plain exports."""
+    yield "| bundle | shipped, M rows/s | plain export, M rows/s | speedup |"
     yield "|---|---|---|---|"
     for name, seconds in case["bundles"].items():
         ours, straight = (case["rows"] / Spread.of(seconds[of]).median / 1e6 for of in ("bundle", "straight"))
@@ -200,8 +206,8 @@ def graph_table(case: dict[str, Any]) -> Iterator[str]:
 
 
 def agreement_table(case: dict[str, Any]) -> Iterator[str]:
-    """Say how far each peer is from torch in float64."""
-    yield f"| {case['rows']:,} plausible rows | embeddings | probabilities | one row live |"
+    """Yield the largest deviation of each peer from torch in float64."""
+    yield f"| {case['rows']:,} plausible rows | embeddings | probabilities | one row |"
     yield "|---|---|---|---|"
     for name, errors in case["errors"].items():
         cells = " | ".join(f"{errors[output]:.1e}" for output in ("embed", "classify", "live"))
@@ -209,7 +215,7 @@ def agreement_table(case: dict[str, Any]) -> Iterator[str]:
 
 
 def parity_table(case: dict[str, Any]) -> Iterator[str]:
-    """Give the worst ratio of each output of each bundle."""
+    """Yield the worst ratio of each output of each bundle."""
     yield "| bundle | output | worst rows | ONNX error | torch float32 error | ratio (limit 2) |"
     yield "|---|---|---|---|---|---|"
     for worst in case["worst"]:
@@ -220,8 +226,8 @@ def parity_table(case: dict[str, Any]) -> Iterator[str]:
 
 
 def choice_table(choices: dict[str, Any]) -> Iterator[str]:
-    """Say with what each peer ran."""
-    yield "| | embedding | classifying |"
+    """Yield the settings with which each peer ran."""
+    yield "| | embedding | classification |"
     yield "|---|---|---|"
     for name, choice in choices.items():
         both = [choice.get(what, choice) for what in ("embed", "classify")]
@@ -230,7 +236,7 @@ def choice_table(choices: dict[str, Any]) -> Iterator[str]:
 
 
 def label(name: str) -> str:
-    """Name a peer or a floor as tables do."""
+    """Return the name of a peer or a floor in tables."""
     return f"**{LABELS[name]}**" if name == OURS else LABELS.get(name, FLOORS.get(name, name))
 
 
@@ -245,5 +251,5 @@ def _spread(spread: Spread, unit: str = "") -> str:
 
 
 def _number(value: float) -> str:
-    """Give three digits, without an exponent."""
+    """Format with three digits, without an exponent."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")

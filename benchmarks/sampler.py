@@ -1,4 +1,4 @@
-"""Where the threads of LithoVAE are: their stacks, looked at every few milliseconds."""
+"""A sampling profiler: where LithoVAE's threads are, from their stacks every few milliseconds."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SHOWN = 8
 
 
 def sampled(run: Callable[[], object]) -> dict[str, float]:
-    """Run something; give the lines of the runtime at which its threads were most, as threads on average.
+    """Run a function; return the lines of the runtime where its threads spent most time, as threads on average.
 
-    A line stands for all that it calls outside the runtime: numpy, h5py, onnxruntime, waiting.
+    A line includes everything that it calls outside the runtime: numpy, h5py, onnxruntime, waiting.
     """
     places: Counter[str] = Counter()
     done = threading.Event()

@@ -1,4 +1,4 @@
-"""The scans that are measured: plausible values, written in the layouts and filters that loggers use."""
+"""The scans that are measured: plausible values in the layouts and filters that loggers use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lithovae.runtime.features import FEATURE_NAMES
 
 CHUNK_ROWS = 65_536
 POOL_ROWS = 1 << 20
-"""Distinct rows; a longer scan repeats them."""
+"""Number of distinct rows; a longer scan repeats them."""
 ROW_SPACING = 0.001
 GZIP = {"compression": "gzip", "shuffle": True}
 
@@ -27,7 +27,7 @@ def plausible_rows(n: int, rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def write_table(path: Path, n_rows: int, dtype: str = "f4", **filters: Any) -> Path:
-    """Write one (n, 6) dataset with column names, and a depth in metres; contiguous unless filters ask for chunks."""
+    """Write one (n, 6) dataset with column names, and depth in metres; chunked if there are filters."""
     pool = plausible_rows(min(n_rows, POOL_ROWS), np.random.default_rng(0)).astype(dtype)
     chunk = min(CHUNK_ROWS, n_rows)
     chunks = {"chunks": (chunk, 6)} if filters else {}
@@ -45,7 +45,7 @@ def write_table(path: Path, n_rows: int, dtype: str = "f4", **filters: Any) -> P
 
 
 def write_instruments(path: Path, n_lines: int) -> Path:
-    """Write a group per instrument: a line-scan camera of ``n_lines`` lines at 0.5 mm, three loggers at 2 to 5 cm."""
+    """Write one group per instrument: a line-scan camera, ``n_lines`` at 0.5 mm, and three loggers at 2 to 5 cm."""
     length = n_lines * 0.0005
     rng = np.random.default_rng(3)
     grids = {"GRA": 0.025, "MS": 0.02, "NGR": 0.05, "camera": 0.0005}

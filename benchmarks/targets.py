@@ -1,4 +1,4 @@
-"""What issue 6 asks for, and whether it is reached: computed from what was measured, never typed."""
+"""The performance targets, and whether the measurements meet them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Target:
     Attributes
     ----------
     says : str
-        The target, in words.
+        The name of the target.
     unit : str
         ``×``, ``MB`` or nothing.
     measured : Spread or None
-        The value; None where it was not measured, or could not be.
+        The value; None if it was not measured.
     limit : float
-        What it is held to.
+        The required value.
     at_least : bool
-        Whether more is better.
+        Whether the value must be at least the limit, or else at most.
     """
 
     says: str
@@ -37,14 +37,14 @@ class Target:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the median is on the right side of the limit; None if it was not measured."""
+        """Whether the median meets the limit; None if it was not measured."""
         if self.measured is None:
             return None
         return self.measured.median >= self.limit if self.at_least else self.measured.median <= self.limit
 
 
 def targets(cases: dict[str, Any], threads: int) -> list[Target]:
-    """Hold what was measured to the issue's targets."""
+    """Compare the measurements with the targets."""
 
     def at_least(says: str, limit: float, value: Callable[[], Spread]) -> Target:
         return Target(says, "×", _or_none(value), limit, at_least=True)
@@ -57,38 +57,38 @@ def targets(cases: dict[str, Any], threads: int) -> list[Target]:
 
     peaks = cases.get("memory", {}).get("peaks", {}).get(OURS, [])
     return [
-        at_least("in memory: speed against torch.compile at its best", 1.5, times("encode", "compiled")),
-        at_least("in memory: speed against torch eager at its best", 2, times("encode", "eager")),
+        at_least("in memory: speedup over torch.compile", 1.5, times("encode", "compiled")),
+        at_least("in memory: speedup over torch eager", 2, times("encode", "eager")),
         at_least(
-            "in memory: share of cores × one core's bare `session.run`",
+            "in memory: speed relative to cores × one core's bare `session.run`",
             0.85,
             lambda: scaled(ratio(cases["encode"], "one_core", OURS), 1 / threads),
         ),
-        at_least("contiguous f4, from the shell: speed against the seed script", 8, times("shell", "seed")),
-        at_least("contiguous f4, from the shell: speed against torch written well", 3, times("shell", "eager")),
-        at_least("the same in processes that are warm", 3, times("table_f4", "eager")),
+        at_least("float32, from the shell: speedup over the original research script", 8, times("shell", "seed")),
+        at_least("float32, from the shell: speedup over torch eager", 3, times("shell", "eager")),
+        at_least("float32, warm processes: speedup over torch eager", 3, times("table_f4", "eager")),
         at_most(
-            "contiguous f4, warm: time over the larger of the read, compute and write floors",
+            "float32, warm processes: time relative to the largest of the read, compute and write floors",
             1.3,
             lambda: over_floor(cases["table_f4"]),
         ),
-        at_most("gzip+shuffle f8: time over h5py's reading alone", 1, times("gzip_f8", OURS, "read")),
+        at_most("gzip+shuffle float64: time relative to reading alone with h5py", 1, times("gzip_f8", OURS, "read")),
         at_most(
-            "peak RSS at 1× the scan, all processes",
+            "peak RSS of all processes at 1× scan size",
             180,
             lambda: Spread.of([peaks[0]["tree"] / 1e6]),
             unit=" MB",
         ),
         at_most(
-            "peak RSS at 16× the scan over that at 1×",
+            "peak RSS of all processes at 16× scan size, relative to 1×",
             1.1,
             lambda: Spread.of([peaks[2]["tree"] / peaks[0]["tree"]]),
         ),
-        at_most("1,000 rows from the shell: time over the imports alone", 1.7, times("start", OURS, "imports")),
-        at_most("one row live: p50 over a bare `session.run`", 1.3, times("live", OURS, "bare")),
-        at_least("one row live: speed against torch eager", 5, times("live", "eager")),
+        at_most("1,000 rows from the shell: time relative to the imports alone", 1.7, times("start", OURS, "imports")),
+        at_most("one row: p50 relative to a bare `session.run`", 1.3, times("live", OURS, "bare")),
+        at_least("one row: speedup over torch eager", 5, times("live", "eager")),
         at_most(
-            "installed: the runtime's environment over torch's",
+            "installed size: runtime environment relative to torch environment",
             0.2,
             lambda: Spread.of([cases["size"]["bytes"]["runtime"] / cases["size"]["bytes"]["torch"]]),
         ),
@@ -96,17 +96,17 @@ def targets(cases: dict[str, Any], threads: int) -> list[Target]:
 
 
 def ratio(case: dict[str, Any], slower: str, faster: str) -> Spread:
-    """How many times as long one takes as the other, round by round."""
+    """Return the time of one peer relative to another's, round by round."""
     return Spread.of_ratios(case["measured"][slower], case["measured"][faster])
 
 
 def over_floor(case: dict[str, Any], name: str = OURS) -> Spread:
-    """How many times as long a peer takes as the largest floor of its round."""
+    """Return the time of a peer relative to the largest floor of its round."""
     return Spread.of_ratios(case["measured"][name], floor(case)[1])
 
 
 def floor(case: dict[str, Any]) -> tuple[str, list[float]]:
-    """Give the floor that bounds a case, by its name, and the largest floor of each round."""
+    """Return the name of the floor that limits a case, and the largest floor of each round."""
     floors = {name: case["measured"][name] for name in ("read", "compute", "write") if name in case["measured"]}
     if not floors:
         raise KeyError("floors")

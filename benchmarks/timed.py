@@ -1,4 +1,4 @@
-"""A peer with a stopwatch: what a worker does when it is asked."""
+"""A peer that is timed: the commands that a worker carries out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .scans import plausible_rows
 
 
 class Timed:
-    """A peer's abilities, each as seconds."""
+    """A peer's operations, in seconds."""
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
@@ -24,7 +24,7 @@ class Timed:
         self._live: Any = None
 
     def choice(self) -> dict[str, Any]:
-        """Tell what the peer's trials found."""
+        """Return the settings that the peer's trials found fastest."""
         return self._peer.choice
 
     def embed(self, n_rows: int) -> float:
@@ -40,21 +40,21 @@ class Timed:
         return _seconds(self._peer.embed_scan, Path(scan), Path(out))
 
     def scans(self, folder: str, out: str) -> float:
-        """Embed all scans of a folder."""
+        """Embed all scans in a folder."""
         Path(out).mkdir(exist_ok=True)
         return _seconds(self._peer.embed_scans, sorted(Path(folder).glob("*.h5")), Path(out))
 
     def profile(self, scan: str, out: str) -> dict[str, float]:
-        """Embed a scan and tell where the threads were."""
+        """Embed a scan and return where the threads spent their time."""
         return sampled(lambda: self._peer.embed_scan(Path(scan), Path(out)))
 
     def live(self, calls: int) -> list[int]:
-        """Nanoseconds of each embedding of one row."""
+        """Return the nanoseconds of each embedding of one row."""
         self._live = self._live or self._peer.live(self._row)
         return nanoseconds(self._live, calls)
 
     def outputs(self, n_rows: int, place: str) -> None:
-        """Save embeddings, probabilities and a live row's embedding of the drawn rows, to be held to the reference."""
+        """Save the embeddings and probabilities of drawn rows, and one row's live embedding, to be compared."""
         x = self._drawn(n_rows)
         self._live = self._live or self._peer.live(self._row)
         self._row[:] = x[:1]

@@ -1,4 +1,7 @@
-"""Measure training: an epoch of ours and an epoch of the usual DataLoader script, in turn."""
+"""Measure training: an epoch of `lithovae.training` and an epoch of a plain DataLoader loop, in turn.
+
+``make .venv/dev/ready``, then ``.venv/dev/bin/python -m benchmarks.training``.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ PUBLISHED_ROWS = 238_506
 
 
 def our_epochs(model: VAE, x: Tensor, labels: Tensor | None) -> Iterator[float]:
-    """Train as `lithovae.training.fit` does; give each epoch's mean loss."""
+    """Train as `lithovae.training.fit` does; yield each epoch's mean loss."""
     step = Step(model.train(), STANDARD)
     optimizer = torch.optim.Adam([step.parameters], lr=STANDARD.learning_rate, fused=True)
     while True:
@@ -32,7 +35,7 @@ def our_epochs(model: VAE, x: Tensor, labels: Tensor | None) -> Iterator[float]:
 
 
 def plain_epochs(model: VAE, x: Tensor, labels: Tensor | None) -> Iterator[float]:
-    """Train with a DataLoader, eager autograd and Adam, as the usual script does; give each epoch's mean loss."""
+    """Train with a DataLoader, eager autograd and Adam, as most scripts do; yield each epoch's mean loss."""
     data = TensorDataset(x) if labels is None else TensorDataset(x, labels)
     loader = DataLoader(data, batch_size=STANDARD.batch_size, shuffle=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=STANDARD.learning_rate)
@@ -50,10 +53,10 @@ def plain_epochs(model: VAE, x: Tensor, labels: Tensor | None) -> Iterator[float
 
 
 def compare(x: Tensor, labels: Tensor | None, epochs: int) -> tuple[str, list[str]]:
-    """Train both for a number of epochs, one of each in turn; give a row of the table, and a line per epoch."""
+    """Train both for a number of epochs, in turn; return a row of the table, and one line per epoch."""
     peers: list[Iterator[float]] = []
     for peer in (our_epochs, plain_epochs):
-        torch.manual_seed(STANDARD.seed)  # the same first weights
+        torch.manual_seed(STANDARD.seed)  # the same initial weights
         model = VAE() if labels is None else SemiSupervisedVAE(n_classes=int(labels.max()) + 1)
         peers.append(peer(model, x, labels))
     seconds: tuple[list[float], list[float]] = ([], [])
@@ -74,11 +77,11 @@ def compare(x: Tensor, labels: Tensor | None, epochs: int) -> tuple[str, list[st
 
 
 def main(
-    epochs: Annotated[int, typer.Option(help="Epochs of each, in turn.", min=1)] = 3,
+    epochs: Annotated[int, typer.Option(help="Epochs of each loop, in turn.", min=1)] = 3,
     rows: Annotated[int, typer.Option(help="Rows of the simulated table.", min=1000)] = PUBLISHED_ROWS,
-    threads: Annotated[int, typer.Option(help="Threads of each; `fit` trains with 1.", min=1)] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of each loop; `fit` uses 1.", min=1)] = 1,
 ) -> None:
-    """Print seconds per epoch of the standard recipe, ours and the plain loop's, and the losses of both."""
+    """Print the seconds per epoch and the losses of our loop and the plain loop, with the standard recipe."""
     table = simulate_table(STANDARD.seed, min(1.0, rows / PUBLISHED_ROWS))
     scaler = DistributionAwareScaler().fit(table.features)
     x, labels = torch.tensor(scaler.transform(table.features), dtype=torch.float32), torch.tensor(table.labels)
@@ -90,7 +93,7 @@ def main(
     typer.echo("| model | ours, s/epoch | plain loop, s/epoch | ours / plain | our loss | plain loop's loss |")
     typer.echo("|---|---|---|---|---|---|")
     for target in (None, labels):
-        compare(x[:1000], target if target is None else target[:1000], epochs=1)  # what torch loads at the first step
+        compare(x[:1000], target if target is None else target[:1000], epochs=1)  # the first step loads libraries
     found = [compare(x, target, epochs) for target in (None, labels)]
     typer.echo("\n".join(row for row, _ in found) + "\n")
     typer.echo("\n".join(line for _, curve in found for line in curve))

@@ -1,4 +1,4 @@
-"""A process for each peer: no peer's threads or memory touch another's, and all but one wait while one is measured."""
+"""One process per peer: peers share no threads or memory, and all others wait while one is measured."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 
 class Worker:
-    """A peer (or ``floors``) in a process of its own, which does what it is asked and waits.
+    """A peer (or ``floors``) in its own process, which carries out commands and waits for the next.
 
     Raises
     ------
@@ -34,7 +34,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=(folder / f"{name}.log").open("w"),
             text=True,
-            start_new_session=True,  # Ctrl-C is for the one that asks
+            start_new_session=True,  # Ctrl-C is for the parent only
         )
         self._log = folder / f"{name}.log"
         try:
@@ -44,12 +44,12 @@ class Worker:
             raise
 
     def ask(self, what: str, /, **arguments: Any) -> Any:
-        """Have it done, and give the answer.
+        """Send a command and return its answer.
 
         Raises
         ------
         UnavailableError
-            If it cannot be done; the message says why.
+            If the command fails; the message says why.
         """
         assert self._process.stdin
         try:
@@ -63,14 +63,14 @@ class Worker:
         line = self._process.stdout.readline()
         if not line:
             last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise UnavailableError(f"{self.label} died with status {self._process.wait()} {' '.join(last)}".strip())
+            raise UnavailableError(f"{self.label} failed with status {self._process.wait()} {' '.join(last)}".strip())
         answer = json.loads(line)
         if "why" in answer:
             raise UnavailableError(answer["why"])
         return answer["is"]
 
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """Terminate the process."""
         self._process.terminate()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe
@@ -79,18 +79,18 @@ class Worker:
 
 
 def environment_of(name: str, folder: Path) -> dict[str, str]:
-    """Give the environment of a peer's process: no thread counts from outside, no telemetry, caches in the folder."""
+    """Return the environment of a peer's process: no inherited thread counts, no telemetry, caches in the folder."""
     environment = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
     environment |= {"ORT_DISABLE_TELEMETRY": "1", "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor")}
     if name == "by_hand":
-        environment["OPENBLAS_NUM_THREADS"] = "1"  # it cuts the rows itself
+        environment["OPENBLAS_NUM_THREADS"] = "1"  # its own threads share the rows
     return environment
 
 
 def main(name: str, threads: int, trial_seconds: float) -> None:
-    """Do what comes in by the line, until there is no more."""
+    """Carry out the commands on standard input, one per line, until it ends."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # keep what libraries print out of the answers
 
     def answer(**what: Any) -> None:
         print(json.dumps(what), file=answers, flush=True)
@@ -103,7 +103,7 @@ def main(name: str, threads: int, trial_seconds: float) -> None:
         batches.TRIAL_SECONDS = trial_seconds
 
         does: Any = Floors(threads) if name == "floors" else Timed(make_peer(name, threads))
-    except Exception as error:  # whatever a peer's library raises is the reason why its row is empty
+    except Exception as error:  # the report shows it in the peer's row
         answer(why=_reason(error))
         return
     answer(**{"is": "ready"})

@@ -1,24 +1,33 @@
-"""Draw a scan and its embeddings down the core: ``python examples/plot_scan.py examples/scan.h5 picture.png``.
+"""Draw a scan and its embeddings against depth.
 
-Needs ``pip install 'lithovae[report]'``. It reads the scan through the runtime, as a host program would.
+``make .venv/dev/ready``, then ``.venv/dev/bin/python examples/plot_scan.py examples/scan.h5 picture.png``; any
+environment with ``pip install 'lithovae[report]'`` will do. It reads the scan through the runtime, as a host program
+would.
 """
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
+
+if absent := [name for name in ("lithovae", "matplotlib") if not find_spec(name)]:
+    command = shlex.join([".venv/dev/bin/python", *sys.argv])
+    sys.exit(f"{sys.argv[0]} needs {' and '.join(absent)}: run `make .venv/dev/ready`, then `{command}`")
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from lithovae.runtime import LithoModel, embed_scan
 from lithovae.runtime.bins import DepthBins
+from lithovae.runtime.errors import LithoError
 from lithovae.runtime.scan.scan import open_scan
 
 
 def main(scan_path: str, picture: str, bundle: str = "semisup_hybrid") -> None:
-    """Draw density, susceptibility, gamma and colour, the embedding and the likeliest lithologies against depth."""
+    """Draw density, susceptibility, gamma and colour, the embedding and the most likely lithologies against depth."""
     model = LithoModel.load(bundle)
     with tempfile.TemporaryDirectory() as folder:
         embed_scan(scan_path, Path(folder) / "emb.npz", model)
@@ -66,4 +75,9 @@ def main(scan_path: str, picture: str, bundle: str = "semisup_hybrid") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) not in (3, 4):
+        sys.exit(f"usage: python {sys.argv[0]} SCAN PICTURE [BUNDLE]")
+    try:
+        main(*sys.argv[1:])
+    except LithoError as error:
+        sys.exit(str(error))

@@ -1,4 +1,4 @@
-"""What is measured, case by case: each module has ``measure(bench)`` and gives plain numbers for ``results.json``."""
+"""The cases: functions of a `Bench` that measure, and return plain numbers for ``results.json``."""
 
 from . import agreement, encode, graph, growth, installed, limits, live, parity, scans, shell, small, start
 

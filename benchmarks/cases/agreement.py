@@ -1,4 +1,4 @@
-"""Every peer computes the same: embeddings, probabilities and a live row against torch in float64."""
+"""Agreement of every peer with torch in float64: embeddings, probabilities and a live row."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from lithovae.models.checkpoint import Checkpoint
 
 N_ROWS = 10_000
 TOLERANCE = 1e-3
-"""Largest deviation of a peer's embedding from torch in float64 that counts as the same."""
+"""Largest allowed deviation of a peer's outputs from torch in float64."""
 
 
 def reference(raw: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give embeddings and class probabilities by torch in float64."""
+    """Return embeddings and class probabilities from torch in float64."""
     checkpoint = Checkpoint.load(CHECKPOINT)
     model: Any = copy.deepcopy(checkpoint.model).double()
     with torch.no_grad():
@@ -30,7 +30,7 @@ def reference(raw: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Hold every peer to the reference; one that differs takes no further part."""
+    """Compare every peer with the reference; a peer that differs is excluded from the other cases."""
     mu, probabilities = reference(plausible_rows(N_ROWS, np.random.default_rng(1)))
     found: dict[str, Any] = {}
     for name in LABELS:
@@ -47,6 +47,6 @@ def measure(bench: Bench) -> dict[str, Any]:
             }
         found[name] = {output: float(error) for output, error in errors.items()}
         worst = max(found[name].values())
-        if not worst <= TOLERANCE:  # NaN, too
+        if not worst <= TOLERANCE:  # also if NaN
             bench.failed[name] = f"its outputs differ by {worst:.1e} from torch in float64"
     return {"rows": N_ROWS, "errors": found, "tolerance": TOLERANCE}

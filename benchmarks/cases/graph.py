@@ -1,4 +1,4 @@
-"""The shipped embedders against straight exports of the same checkpoints: one thread, blocks of 4,096 rows."""
+"""The shipped embedders and plain exports of the same checkpoints: one thread, blocks of 4,096 rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lithovae.training.recipe import MODELS
 
 N_ROWS = 4096
 RUNS = 50
-"""Runs in a measurement: some 15 ms."""
+"""Runs per measurement, which takes about 15 ms."""
 
 
 def measure(bench: Bench) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Peak memory as the scan grows: whole processes, the largest and the whole tree."""
+"""Peak memory as the scan grows: whole processes, the largest one and the sum over the process tree."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .scans import BYTES_PER_ROW
 from .shell import command
 
 GROWS_TO = {OURS: 16, "eager": 16, "seed": 1, "straight": 1, "openvino": 1, "compiled": 1, "by_hand": 1}
-"""How many times the scan of 8 M rows each is given: those that hold all of it would not fit the next."""
+"""Largest multiple of the 8 M-row scan for each peer; those that hold the whole scan would not fit the next."""
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Embed a contiguous float32 scan at 1, 4 and 16 times the size; LithoVAE three times."""
+    """Embed a contiguous float32 scan at 1, 4 and 16 times its size; LithoVAE three times each."""
     base = 250_000 if bench.short else 8_000_000
     found: dict[str, Any] = {"peaks": {}, "failed": {}}
     for times in (1, 4, 16):
@@ -31,7 +31,7 @@ def measure(bench: Bench) -> dict[str, Any]:
                 continue
             try:
                 if BYTES_PER_ROW.get(name, 0) * n_rows > available_memory():
-                    raise UnavailableError("holds the whole scan, and there is not as much memory")
+                    raise UnavailableError("holds the whole scan: not enough memory")
                 repeats = 3 if name == OURS else 1
                 runs = [run(command(bench, name, scan, out), bench.folder, memory=True) for _ in range(repeats)]
             except UnavailableError as reason:

@@ -1,4 +1,4 @@
-"""Installed size: the packages of an environment as `pip` made it, without pip's own and without bytecode."""
+"""Installed size of the packages in an environment, without pip and bytecode."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from benchmarks.bench import Bench
 from benchmarks.worker import ROOT
 
 ENVIRONMENTS = {"runtime": ".venv/run", "torch": ".venv/torch"}
-"""``make .venv/run/ready .venv/torch/ready`` makes them: the runtime alone; torch, scikit-learn and h5py alone."""
+"""The runtime alone; torch, scikit-learn and h5py alone. ``make .venv/run/ready .venv/torch/ready`` creates them."""
 TOOLS = ("pip", "setuptools", "_distutils_hack")
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Add up the files of both environments."""
+    """Return the size in bytes of both environments."""
     found: dict[str, Any] = {"bytes": {}, "failed": {}}
     for name, place in ENVIRONMENTS.items():
         packages = sorted((ROOT / place).glob("lib/python3.*/site-packages"))
         if not (ROOT / place / "ready").exists() or not packages:
-            found["failed"][name] = f"{place} is not there: `make {place}/ready`"
+            found["failed"][name] = f"{place} does not exist: run `make {place}/ready`"
         else:
             found["bytes"][name] = size_of(packages[0])
     return found
 
 
 def size_of(packages: Path) -> int:
-    """Add up the files under site-packages."""
+    """Return the total size in bytes of the files in a site-packages folder."""
     return sum(
         path.stat().st_size
         for path in packages.rglob("*")

@@ -1,4 +1,4 @@
-"""A roofline: what the model asks of a machine, counted from its graph, and what this machine gives, measured."""
+"""A roofline: the cost of a row, counted from the graphs, and the measured limits of this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROFILED_ROWS = 2048
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Count and measure."""
+    """Return counts, profile and machine limits."""
     bundle = Bundle.read(MODEL)
     return {
         "counts": {graph: count(bundle.graphs[graph]) for graph in ("embedder", "classifier")},
@@ -35,11 +35,11 @@ def measure(bench: Bench) -> dict[str, Any]:
 
 
 def count(graph: bytes) -> dict[str, float]:
-    """Count what a row costs: multiplications and additions of the products, other elements, logarithms, parameters."""
+    """Count the cost of a row: operations in matrix products, other operations, logarithms, parameters, bytes."""
     import onnx
     from onnx import numpy_helper, shape_inference
 
-    n = 1000  # rows; what does not depend on them is constant, and drops out of a row's share
+    n = 1000  # rows; divided by it, work that does not depend on the rows vanishes
     model = onnx.load_model_from_string(graph)
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = n
     model = shape_inference.infer_shapes(model, data_prop=True)
@@ -71,7 +71,7 @@ def count(graph: bytes) -> dict[str, float]:
 
 
 def profile(graph: bytes, folder: Path) -> dict[str, float]:
-    """Let onnxruntime say which share of its time each kind of node takes, one thread, a cached block."""
+    """Return the share of time of each kind of node from onnxruntime's profile: one thread, a cached block."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.enable_profiling = True
@@ -93,7 +93,7 @@ def profile(graph: bytes, folder: Path) -> dict[str, float]:
 
 
 def flop_rate(threads: int, folder: Path) -> float:
-    """Float32 operations a second of onnxruntime's product of matrices that fit the cache, on so many threads."""
+    """Return float32 operations per second of onnxruntime's MatMul, with matrices that fit the cache."""
     from onnx import TensorProto, helper
 
     n = 512
@@ -112,7 +112,7 @@ def flop_rate(threads: int, folder: Path) -> float:
 
 
 def copy_rate(threads: int) -> float:
-    """Bytes a second, read and written, of copying arrays that no cache holds, on so many threads."""
+    """Return bytes per second, read and written, of copying arrays too large for any cache."""
     n = 1 << 26
     arrays = [(np.ones(n // 4, np.float32), np.zeros(n // 4, np.float32)) for _ in range(threads)]
     places = iter(arrays * 100)
@@ -125,7 +125,7 @@ def copy_rate(threads: int) -> float:
 
 
 def log_rate() -> float:
-    """Logarithms a second of onnxruntime's Log on one core: a share of a run that no product of matrices hides."""
+    """Return logarithms per second of onnxruntime's Log on one core."""
     import onnx
     from onnx import TensorProto, helper
 
@@ -143,7 +143,7 @@ def log_rate() -> float:
 
 
 def on_threads(run: Callable[[], object], threads: int, times: int) -> float:
-    """Least of five times that so many threads take to run something so many times each."""
+    """Return the shortest of five times (s) in which each thread runs a function a number of times."""
 
     def repeat(_: int) -> None:
         for _ in range(times):

@@ -1,4 +1,4 @@
-"""One row at a time, in bursts: what a call costs in the middle, and the hundredth that cost most."""
+"""One row at a time, in bursts: the median and the 99th percentile of the time of a call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.contest import in_turn
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Time calls of one row, each peer a burst a round; seconds."""
+    """Time calls of one row, in seconds; one burst per peer and round."""
     calls, rounds = (500, 5) if bench.short else (2000, 15)
     entries = bench.ask_all("live", calls=calls) | {"bare": bench.ask("floors", "live", calls=calls)}
     found = in_turn(entries, rounds, bench.seconds)

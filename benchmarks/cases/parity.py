@@ -14,7 +14,7 @@ from lithovae.training.recipe import MODELS
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Hold each bundle to its checkpoint: the worst ratio of each output over all sets of rows."""
+    """Compare each bundle with its checkpoint; return the worst ratio of each output over all sets of rows."""
     found = []
     for name, plan in MODELS.items():
         bundle = Bundle.read(name)

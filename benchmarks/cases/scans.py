@@ -1,4 +1,4 @@
-"""A scan to an ``.npz``: every peer in its warm process, between the floors of reading, computing and writing."""
+"""A scan to an ``.npz``: every peer in a warm process, and the floors: reading, computing, writing alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .agreement import TOLERANCE, reference
 
 CHECKED_ROWS = 4096
 BYTES_PER_ROW = {"seed": 700}
-"""Memory that the seed script takes, which holds all steps of the whole scan: it does not run where there is less."""
+"""Memory of the original research script, which holds every step of the whole scan; it is skipped if less is free."""
 
 
 def table_f4(bench: Bench) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def gzip_f8(bench: Bench) -> dict[str, Any]:
 
 
 def instruments(bench: Bench) -> dict[str, Any]:
-    """Embed a camera's lines and three loggers, on grids of their own, brought together in bins."""
+    """Embed a camera and three loggers on different depth grids, averaged in bins."""
     import h5py
 
     n_lines = 500_000 if bench.short else 3_000_000
@@ -76,15 +76,15 @@ def _measure(bench: Bench, scan: Path, rounds: int, features: Any, where: Any, n
         def run() -> float:
             wanted = BYTES_PER_ROW.get(name, 0) * n_rows
             if wanted > available_memory():
-                raise UnavailableError(f"holds the whole scan: {wanted / 1e9:.0f} GB, and there is not as much")
+                raise UnavailableError(f"holds the whole scan: {wanted / 1e9:.0f} GB, more than is free")
             seconds = float(ask())
-            if name not in sizes:  # the first time: is it right?
+            if name not in sizes:  # check the first result
                 sizes[name] = out.stat().st_size
                 with np.load(out) as arrays:
                     found = arrays["embeddings"][where]
                 if not np.abs(found - expected).max() <= TOLERANCE:
-                    raise UnavailableError("its embeddings differ from torch's in float64")
-            out.unlink()  # so that all write a new file, and none waits for another's to reach the disk
+                    raise UnavailableError("its embeddings differ from torch in float64")
+            out.unlink()  # so that each writes a new file, and does not wait for another's to reach the disk
             return seconds
 
         return run

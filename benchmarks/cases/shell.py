@@ -1,4 +1,4 @@
-"""Whole processes from the shell: start-up, the scan and the result."""
+"""Whole processes from the shell: start-up, reading, embedding, writing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PEERS = ("seed", "eager")
 
 
 def command(bench: Bench, name: str, scan: Path, out: Path) -> list[str]:
-    """Give the command with which a peer embeds a scan; what its trials found is told to it."""
+    """Return the command with which a peer embeds a scan, with the settings that its trials found."""
     if name == OURS:
         return [str(Path(sys.executable).parent / "lithovae-run"), str(scan), "--out", str(out)]
     if name == "seed":

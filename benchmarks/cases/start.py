@@ -1,4 +1,4 @@
-"""Cold start: a scan of 1,000 rows from the shell, next to what the imports alone cost."""
+"""Cold start: a scan of 1,000 rows from the shell, and the imports alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The peers: ways to embed, each at its best, each in a process of its own (`benchmarks.worker`)."""
+"""The peers: ways to embed, each with its fastest settings and in its own process (`benchmarks.worker`)."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ __all__ = ["LABELS", "Peer", "UnavailableError", "make_peer"]
 
 LABELS = {
     "lithovae": "LithoVAE",
-    "seed": "seed script",
-    "eager": "torch, well written",
+    "seed": "original research script",
+    "eager": "torch eager",
     "compiled": "torch.compile",
-    "straight": "straight ONNX export",
+    "straight": "plain ONNX export",
     "openvino": "OpenVINO",
-    "by_hand": "numpy by hand",
+    "by_hand": "hand-written numpy",
 }
-"""Names of the peers, as tables and the chart call them. ``benchmarks/peers/NAME.py`` each says what it does."""
+"""Names of the peers in tables and the chart; ``benchmarks/peers/NAME.py`` describes each."""
 
 
 def make_peer(name: str, threads: int, choice: dict[str, Any] | None = None) -> Peer:
-    """Make a peer, ready to run.
+    """Return a peer, ready to run.
 
     Parameters
     ----------
     name : str
         One of `LABELS`.
     threads : int
-        Threads that it may use.
+        Number of threads it may use.
     choice : dict, optional
-        What trials found before (`Peer.choice`); they are not run again.
+        Settings that earlier trials found (`Peer.choice`); no trials are run.
 
     Raises
     ------
     UnavailableError
-        If it cannot run here, and why.
+        If it cannot run here; the message says why.
     """
     try:
         return importlib.import_module(f"{__name__}.{name}").make(threads, choice)  # type: ignore[no-any-return]

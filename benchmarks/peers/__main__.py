@@ -1,4 +1,4 @@
-"""``python -m benchmarks.peers NAME SCAN.h5 OUT.npz CHOICE``: a scan by one peer, as a process of its own."""
+"""One peer in its own process: ``.venv/dev/bin/python -m benchmarks.peers NAME SCAN.h5 OUT.npz CHOICE``."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Rows cut into batches of one shape, run by one thread or by several; and which of several ways is the fastest."""
+"""Rows in batches of one shape, run by one thread or several; trials that find the fastest settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRIAL_ROWS = 1 << 19
 CLASSIFY_TRIAL_ROWS = 1 << 17
 TRIALS = 3
 TRIAL_SECONDS = 40.0
-"""After which no further way is tried, so the likeliest come first; a worker is told less in the short form."""
+"""Time (s) after which no further settings are tried, so the most promising come first; less in the short form."""
 
 
 class Batches:
@@ -26,15 +26,15 @@ class Batches:
     Parameters
     ----------
     run : callable
-        Takes (n, 6), gives (n, width).
+        Takes (n, 6), returns (n, width).
     batch : int
-        Rows of a batch.
+        Rows per batch.
     width : int
         Width of the output.
     workers : int
-        Threads.
+        Number of threads.
     fixed : bool
-        Whether it takes whole batches alone: what is left of the rows then goes in pieces of `TAIL_ROWS`, padded.
+        Whether it takes full batches only; the remaining rows then go in padded pieces of `TAIL_ROWS`.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Batches:
         self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
 
     def __call__(self, x: Float32s) -> Float32s:
-        """Give the outputs (n, width) of rows (n, 6)."""
+        """Return the outputs (n, width) of rows (n, 6)."""
         out = np.empty((len(x), self._width), np.float32)
         starts = range(0, len(x), self._batch)
         if self._pool is None:
@@ -65,7 +65,7 @@ class Batches:
 
 
 def padded(rows: Float32s, n: int) -> Float32s:
-    """Add rows of ones up to so many."""
+    """Append rows of ones, up to ``n`` rows."""
     return rows if len(rows) == n else np.concatenate([rows, np.ones((n - len(rows), rows.shape[1]), np.float32)])
 
 
@@ -74,16 +74,16 @@ def fastest(
     choice: dict[str, Any] | None = None,
     n_rows: int = TRIAL_ROWS,
 ) -> tuple[Any, dict[str, Any]]:
-    """Make each way, warm it up, time it some times, and give the fastest with what it is and the rate of each.
+    """Build, warm up and time each way; return the fastest, its settings and the rate of each.
 
     Parameters
     ----------
     ways : iterable of (dict, callable)
-        What a way is, and what makes it.
+        The settings of a way, and a function that builds it.
     choice : dict, optional
-        What an earlier trial found: that way is taken.
+        Settings that an earlier trial found; that way is returned without trials.
     n_rows : int
-        Rows of the trial.
+        Rows per trial.
     """
     if choice is not None:
         return next((make(), choice) for what, make in ways if what.items() <= choice.items())
@@ -104,7 +104,7 @@ def fastest(
             start = time.perf_counter()
             way(x)
             seconds.append(time.perf_counter() - start)
-            if seconds[-1] > 2 * best_seconds:  # no noise makes up for that
+            if seconds[-1] > 2 * best_seconds:  # too slow for noise to explain
                 break
         tried.append({**what, "rows_per_s": n_rows / min(seconds), "warm_up_s": warm_up})
         if min(seconds) < best_seconds:

@@ -1,4 +1,4 @@
-"""numpy by hand: float32, BatchNorm and scaler folded, buffers kept, as many threads as cores; batch found by trial."""
+"""Hand-written numpy: float32, BatchNorm and scaler folded, reused buffers, a thread per core; batch found by trial."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ BATCHES = (4096, 2048, 16_384, 1024, 512)
 
 
 class ByHand(Peer):
-    """Matrix products with numpy; BLAS has one thread (the worker's environment says so), Python has several."""
+    """Matrix products with numpy; BLAS has one thread (set in the worker's environment), Python several."""
 
     def __init__(self, threads: int, choice: dict[str, Any] | None = None) -> None:
         checkpoint = Checkpoint.load(CHECKPOINT)
         folded = fold(checkpoint.model)
         first = folded.encoder[0]
-        weight = first.weight / checkpoint.scaler.scale_[:, None]  # the scaler, too, is linear after its logarithms
+        weight = first.weight / checkpoint.scaler.scale_[:, None]  # after its logarithms, the scaler is linear, too
         scaled = Linear(weight, np.ones((len(weight), 1)), first.bias - checkpoint.scaler.mean_ @ weight)
         layers = [scaled, *folded.encoder[1:], folded.mu]
         self._layers, self._head = _float32(layers), _float32(folded.classifier)
-        self._kept = threading.local()  # each thread fills buffers of its own
+        self._kept = threading.local()  # each thread has its own buffers
         self._threads = threads
         self._embed, found = fastest(self._ways(self._mu, 10), (choice or {}).get("embed"))
         self.choice = {"embed": found}
@@ -52,11 +52,11 @@ class ByHand(Peer):
         return self._embed(x)  # type: ignore[no-any-return]
 
     def classify(self, x: Float32s) -> Float32s:
-        """Give the class probabilities of raw rows."""
+        """Return the class probabilities of raw rows."""
         return self._classify(x)  # type: ignore[no-any-return]
 
     def live(self, row: Float32s) -> Callable[[], Any]:
-        """Give the embedder of one row."""
+        """Return the embedder of one row."""
         return lambda: self._mu(row)
 
     def _mu(self, rows: Float32s) -> Float32s:
@@ -97,5 +97,5 @@ def _float32(layers: list[Linear]) -> list[tuple[Float32s, Float32s]]:
 
 
 def make(threads: int, choice: dict[str, Any] | None = None) -> Peer:
-    """Fold, and find the best batch."""
+    """Fold, and find the fastest batch."""
     return ByHand(threads, choice)

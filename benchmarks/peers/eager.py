@@ -1,4 +1,4 @@
-"""torch written well: float32, inference mode, no log-variance, threads and batch found by trial, streamed."""
+"""Well-written torch: float32, inference mode, no log-variance, threads and batch found by trial, streamed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BATCHES = (4096, 16_384, 2048, 65_536, 1024, 262_144)
 
 
 class Eager(Peer):
-    """Modules as they are."""
+    """Modules without compilation."""
 
     batches: tuple[int, ...] = BATCHES
     fixed = False
@@ -40,7 +40,7 @@ class Eager(Peer):
 
     def _ways(self, module: nn.Module, width: int) -> Iterator[tuple[dict[str, Any], Callable[[], Batches]]]:
         for batch in self.batches:
-            for workers in dict.fromkeys((1, self.threads)):  # one with all threads inside, or several of one each
+            for workers in dict.fromkeys((1, self.threads)):  # one worker with all threads, or several with one each
                 what = {"batch": batch, "workers": workers, "intra_op_threads": self.threads // workers}
                 yield what, lambda batch=batch, workers=workers: self._make(module, width, batch, workers)  # type: ignore[misc]
 
@@ -49,7 +49,7 @@ class Eager(Peer):
         return Batches(in_inference_mode(self.prepared(module)), batch, width, workers, fixed=self.fixed)
 
     def prepared(self, module: nn.Module) -> Callable[..., Any]:
-        """Give what is run of a module."""
+        """Return the callable that is run."""
         return module
 
     def embed(self, x: Float32s) -> Float32s:
@@ -58,19 +58,19 @@ class Eager(Peer):
         return self._embed(x)  # type: ignore[no-any-return]
 
     def classify(self, x: Float32s) -> Float32s:
-        """Give the class probabilities of raw rows."""
+        """Return the class probabilities of raw rows."""
         classify = self._classify
         torch.set_num_threads(self.choice["classify"]["intra_op_threads"])
         return classify(x)  # type: ignore[no-any-return]
 
     def live(self, row: Float32s) -> Callable[[], Any]:
-        """Give the embedder; one row is too small for torch to spread over threads."""
+        """Return the embedder of one row; torch uses one thread for so little."""
         embed = in_inference_mode(self.prepared(Embedder(self.checkpoint)))
         return lambda: embed(row)
 
 
 def in_inference_mode(module: Callable[..., Any]) -> Callable[[Float32s], Any]:
-    """Give a function of numpy rows; the mode belongs to a thread, so each call enters it."""
+    """Return a function of numpy rows; inference mode is per thread, so each call enters it."""
 
     def run(rows: Float32s) -> Any:
         with torch.inference_mode():
@@ -80,5 +80,5 @@ def in_inference_mode(module: Callable[..., Any]) -> Callable[[Float32s], Any]:
 
 
 def make(threads: int, choice: dict[str, Any] | None = None) -> Peer:
-    """Find the best batch and threads."""
+    """Find the fastest batch and threads."""
     return Eager(threads, choice)

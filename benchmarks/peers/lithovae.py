@@ -1,4 +1,4 @@
-"""LithoVAE's runtime, by its public interface."""
+"""LithoVAE's runtime, through its public interface."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .peer import MODEL, Float32s, Peer
 
 
 class LithoVAE(Peer):
-    """A `LithoModel`, in a process that keeps the memory it frees, as that of ``lithovae-run`` does."""
+    """A `LithoModel` in a process that keeps freed memory, as ``lithovae-run`` does."""
 
     def __init__(self, threads: int) -> None:
         keep_freed()
@@ -32,11 +32,11 @@ class LithoVAE(Peer):
         return self.model.embed(x)
 
     def classify(self, x: Float32s) -> Float32s:
-        """Give the class probabilities of raw rows."""
+        """Return the class probabilities of raw rows."""
         return self.model.classify(x)
 
     def live(self, row: Float32s) -> Callable[[], Any]:
-        """Give what embeds one row by ``model.live()``."""
+        """Return a function that embeds one row with ``model.live()``."""
         embed, one, out = self.model.live().embed, row[0], np.empty(self.model.latent_dim, np.float32)
         return lambda: embed(one, out)
 
@@ -45,7 +45,7 @@ class LithoVAE(Peer):
         embed_scan(scan, out, self.model)
 
     def embed_scans(self, scans: list[Path], folder: Path) -> None:
-        """Embed many scans as one call of ``lithovae-run`` does, but for the lines that it prints."""
+        """Embed many scans as one call of ``lithovae-run`` does, without its printed lines."""
         with redirect_stdout(StringIO()):
             embed_scans(scans, folder, partial(embed_scan, model=self.model))
 

@@ -9,7 +9,7 @@ from lithovae.models.checkpoint import Checkpoint
 
 
 class Scaled(nn.Module):
-    """The scaler before the encoder, as one would write them in torch."""
+    """The scaler in front of the model, in plain torch."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Scaled(nn.Module):
 
 
 class Embedder(Scaled):
-    """Raw features (n, 6) to the mean (n, 10)."""
+    """Raw features (n, 6) to the latent mean (n, 10)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale and encode; the log-variance is not computed."""
@@ -34,7 +34,7 @@ class Embedder(Scaled):
 
 
 class Encoder(Scaled):
-    """Raw features (n, 6) to mean and log-variance (n, 10) each."""
+    """Raw features (n, 6) to latent mean and log-variance, (n, 10) each."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Scale and encode."""

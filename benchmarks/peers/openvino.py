@@ -29,11 +29,11 @@ class OpenVINO(Peer):
         checkpoint = Checkpoint.load(CHECKPOINT)
         self._graphs = {
             "the bundle's": Bundle.read(MODEL).graphs["embedder"],
-            "straight export": straight_export(Embedder(checkpoint), ["mu"]),
+            "plain export": straight_export(Embedder(checkpoint), ["mu"]),
         }
         self._embed, found = fastest(self._ways(self._graphs, 10), (choice or {}).get("embed"))
         self.choice = {"embed": found}
-        self._classifiers = {"straight export": straight_export(Classifier(checkpoint), ["probabilities"])}
+        self._classifiers = {"plain export": straight_export(Classifier(checkpoint), ["probabilities"])}
 
     @cached_property
     def _classify(self) -> Any:
@@ -55,7 +55,7 @@ class OpenVINO(Peer):
         options = {
             "PERFORMANCE_HINT": hint,
             "INFERENCE_NUM_THREADS": self._threads if batch > 1 else 1,
-            "INFERENCE_PRECISION_HINT": "f32",  # bfloat16 otherwise, where the processor has it
+            "INFERENCE_PRECISION_HINT": "f32",  # otherwise bfloat16 on processors that have it
         }
         return self._core.compile_model(model, "CPU", options)
 
@@ -64,24 +64,24 @@ class OpenVINO(Peer):
         return self._embed(x)  # type: ignore[no-any-return]
 
     def classify(self, x: Float32s) -> Float32s:
-        """Give the class probabilities of raw rows."""
+        """Return the class probabilities of raw rows."""
         return self._classify(x)  # type: ignore[no-any-return]
 
     def live(self, row: Float32s) -> Callable[[], Any]:
-        """Give a latency-minded request of one row."""
+        """Return a request of one row, compiled for latency."""
         request = self._compiled(self._graphs[self.choice["embed"]["graph"]], 1, "LATENCY").create_infer_request()
         return lambda: request.infer({0: row}, share_inputs=True, share_outputs=True)[0]
 
 
 class Queue:
-    """A compiled model of one shape, applied to any number of rows; one of `TAIL_ROWS` takes what is left, padded."""
+    """A compiled model of one shape, applied to any number of rows; one of `TAIL_ROWS` takes the padded rest."""
 
     def __init__(self, compiled: Any, small: Any, batch: int, width: int) -> None:
         self._queue, self._batch, self._width = ov.AsyncInferQueue(compiled), batch, width
         self._small = small.create_infer_request()
 
     def __call__(self, x: Float32s) -> Float32s:
-        """Give the outputs (n, width) of rows (n, 6)."""
+        """Return the outputs (n, width) of rows (n, 6)."""
         out = np.empty((len(x), self._width), np.float32)
 
         def done(request: Any, start: int) -> None:
@@ -100,5 +100,5 @@ class Queue:
 
 
 def make(threads: int, choice: dict[str, Any] | None = None) -> Peer:
-    """Find the best graph and batch."""
+    """Find the fastest graph and batch."""
     return OpenVINO(threads, choice)

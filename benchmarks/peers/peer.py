@@ -1,4 +1,4 @@
-"""What every peer can do, and what most do alike."""
+"""The interface of a peer, and the parts that most share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECKPOINT = ROOT / "models" / "model_semisup_hybrid.pt"
 
 
 class UnavailableError(Exception):
-    """A peer, or one of its abilities, that cannot run here; the message says why."""
+    """A peer, or one of its operations, cannot run here; the message says why."""
 
 
 class Peer(ABC):
@@ -29,7 +29,7 @@ class Peer(ABC):
     Attributes
     ----------
     choice : dict
-        What its trials found best, for the record.
+        The settings that its trials found fastest.
     """
 
     choice: dict[str, Any]
@@ -40,14 +40,14 @@ class Peer(ABC):
 
     @abstractmethod
     def classify(self, x: Float32s) -> Float32s:
-        """Give the class probabilities (n, 139) of raw rows (n, 6)."""
+        """Return the class probabilities (n, 139) of raw rows (n, 6)."""
 
     @abstractmethod
     def live(self, row: Float32s) -> Callable[[], Any]:
-        """Give a function that embeds a row (1, 6), again at each call: whatever the row's array then holds."""
+        """Return a function that embeds a row (1, 6): at each call, the current content of the array."""
 
     def embed_scan(self, scan: Path, out: Path) -> None:
-        """Embed a scan into an ``.npz``: streamed, unless the peer is one that does not."""
+        """Embed a scan into an ``.npz``; streamed by default."""
         streamed.embed_scan(scan, out, self.embed)
 
     def embed_scans(self, scans: list[Path], folder: Path) -> None:

@@ -1,6 +1,6 @@
-"""What a laboratory has today: whole file in memory, scikit-learn's scaler, torch eager in one batch, one numpy.savez.
+"""The original research script: whole file in memory, scikit-learn's scaler, torch eager in one batch, numpy.savez.
 
-``python -m benchmarks.peers.seed SCAN.h5 OUT.npz``
+``.venv/dev/bin/python -m benchmarks.peers.seed SCAN.h5 OUT.npz``
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .streamed import BIN_WIDTH
 
 
 class SeedScript(Peer):
-    """The script, as functions."""
+    """The script as functions."""
 
     def __init__(self, threads: int) -> None:
         torch.set_num_threads(threads)
@@ -38,17 +38,17 @@ class SeedScript(Peer):
         return self.model.get_embeddings(self._scaled(x)).numpy()  # type: ignore[no-any-return]
 
     def classify(self, x: NDArray[Any]) -> Float32s:
-        """Give the class probabilities of raw rows, all at once."""
+        """Return the class probabilities of raw rows, all at once."""
         with torch.no_grad():
             logits = self.model.classify(self.model.get_embeddings(self._scaled(x)))
             return torch.softmax(logits, dim=1).numpy()
 
     def live(self, row: Float32s) -> Callable[[], Any]:
-        """Give `embed`: the script has no other way."""
+        """Return `embed`: the script has no faster way for one row."""
         return lambda: self.embed(row)
 
     def embed_scan(self, scan: Path, out: Path) -> None:
-        """Embed a scan, read and written as a whole; instruments are brought together by pandas."""
+        """Embed a scan, read and written as a whole; pandas averages instruments in bins."""
         with h5py.File(scan) as file:
             if "data" in file:
                 x, depth = file["data"][:].astype(np.float64), file["depth"][:]

@@ -1,7 +1,7 @@
-"""A straight torch.onnx.export of scaler and model, run one file at a time with onnxruntime's defaults.
+"""A plain torch.onnx.export of scaler and model, run one file at a time with onnxruntime's defaults.
 
-A run keeps every intermediate of its rows, 2.4 kB a row in all: 8 M rows in one run would take 19 GB and keep them. So
-a file goes in pieces of `PIECE_ROWS`, as whoever has run out of memory once would have it.
+A run keeps all intermediates, 2.4 kB per row in total: 8 M rows in one run would take 19 GB. So a file is run in pieces
+of `PIECE_ROWS`, as a user would do after running out of memory once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PIECE_ROWS = 262_144
 
 
 class Straight(Peer):
-    """A session of all defaults."""
+    """A session with default options."""
 
     def __init__(self) -> None:
         checkpoint = Checkpoint.load(CHECKPOINT)
@@ -40,11 +40,11 @@ class Straight(Peer):
         return _in_pieces(lambda rows: self._encoder.run(["mu"], {"features": rows})[0], x)
 
     def classify(self, x: Float32s) -> Float32s:
-        """Give the class probabilities of raw rows."""
+        """Return the class probabilities of raw rows."""
         return _in_pieces(lambda rows: self._classifier.run(["probabilities"], {"features": rows})[0], x)
 
     def live(self, row: Float32s) -> Callable[[], Any]:
-        """Give `embed`."""
+        """Return `embed`."""
         return lambda: self.embed(row)
 
     def embed_scan(self, scan: Path, out: Path) -> None:
@@ -64,10 +64,10 @@ def _in_pieces(run: Callable[[Float32s], Float32s], x: Float32s) -> Float32s:
 
 
 def straight_export(module: Scaled, outputs: list[str]) -> bytes:
-    """Export with torch's own exporter (the one that needs no more packages)."""
+    """Export with torch's older exporter, which needs no other packages."""
     file: Any = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it is deprecated; the newer one gives the same operators
+        warnings.simplefilter("ignore")  # it is deprecated; the newer one writes the same operators
         torch.onnx.export(
             module,
             (torch.ones(2, 6),),
@@ -81,5 +81,5 @@ def straight_export(module: Scaled, outputs: list[str]) -> bytes:
 
 
 def make(threads: int, choice: dict[str, Any] | None = None) -> Peer:
-    """Export and open sessions; onnxruntime takes as many threads as it likes."""
+    """Export and open sessions; onnxruntime chooses the number of threads."""
     return Straight()

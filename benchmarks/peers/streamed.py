@@ -1,4 +1,4 @@
-"""A scan to an ``.npz``, streamed, as a careful script would: the next block is read while one is computed."""
+"""A scan to an ``.npz``, streamed: the next block is read while one is computed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 Float32s = NDArray[np.float32]
 
 READ_ROWS = 262_144
-"""Rows of a block: whole chunks of the scans that are measured."""
+"""Rows per block: whole chunks of the scans that are measured."""
 BIN_WIDTH = 0.2
 
 
 def embed_scan(scan: Path, out: Path, embed: Callable[[Float32s], Float32s]) -> None:
-    """Embed a scan: a table's rows as they are, instruments with grids of their own in bins of 0.2 m."""
+    """Embed a scan: the rows of a table, or instruments on different depth grids in bins of 0.2 m."""
     with h5py.File(scan) as file, zipfile.ZipFile(out, "w") as archive:
         if "data" not in file:
             depth, features = binned(file)
@@ -59,7 +59,7 @@ def member(
 
 
 def binned(file: Any) -> tuple[NDArray[np.float64], Float32s]:
-    """Bring instruments together: depths of the bins, and the mean of each feature in each (n, 6)."""
+    """Average instruments in bins: return the depths of the bins, and the mean of each feature (n, 6)."""
     sums: list[tuple[str, str]] = [
         ("GRA", "Bulk density (GRA)"),
         ("MS", "Magnetic susceptibility (instr. units)"),

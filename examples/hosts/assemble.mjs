@@ -1,10 +1,12 @@
 /**
- * Put the page, its three libraries and the bundles into one folder, which any file server can serve and which needs no
- * network: `node assemble.mjs FOLDER [BUNDLE_DIR ...]`; without bundles, the four that ship.
+ * Copy the page, its three libraries and the bundles into one folder, which any file server can serve, offline:
+ * `node assemble.mjs FOLDER [BUNDLE_DIR ...]`; by default with the four shipped bundles.
  */
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+import { importPackages } from './packages.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const SHIPPED = ['semisup_hybrid', 'unsup_hybrid', 'semisup', 'unsup']
@@ -21,10 +23,11 @@ const VENDOR = {
 };
 
 async function assemble(out, bundles) {
+  await importPackages('papaparse'); // all are installed together
   await mkdir(join(out, 'vendor'), { recursive: true });
   for (const name of PAGE) await cp(here(name), join(out, name));
   for (const [from, to] of Object.entries(VENDOR)) await cp(here(`node_modules/${from}`), join(out, 'vendor', to));
-  const script = await readFile(here('node_modules/papaparse/papaparse.min.js'), 'utf8'); // of old: made a module
+  const script = await readFile(here('node_modules/papaparse/papaparse.min.js'), 'utf8'); // made a module below
   const lines = ['const module = { exports: {} }, exports = module.exports;', script, 'export default module.exports;'];
   await writeFile(join(out, 'vendor', 'papaparse.mjs'), `${lines.join('\n')}\n`);
 

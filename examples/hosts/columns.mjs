@@ -1,9 +1,9 @@
-/** Which column of a table is which feature: by the names and units that the model states, and no others. */
+/** Match the columns of a table to features, by the names and units in the model's metadata only. */
 import { LithoError } from './errors.mjs';
 
 const DEPTH_NAMES = ['depthcsfa', 'depthmbsf', 'depth', 'mbsf', 'csfa'];
 
-/** Reduce a name to its letters, digits and stars (b* is not blue), without case. */
+/** Reduce a name to its lower-case letters, digits and stars (b* is not blue). */
 export const letters = (name) => name.toLowerCase().replace(/[^0-9a-z*]/g, '');
 
 /** Split "Depth (cm)" into "Depth" and "cm"; the unit is null where there is no trailing parenthesis. */
@@ -12,7 +12,7 @@ export function splitUnit(name) {
   return match ? [match[1], match[2].trim()] : [name, null];
 }
 
-/** Whether two units are the same but for their spelling: g/cm^3, g/cm³ and G/cm3 are. */
+/** Whether two units differ only in spelling, as g/cm^3, g/cm³ and G/cm3 do. */
 export function sameUnit(one, other) {
   const plain = (unit) => unit.normalize('NFKC').toLowerCase().replace(/[\s^.]/g, '');
   return plain(one) === plain(other);
@@ -21,9 +21,9 @@ export function sameUnit(one, other) {
 /**
  * Find the features among a table's columns.
  * @param {{name: string, unit?: string | null}[]} columns `unit` where the file states one beside the name.
- * @param {object[]} features The description's features.
+ * @param {object[]} features The features in the model's description.
  * @param {string} where The file, for messages.
- * @returns {{index: number, name: string, unit: string | null}[]} One for each feature, with the unit that it states.
+ * @returns {{index: number, name: string, unit: string | null}[]} One per feature, with the unit stated in the file.
  */
 export function findFeatures(columns, features, where) {
   return features.map((feature) => {
@@ -32,34 +32,34 @@ export function findFeatures(columns, features, where) {
       return matched ? [{ index, ...matched }] : [];
     });
     if (!found.length) {
-      const names = columns.slice(0, 12).map((column) => column.name).join(', ') || 'nothing';
-      throw new LithoError(`${where} has no column "${feature.name}", only ${names}: rename the one that holds it, `
-        + 'or add an empty one if it was not measured');
+      const names = columns.slice(0, 12).map((column) => column.name).join(', ') || 'none';
+      throw new LithoError(`${where} has no column "${feature.name}" (columns: ${names}): rename the column that holds `
+        + 'it, or add an empty column if it was not measured');
     }
     if (found.length > 1) {
       const names = found.map(({ name }) => `"${name}"`).join(' and ');
-      throw new LithoError(`${where}: ${names} could both be "${feature.name}": leave one`);
+      throw new LithoError(`${where}: ${names} both match the feature "${feature.name}": remove one`);
     }
     const [{ name, unit }] = found;
     if (unit !== null && !sameUnit(unit, feature.unit)) {
-      throw new LithoError(`${where}: "${name}" is in ${unit}, the model takes "${feature.name}" in ${feature.unit}: `
-        + 'convert it (lithovae-run converts the usual units)');
+      throw new LithoError(`${where}: "${name}" is in ${unit}, but the model needs ${feature.unit}: `
+        + 'convert it (lithovae-run converts common units)');
     }
     return found[0];
   });
 }
 
-/** Give the name and stated unit of a column that is the feature, null of one that is not. */
+/** Return the name and stated unit of a column that matches the feature, or null. */
 function match(column, feature) {
   const [base, inName] = splitUnit(column.name), [featureBase, inFeature] = splitUnit(feature.name);
   const names = [letters(feature.name)];
   if (inFeature !== null && sameUnit(inFeature, feature.unit)) names.push(letters(featureBase));
   if (!names.includes(letters(column.name)) && !names.includes(letters(base))) return null;
-  const isPartOfName = letters(column.name) === names[0] && !(inName && sameUnit(inName, feature.unit)); // as (GRA) is
+  const isPartOfName = letters(column.name) === names[0] && !(inName && sameUnit(inName, feature.unit)); // like (GRA)
   return { name: column.name, unit: column.unit || (isPartOfName ? null : inName) || null };
 }
 
-/** Find the depth among a table's columns: its index, name and stated unit; undefined without one. */
+/** Find the depth column: its index, name and stated unit; undefined if there is none. */
 export function findDepth(columns) {
   for (const wanted of DEPTH_NAMES) {
     for (const [index, column] of columns.entries()) {

@@ -9,9 +9,9 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
  * Read a CSV file.
  * @param {object} Papa The module papaparse.
  * @param {File | import('node:stream').Readable} source
- * @param {string} name What to call the file in messages.
- * @param {object} description The model's.
- * @param {(characters: number) => unknown} progress Awaited, told how far it is; what it throws ends the run.
+ * @param {string} name The file's name in messages.
+ * @param {object} description The model's description.
+ * @param {(characters: number) => unknown} progress Reports progress; awaited. If it throws, reading stops.
  * @returns {Promise<import('./table.mjs').Table>}
  */
 export function readCsv(Papa, source, name, { features, sentinels }, progress = () => {}) {
@@ -22,7 +22,7 @@ export function readCsv(Papa, source, name, { features, sentinels }, progress = 
     if (!header) {
       header = cells.map((cell) => cell.trim());
       if (/[\0-\x08]/.test(header.join())) {
-        throw new LithoError(`${name} is not a text file; an HDF5 scan is for the page or lithovae-run`);
+        throw new LithoError(`${name} is not a text file; for HDF5, use the web page or lithovae-run`);
       }
       const named = header.map((column) => ({ name: column }));
       columns = findFeatures(named, features, name);

@@ -1,17 +1,17 @@
-/** Small things that the page is made of: elements, and numbers as text. */
+/** Helpers for the page: elements, and numbers as text. */
 
-const TEXTS = ['state', 'likeliest lithology']; // columns of words, aligned to the left
+const TEXTS = ['state', 'most likely lithology']; // text columns, aligned to the left
 
 export const $ = (id) => document.getElementById(id);
 
-/** Make an element. */
+/** Create an element. */
 export function make(tag, properties, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
   return element;
 }
 
-/** Make a table's head; a name may be a pair of a title and a unit. */
+/** Create a table's head; a name may be a pair of a title and a unit. */
 export function head(...names) {
   return make('thead', {}, make('tr', {}, ...names.map((name) => {
     const [title, unit] = [name].flat();

@@ -4,19 +4,17 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
-import * as ort from 'onnxruntime-web';
-import Papa from 'papaparse';
-
 import { readCsv } from './csv.mjs';
 import { LithoError } from './errors.mjs';
 import { LithoModel } from './litho.mjs';
+import { importPackages } from './packages.mjs';
 import { doubts, embeddingsCsv, length, summarise } from './table.mjs';
-
-ort.env.logLevel = 'error';
-ort.env.wasm.numThreads = 1;
 
 async function main(folder, path) {
   if (!folder || !path) throw new LithoError('usage: node embed.mjs BUNDLE_DIR rows.csv > embeddings.csv');
+  const [ort, { default: Papa }] = await importPackages('onnxruntime-web', 'papaparse');
+  ort.env.logLevel = 'error';
+  ort.env.wasm.numThreads = 1;
   const paths = [join(folder, 'embedder.onnx')], classifier = join(folder, 'classifier.onnx');
   if (existsSync(classifier)) paths.push(classifier);
   const model = await LithoModel.load(ort, await Promise.all(paths.map(graph)));
@@ -34,23 +32,23 @@ async function graph(path) {
   }
 }
 
-/** Say on standard error what was taken for what, and what is doubtful. */
+/** Report on standard error which column was read for each feature, and doubtful values. */
 function report(table, result, description) {
   const say = (text) => process.stderr.write(`${text}\n`);
   say(description.model_card.split('\n')[0]);
   const summary = summarise(table, result.missing, description);
   for (const { feature, column, nMissing } of summary) {
-    say(`${feature.name} [${feature.unit}]: "${column.name}" (${column.unit ?? 'no unit given'})`
+    say(`${feature.name} [${feature.unit}]: "${column.name}" (${column.unit ?? 'no unit stated'})`
       + (nMissing ? `, missing in ${nMissing} rows` : ''));
   }
-  for (const doubt of doubts(summary)) say(`${doubt} In another unit, an embedding means nothing.`);
+  for (const doubt of doubts(summary)) say(`warning: ${doubt} With a wrong unit, the embeddings are meaningless.`);
   const nMissing = result.missing.filter((bits) => bits).length;
-  const fate = description.missing === 'impute' ? 'imputed, see the column "missing"' : 'without an embedding';
+  const fate = description.missing === 'impute' ? 'imputed, see the column "missing"' : 'no embedding';
   say(`${length(table)} row${length(table) === 1 ? '' : 's'}`
-    + (nMissing ? `, ${nMissing} of them with something missing: ${fate}` : ''));
+    + (nMissing ? `, ${nMissing} of them with missing values: ${fate}` : ''));
 }
 
-process.stdout.on('error', () => process.exit(1)); // the reader, `head` say, has left
+process.stdout.on('error', () => process.exit(1)); // the reader, for example `head`, has ended
 try {
   await main(...process.argv.slice(2));
 } catch (error) {

@@ -1,4 +1,4 @@
-/** What went wrong, where, and what to do: the message is meant for the user, not for a debugger. */
+/** An error whose message tells the user what is wrong, where, and what to do. */
 export class LithoError extends Error {
   name = 'LithoError';
 }

@@ -1,29 +1,29 @@
-/** An HDF5 scan whose features share their rows, as a table: 1-D datasets of one group, or a 2-D one with `columns`. */
+/** Read an HDF5 scan as a table: 1-D datasets of one group, or a 2-D dataset with the attribute `columns`. */
 import { findDepth, findFeatures, letters } from './columns.mjs';
 import { LithoError } from './errors.mjs';
 import { withoutSentinels } from './table.mjs';
 
 const READ_ROWS = 65_536;
-const MAX_GROUPS_DEEP = 8; // a group may be linked into itself
+const MAX_GROUPS_DEEP = 8; // a group may contain a link to itself
 const ELSEWHERE = 'lithovae-run reads more layouts, names and units';
 
 /**
  * Read an HDF5 scan.
  * @param {object} h5wasm The module h5wasm, ready.
- * @param {string} path The file, in h5wasm's own file system.
- * @param {string} name What to call it in messages.
- * @param {object} description The model's.
- * @param {(done: number, total: number) => unknown} progress Awaited; what it throws ends the run.
+ * @param {string} path The file, in h5wasm's file system.
+ * @param {string} name The file's name in messages.
+ * @param {object} description The model's description.
+ * @param {(done: number, total: number) => unknown} progress Awaited. If it throws, reading stops.
  * @returns {Promise<import('./table.mjs').Table>}
  */
 export async function readHdf5(h5wasm, path, name, { features, sentinels }, progress = () => {}) {
   const { activate_throwing_error_handler: throwErrors } = await h5wasm.ready;
-  throwErrors(); // without it, a dataset that cannot be read is whatever the memory held
+  throwErrors(); // without it, an unreadable dataset returns uninitialised memory
   let file;
   try {
     file = new h5wasm.File(path, 'r');
   } catch {
-    throw new LithoError(`${name} cannot be opened: not an HDF5 file, cut off, damaged or still being written`);
+    throw new LithoError(`${name} cannot be opened: not an HDF5 file, or truncated, damaged or being written`);
   }
   try {
     const columns = [...columnsOf(file)];
@@ -35,7 +35,7 @@ export async function readHdf5(h5wasm, path, name, { features, sentinels }, prog
     const members = columns.filter((column) => column.length === n && !column.fault
       && (column.table === first.table || (column.field === null && column.group === first.group)));
     const depth = findDepth(members);
-    if (!n) throw new LithoError(`${name}: the features are there, but have no rows`);
+    if (!n) throw new LithoError(`${name}: the features have no rows`);
     const rows = new Float32Array(n * features.length), depths = depth && new Float64Array(n);
     for (let start = 0; start < n; start += READ_ROWS) {
       const end = Math.min(start + READ_ROWS, n);
@@ -49,7 +49,7 @@ export async function readHdf5(h5wasm, path, name, { features, sentinels }, prog
     };
   } catch (error) {
     if (error instanceof LithoError || !/HDF5|not supported/.test(error.message)) throw error;
-    throw new LithoError(`${name}: its contents cannot be read, they are damaged or packed in a way unknown here; `
+    throw new LithoError(`${name}: its contents cannot be read: they are damaged, or use an unsupported compression; `
       + ELSEWHERE);
   } finally {
     file.close();
@@ -65,9 +65,9 @@ function orElsewhere(find) {
   }
 }
 
-/** A place that could hold one value per sample: a 1-D dataset, or a column (`field`) of a 2-D one. */
+/** One value per sample: a 1-D dataset, or a column (`field`) of a 2-D one. */
 class Column {
-  /** @param {string | null} fault Why it cannot be taken. */
+  /** @param {string | null} fault Why it cannot be read. */
   constructor(dataset, name, field, unit, fault) {
     Object.assign(this, { dataset, name, field, unit, fault, length: dataset.shape[0] });
     this.group = dataset.path.slice(0, dataset.path.lastIndexOf('/'));
@@ -76,11 +76,11 @@ class Column {
     this.fills = attributes(dataset, 'fillvalue', 'missingvalue').flatMap(list).map(Number);
   }
 
-  /** Pass each value from one row to another, as a number, to `take`; a declared fill value is NaN. */
+  /** Pass the values of rows `start` to `end` to `take`, as numbers; a declared fill value becomes NaN. */
   read(start, end, take) {
     const range = this.field === null ? [[start, end]] : [[start, end], [this.field, this.field + 1]];
     this.dataset.slice(range).forEach((value, i) => {
-      const x = Number(value); // 64-bit integers come as BigInt
+      const x = Number(value); // 64-bit integers are BigInt
       take(this.fills.includes(x) ? NaN : x, start + i);
     });
   }
@@ -105,34 +105,34 @@ function* columnsOf(group, depth = 0) {
   }
 }
 
-/** Say why a dataset's numbers cannot be taken as they are stored. */
+/** Return why a dataset's stored numbers cannot be used, or null. */
 function faultOf(dataset) {
   const { type, size, virtual_sources: virtual } = dataset.metadata;
   if (type > 1 || (type === 1 && size < 4)) return 'not plain numbers';
-  if (virtual?.length) return 'assembled from other files';
-  if (attributes(dataset, 'scalefactor', 'addoffset').length) return 'packed by scale_factor and add_offset';
+  if (virtual?.length) return 'a virtual dataset (assembled from other files)';
+  if (attributes(dataset, 'scalefactor', 'addoffset').length) return 'packed with scale_factor and add_offset';
   return null;
 }
 
 function requirePlain(column, name) {
   if (!column.fault) return;
-  throw new LithoError(`${name}: ${column.path} is ${column.fault}, which is not read here; ${ELSEWHERE}`);
+  throw new LithoError(`${name}: ${column.path} is ${column.fault}, which this host does not read; ${ELSEWHERE}`);
 }
 
 function requireOneTable(columns, name) {
   const tables = new Map(columns.map((column) => [`${column.table} ${column.length}`, column]));
   if (tables.size < 2) return;
   const list = [...tables.values()].map((column) => `${column.path} (${column.length} samples)`).join(', ');
-  throw new LithoError(`${name}: the features are on grids of their own, ${list}: lithovae-run brings them together on `
-    + 'common depths');
+  throw new LithoError(`${name}: the features are on different grids, ${list}: lithovae-run averages them on a common `
+    + 'depth grid');
 }
 
-/** Values of a node's attributes whose names are equal by their letters. */
+/** Values of a node's attributes whose names match by their letters. */
 function attributes(node, ...names) {
   return Object.keys(node.attrs).filter((key) => names.includes(letters(key))).map((key) => node.attrs[key].value);
 }
 
-/** An attribute's value as a list: of one, or of the parts of a text with commas. */
+/** An attribute's value as a list; a string is split at commas. */
 function list(value) {
   if (typeof value === 'string') return value.split(',').map((part) => part.trim());
   return ArrayBuffer.isView(value) || Array.isArray(value) ? Array.from(value) : [value];

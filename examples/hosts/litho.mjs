@@ -1,8 +1,8 @@
-/** A LithoVAE model in JavaScript: raw rows in, embeddings and the likeliest lithology out. For Node and browsers. */
+/** A LithoVAE model in JavaScript, for Node.js and browsers: raw rows to embeddings and the most likely lithology. */
 import { LithoError } from './errors.mjs';
 import { readDescription } from './metadata.mjs';
 
-/** Rows that one run takes: their intermediate results fit a core's cache. */
+/** Rows per run: their intermediate results fit a core's cache. */
 export const BLOCK_ROWS = 4096;
 
 export class LithoModel {
@@ -12,12 +12,12 @@ export class LithoModel {
     this.#ort = ort;
     this.#embedder = embedder;
     this.#classifier = classifier;
-    /** Features, units, policy and origin, as the graph states them. */
+    /** Features, units, missing-value policy and origin, from the graph's metadata. */
     this.description = description;
   }
 
   /**
-   * Load a model, and replay the golden rows that it carries.
+   * Load a model, and verify it with its golden rows.
    * @param {object} ort The module onnxruntime-web (or onnxruntime-node).
    * @param {{name: string, bytes: Uint8Array}[]} files embedder.onnx and, for lithologies, classifier.onnx.
    */
@@ -26,31 +26,31 @@ export class LithoModel {
     for (const { name, bytes } of files) {
       const description = readDescription(bytes, name);
       if (!['embedder', 'classifier'].includes(description.graph)) {
-        throw new LithoError(`${name} is the ${description.graph}; embedder.onnx (and classifier.onnx) is needed`);
+        throw new LithoError(`${name} is the ${description.graph}; choose embedder.onnx (and classifier.onnx)`);
       }
-      if (graphs[description.graph]) throw new LithoError(`${name} is a second ${description.graph}: give one`);
+      if (graphs[description.graph]) throw new LithoError(`${name} is a second ${description.graph}: choose one`);
       graphs[description.graph] = { name, bytes, description };
     }
     const { embedder, classifier } = graphs;
-    if (!embedder) throw new LithoError(`${files[0]?.name ?? 'nothing'}: without embedder.onnx there is no embedding`);
+    if (!embedder) throw new LithoError(`${files[0]?.name ?? 'no file'}: embedder.onnx is needed, too`);
     if (classifier && classifier.description.checkpoint_sha256 !== embedder.description.checkpoint_sha256) {
-      throw new LithoError(`${embedder.name} and ${classifier.name} are of different models: give those of one bundle`);
+      throw new LithoError(`${embedder.name} and ${classifier.name} belong to different models: choose one bundle`);
     }
     return new LithoModel(
       ort, embedder.description, await openSession(ort, embedder), classifier && await openSession(ort, classifier),
     );
   }
 
-  /** Names of the lithologies that `embed` can name; empty without a classifier. */
+  /** Names of the lithologies; empty without a classifier. */
   get classes() { return this.#classifier ? this.description.classes : []; }
 
   /**
    * Embed raw rows.
    * @param {Float32Array} rows (n, features), row after row, in the description's units; NaN and sentinels are missing.
-   * @param {(done: number) => unknown} progress Awaited after each block; what it throws ends the run.
+   * @param {(done: number) => unknown} progress Awaited after each block. If it throws, embedding stops.
    * @returns {Promise<{embeddings: Float32Array, missing: Uint32Array, lithology?: Uint16Array,
    *   probability?: Float32Array}>} Embeddings (n, latent_dim), NaN where there is none; bit i of `missing` is set
-   *   where feature i has no value; the likeliest of `classes`, and its probability (NaN where there is none).
+   *   where feature i is missing; the index of the most likely class, and its probability (NaN where there is none).
    */
   async embed(rows, progress = () => {}) {
     const width = this.description.features.length, latent = this.description.latent_dim, classes = this.classes.length;
@@ -71,7 +71,7 @@ export class LithoModel {
   }
 }
 
-/** Tell which features of each row the graph takes as missing, bit by bit: NaN, infinity, a sentinel, no logarithm. */
+/** Bits of the features that are missing in each row: NaN, infinity, a sentinel, or no logarithm. */
 export function missingBits(rows, { features, sentinels }) {
   const width = features.length, known = new Set(sentinels.map(Math.fround));
   const needsLog = features.map((feature) => feature.transform === 'log1p(x)');
@@ -101,17 +101,17 @@ async function openSession(ort, { name, bytes, description }) {
   for (const [output, rows] of Object.entries(outputs)) {
     const off = furthest(found[output], numbers(rows));
     if (!(off <= tolerance[output])) {
-      throw new LithoError(`${name} does not give what it gave when it was exported (${output} is off by ${off}, `
-        + `allowed ${tolerance[output]}): the file or this ONNX Runtime is not to be trusted`);
+      throw new LithoError(`${name}: verification failed: ${output} differs by ${off} from its value at export `
+        + `(allowed ${tolerance[output]}): copy the file again, or use another version of ONNX Runtime`);
     }
   }
   return session;
 }
 
-/** JSON has no NaN: null stands for it. */
+/** JSON has no NaN: null stands for NaN. */
 const numbers = (rows) => Float32Array.from(rows.flat(), (value) => value ?? NaN);
 
-/** Largest difference, relative to values beyond 1; NaN must meet NaN, and anything else counts as infinitely far. */
+/** Largest difference, relative for values above 1; Infinity if only one of two values is NaN. */
 function furthest(found, expected) {
   if (found?.length !== expected.length) return Infinity;
   return expected.reduce((most, value, i) => {
@@ -121,7 +121,7 @@ function furthest(found, expected) {
   }, 0);
 }
 
-/** Run a session on flat rows of one width; gives flat outputs. */
+/** Run a session on flat rows of one width; returns flat outputs. */
 async function run(ort, session, inputs, width) {
   const feeds = {};
   for (const [name, rows] of Object.entries(inputs)) {

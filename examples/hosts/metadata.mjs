@@ -1,5 +1,5 @@
 /**
- * The description that a LithoVAE graph carries: features, units, plausible ranges, missing-value policy, golden rows.
+ * The description in a LithoVAE graph's metadata: features, units, plausible ranges, missing-value policy, golden rows.
  *
  * It is JSON in the ONNX model's `metadata_props`, which ONNX Runtime's JavaScript API does not expose. Four fields of
  * onnx.proto are needed: ModelProto.metadata_props = 14, StringStringEntryProto.key = 1 and .value = 2.
@@ -14,7 +14,7 @@ const isText = (value) => typeof value === 'string';
 const areTexts = (values) => Array.isArray(values) && values.every(isText);
 const areNumbers = (values) => Array.isArray(values) && values.every(Number.isFinite);
 
-/** What a host relies on; each check tells whether the value is what it should be. */
+/** The keys that a host needs, each with a check of its value. */
 const NEEDED = {
   graph: isText,
   features: (list) => Array.isArray(list) && list.length > 0 && list.length <= 32 && list.every(isFeature),
@@ -35,25 +35,26 @@ function isFeature(feature) {
 /**
  * Read and check a graph's description.
  * @param {Uint8Array} bytes The .onnx file.
- * @param {string} name What to call the file in messages.
+ * @param {string} name The file's name in messages.
  * @returns {object} The description (docs/bundle-format.md).
  */
 export function readDescription(bytes, name) {
   const text = metadataOf(bytes, name).get(KEY);
   if (text === undefined) {
-    throw new LithoError(`${name} says nothing of its features (no metadata "${KEY}"): not a graph of lithovae-export`);
+    throw new LithoError(`${name} has no metadata "${KEY}": it was not written by lithovae-export`);
   }
   let description;
   try {
     description = JSON.parse(text);
   } catch (error) {
-    throw new LithoError(`${name}: its metadata "${KEY}" is not JSON (${error.message}): copy or export it again`);
+    throw new LithoError(`${name}: its metadata "${KEY}" is not JSON (${error.message}): export it again`);
   }
   if (description?.schema !== SCHEMA) {
-    throw new LithoError(`${name} has schema ${description?.schema}; this host reads ${SCHEMA}: export it again`);
+    throw new LithoError(`${name} has metadata schema ${description?.schema}, but this host reads schema ${SCHEMA}: `
+      + 'export it again');
   }
   const wrong = Object.keys(NEEDED).filter((key) => !NEEDED[key](description[key]));
-  if (wrong.length) throw new LithoError(`${name}: ${wrong.join(', ')} in its metadata is not what it should be`);
+  if (wrong.length) throw new LithoError(`${name}: invalid metadata (${wrong.join(', ')}): export it again`);
   return description;
 }
 
@@ -74,11 +75,11 @@ function metadataOf(bytes, name) {
 
 const utf8 = (bytes = new Uint8Array()) => new TextDecoder('utf-8', { fatal: true }).decode(bytes);
 
-/** Walk one protobuf message: yields [field number, value]; a length-delimited value is a view, not a copy. */
+/** Iterate over a protobuf message: yields [field number, value]; a length-delimited value is a view, not a copy. */
 function* fields(bytes) {
   let at = 0;
   const take = (length) => {
-    if (at + length > bytes.length) throw new RangeError('it ends within a field');
+    if (at + length > bytes.length) throw new RangeError('truncated field');
     at += length;
     return bytes.subarray(at - length, at);
   };
@@ -89,7 +90,7 @@ function* fields(bytes) {
       value += (byte & 127) * scale;
       if (byte < 128) return value;
     }
-    throw new RangeError('a number without an end');
+    throw new RangeError('invalid varint');
   };
   while (at < bytes.length) {
     const tag = varint();

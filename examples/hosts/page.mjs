@@ -1,4 +1,4 @@
-/** The page: what the user drops goes to the worker, what comes back is shown. */
+/** The page: sends what the user drops to the worker, and shows its results. */
 import { $, make } from './elements.mjs';
 import { describeRow, showLegend, showRows, showSummary } from './panels.mjs';
 import { drawCore, lithologyColours } from './plot.mjs';
@@ -6,19 +6,19 @@ import { embeddingsCsv } from './table.mjs';
 
 const worker = new Worker(new URL('worker.mjs', import.meta.url), { type: 'module' });
 
-/** Everything shown; `shown` is what the plot, the tables and the download speak of. */
+/** The page's state; `shown` is the result in the plot, the tables and the download. */
 const state = { lastId: 0, modelId: 0, scanId: 0, scan: null, description: null, classes: [], shown: null, plot: null };
 
-// ---- asking the worker
+// ---- requests to the worker
 
 async function chooseBundle({ name, files }) {
   try {
     const fetched = await Promise.all(files.map(async (file) => {
       const answer = await fetch(`bundles/${name}/${file}`);
-      if (!answer.ok) throw new Error(`the server has no bundles/${name}/${file} (${answer.status})`);
+      if (!answer.ok) throw new Error(`the server has no bundles/${name}/${file} (status ${answer.status})`);
       return { name: `${name}/${file}`, bytes: await bytesOf(answer) };
     }));
-    if ($('bundle').value === name) useModel(fetched); // else the user has chosen another since
+    if ($('bundle').value === name) useModel(fetched); // otherwise the user has chosen another in the meantime
   } catch (error) {
     fail(`${name} cannot be loaded: ${error.message}`);
   }
@@ -45,7 +45,7 @@ function embed() {
 async function take(files) {
   const graphs = files.filter((file) => file.name.endsWith('.onnx'));
   const scans = files.filter((file) => !graphs.includes(file));
-  if (scans.length > 1) return fail(`${scans.length} scans at once: drop one`);
+  if (scans.length > 1) return fail(`${scans.length} scans were dropped: drop one at a time`);
   if (scans.length) [state.scan] = scans;
   if (graphs.length) {
     $('bundle').value = 'own';
@@ -56,16 +56,16 @@ async function take(files) {
 
 const bytesOf = async (source) => new Uint8Array(await source.arrayBuffer());
 
-// ---- hearing from it
+// ---- answers of the worker
 
 worker.onmessage = ({ data }) => {
-  if (data.id !== state.modelId && data.id !== state.scanId) return; // of what was given before
+  if (data.id !== state.modelId && data.id !== state.scanId) return; // an answer to a superseded request
   if (data.description) showModel(data);
   else if (data.error) fail(data.error);
   else if (data.progress) showProgress(data.progress);
   else if (data.result) show(data);
 };
-worker.onerror = (event) => fail(`the page's own code cannot be run: ${event.message ?? 'worker.mjs is not there'}`);
+worker.onerror = (event) => fail(`the page's code failed: ${event.message ?? 'worker.mjs is missing'}`);
 
 function fail(message) {
   clear();
@@ -102,8 +102,8 @@ function show({ table, result, summary }) {
   showRows(state.shown);
   redraw();
   const { drawn } = state.plot, n = result.missing.length;
-  const some = `${drawn.toLocaleString('en')} of ${n.toLocaleString('en')} rows are drawn`;
-  $('readout').textContent = drawn < n ? some : 'Point at a row to read it.';
+  const some = `${drawn.toLocaleString('en')} of ${n.toLocaleString('en')} rows are drawn. Point at a row for details.`;
+  $('readout').textContent = drawn < n ? some : 'Point at a row for details.';
   $('plot').ariaLabel = `Embedding of ${table.name} against ${table.depth?.name ?? 'row'}`;
   document.body.dataset.state = 'done';
 }
@@ -131,11 +131,11 @@ $('download').onclick = async () => {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 };
 
-// ---- what the user does
+// ---- actions of the user
 
 $('scan').onchange = ({ target }) => {
   take([...target.files]);
-  target.value = ''; // so that the same file, corrected, can be chosen again
+  target.value = ''; // so that the same file can be chosen again after a correction
 };
 $('example').onclick = async () => {
   const answer = await fetch('core.csv');

@@ -1,4 +1,4 @@
-/** What the page says of a result: what was taken for what, the first rows, the legend of the plot, a row's line. */
+/** Text and tables for a result: the columns that were read, the first rows, the legend, details of a row. */
 import { splitUnit } from './columns.mjs';
 import { $, fixed, head, make, plural, short } from './elements.mjs';
 import { missingNames } from './litho.mjs';
@@ -6,25 +6,25 @@ import { stateOf } from './plot.mjs';
 import { doubts, length } from './table.mjs';
 
 const FIRST_ROWS = 10;
-/** What an embedding is worth, in words. */
-const STATES = { measured: 'measured', imputed: 'imputed in part', none: 'no embedding' };
+/** Labels of the states of a row. */
+const STATES = { measured: 'measured', imputed: 'partly imputed', none: 'no embedding' };
 
-/** Show which column was taken for which feature, in which unit, and what is missing or doubtful. */
+/** Show the column read for each feature, its unit, missing values and implausible values. */
 export function showSummary({ table, result, description }, summary) {
   const counts = { measured: 0, imputed: 0, none: 0 };
   for (let row = 0; row < length(table); row++) counts[stateOf(row, result, description.latent_dim)]++;
   $('summary-title').textContent = `${table.name}: ${plural(length(table), 'row')}`;
   $('fate').textContent = [
-    `${counts.measured.toLocaleString('en')} measured in full`,
-    counts.imputed && `${counts.imputed.toLocaleString('en')} imputed in part, marked below and in the download`,
-    counts.none && `${counts.none.toLocaleString('en')} without an embedding, because ${
-      description.missing === 'impute' ? 'nothing was measured' : 'something was not measured'}`,
+    `${counts.measured.toLocaleString('en')} fully measured`,
+    counts.imputed && `${counts.imputed.toLocaleString('en')} partly imputed (marked below and in the download)`,
+    counts.none && `${counts.none.toLocaleString('en')} without an embedding (${
+      description.missing === 'impute' ? 'no feature was measured' : 'a feature is missing'})`,
   ].filter(Boolean).join('; ');
   const said = doubts(summary);
   $('doubt').hidden = !said.length;
-  $('doubt').textContent = `${said.join(' ')} In another unit, an embedding looks like any other and means nothing.`;
+  $('doubt').textContent = `${said.join(' ')} With a wrong unit, the embeddings look normal but are meaningless.`;
   $('summary').replaceChildren(
-    head('feature', 'taken from', 'values', 'plausible', 'not measured', 'beyond what is plausible'),
+    head('feature', 'column', 'values', 'plausible', 'missing', 'implausible'),
     make('tbody', {}, ...summary.map(({ feature, column, nMissing, nOutside, least, most }) => make('tr', {},
       make('th', { scope: 'row' }, feature.name, make('small', {}, feature.unit)),
       make('td', {}, column.name, make('small', {}, column.unit ?? 'no unit stated')),
@@ -32,12 +32,12 @@ export function showSummary({ table, result, description }, summary) {
       make('td', {}, feature.plausible.join(' to ')),
       make('td', { className: nMissing ? 'imputed' : '' }, nMissing ? plural(nMissing, 'row') : 'none'),
       make('td', { className: nOutside ? 'doubt' : '' },
-        nOutside ? `${plural(nOutside, 'row')}: another unit?` : 'none'),
+        nOutside ? `${plural(nOutside, 'row')}: wrong unit?` : 'none'),
     ))),
   );
 }
 
-/** Show the first rows with their embeddings; what was not measured is marked. */
+/** Show the first rows with their embeddings; missing values are marked. */
 export function showRows({ table, result, description, classes }) {
   const { features, latent_dim: latent } = description, n = Math.min(FIRST_ROWS, length(table));
   const depth = table.depth && [table.depth.name, table.depth.unit ?? ''];
@@ -63,13 +63,13 @@ export function showRows({ table, result, description, classes }) {
   $('rows').replaceChildren(
     head(
       'row', ...(depth ? [depth] : []), ...features.map(({ name, unit }) => [splitUnit(name)[0], unit]),
-      'state', ...(classes.length ? ['likeliest lithology'] : []), ...dimensions,
+      'state', ...(classes.length ? ['most likely lithology'] : []), ...dimensions,
     ),
     make('tbody', {}, ...body),
   );
 }
 
-/** Show what the plot's colours mean. */
+/** Show the legend of the plot's colours. */
 export function showLegend({ classes, colours }) {
   const style = getComputedStyle(document.body);
   const entries = Object.entries(STATES).map(([worth, label]) => [style.getPropertyValue(`--${worth}`), label]);
@@ -83,14 +83,14 @@ export function showLegend({ classes, colours }) {
   }));
 }
 
-/** Say in a line what is known of a row. */
+/** Describe a row in one line. */
 export function describeRow(row, { table, result, description, classes }) {
   const lack = missingNames(result.missing[row], description);
   return [
     `row ${row + 1}`,
     table.depth && `${table.depth.name} ${short(table.depth.values[row], 6)} ${table.depth.unit ?? ''}`,
     STATES[stateOf(row, result, description.latent_dim)],
-    lack.length && `not measured: ${lack.join(', ')}`,
+    lack.length && `missing: ${lack.join(', ')}`,
     classes.length && lithologyText(row, result, classes),
   ].filter(Boolean).join(' · ');
 }

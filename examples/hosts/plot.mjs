@@ -1,17 +1,17 @@
-/** Draws embeddings, and the likeliest lithologies, down the core on a canvas. */
+/** Draw embeddings and the most likely lithologies against depth on a canvas. */
 
-const MAX_ROWS = 20_000; // more than the canvas has lines: beyond it, every k-th row is drawn
+const MAX_ROWS = 20_000; // more than the canvas has lines; longer scans are drawn every k-th row
 const TOP = 30, BOTTOM = 24, LEFT = 62, RIGHT = 12, GAP = 8, GUTTER = 7, LITHOLOGY = 150;
 const LITHOLOGY_COLOURS = ['#56b4e9', '#009e73', '#e3cf2f', '#0072b2', '#cc79a7', '#7a5c99', '#8c6d46'];
 const OTHER = '#9a9a9a';
 
-/** What an embedding is worth: measured, imputed in part, or not there. */
+/** The state of a row: 'measured', 'imputed' (in part) or 'none' (no embedding). */
 export function stateOf(row, { embeddings, missing }, latent) {
   if (Number.isNaN(embeddings[row * latent])) return 'none';
   return missing[row] ? 'imputed' : 'measured';
 }
 
-/** Colours of the lithologies that are likeliest most often; the others share a grey. */
+/** Colours of the most frequent lithologies; the others are grey. */
 export function lithologyColours({ lithology, probability }) {
   const counts = new Map();
   lithology?.forEach((k, row) => {
@@ -24,7 +24,7 @@ export function lithologyColours({ lithology, probability }) {
 
 /**
  * Draw a result.
- * @returns {{drawn: number, rowAt: (y: number) => number | undefined}} Number of rows drawn, and which is at a height.
+ * @returns {{drawn: number, rowAt: (y: number) => number | undefined}} Number of rows drawn, and the row at a height.
  */
 export function drawCore(canvas, { table, result, description }, colours) {
   const style = getComputedStyle(canvas), colour = (name) => style.getPropertyValue(`--${name}`);
@@ -85,7 +85,7 @@ export function drawCore(canvas, { table, result, description }, colours) {
     pen.strokeStyle = colour('line');
     pen.strokeRect(left(latent) + 0.5, TOP + 0.5, LITHOLOGY - 1, height - TOP - BOTTOM - 1);
     pen.fillStyle = colour('ink');
-    pen.fillText('likeliest lithology', left(latent) + LITHOLOGY / 2, TOP - 10);
+    pen.fillText('most likely lithology', left(latent) + LITHOLOGY / 2, TOP - 10);
     pen.fillStyle = colour('faint');
     for (const p of [0, 0.5, 1]) pen.fillText(p, left(latent) + p * (LITHOLOGY - 8) + 4, height - 8);
   }
@@ -134,7 +134,7 @@ function extent(values) {
   return low > high ? [0, 1] : [low, high];
 }
 
-/** Median distance between neighbours down the core. */
+/** Median distance between neighbours in depth. */
 function spacing(places) {
   const sorted = Float64Array.from(places).sort();
   const steps = sorted.subarray(1).map((value, i) => value - sorted[i]).filter((step) => step > 0).sort();

@@ -1,11 +1,11 @@
-/** A table of raw rows: what a CSV or an HDF5 file gave, ready for the model; and what there is to say of it. */
+/** A table of raw rows, read from a CSV or HDF5 file; its summary, warnings and the CSV output. */
 
 /**
  * @typedef {object} Table
  * @property {string} name The file.
  * @property {Float32Array} rows (n, features), row after row.
- * @property {{name: string, unit: string | null}[]} columns Where each feature comes from.
- * @property {{name: string, unit: string | null, values: Float64Array} | null} depth NaN where it is missing.
+ * @property {{name: string, unit: string | null}[]} columns The column of each feature.
+ * @property {{name: string, unit: string | null, values: Float64Array} | null} depth NaN where missing.
  */
 
 /** Number of rows. */
@@ -29,20 +29,20 @@ export class Growing {
     this.#values[this.#length++] = value;
   }
 
-  /** What was pushed. */
+  /** The values pushed so far. */
   get values() { return this.#values.subarray(0, this.#length); }
 }
 
-/** Depths with the sentinels among them turned into NaN. Changes and returns `values`. */
+/** Replace sentinels by NaN, in place; returns `values`. */
 export function withoutSentinels(values, sentinels) {
   for (let i = 0; i < values.length; i++) if (sentinels.includes(values[i])) values[i] = NaN;
   return values;
 }
 
 /**
- * Count, for each feature, the rows without a value and those beyond what is plausible.
+ * Count the missing and the implausible values of each feature.
  * @param {Table} table
- * @param {Uint32Array} missing Bits, as `LithoModel.embed` gives them.
+ * @param {Uint32Array} missing Bits, from `LithoModel.embed`.
  * @param {object} description The model's.
  */
 export function summarise(table, missing, { features }) {
@@ -63,14 +63,14 @@ export function summarise(table, missing, { features }) {
   });
 }
 
-/** Say, in a sentence each, what makes a unit doubtful: values beyond the plausible, or levels that end at 1. */
+/** Sentences on values that suggest a wrong unit: implausible values, or 0-255 levels no larger than 1. */
 export function doubts(summary) {
   const rows = (n) => `${n.toLocaleString('en')} row${n === 1 ? '' : 's'}`;
   const said = summary.filter(({ nOutside }) => nOutside).map(({ feature, nOutside }) => (
-    `${feature.name} lies beyond ${feature.plausible.join(' to ')} ${feature.unit} in ${rows(nOutside)}.`));
+    `${feature.name} is outside ${feature.plausible.join(' to ')} ${feature.unit} in ${rows(nOutside)}.`));
   const levels = summary.filter(({ feature, least, most }) => feature.unit === '0-255' && least <= most);
   if (levels.length && levels.every(({ most }) => most <= 1)) {
-    said.push(`${levels.map(({ feature }) => feature.name).join(', ')} are nowhere above 1: is 1 their 255?`);
+    said.push(`${levels.map(({ feature }) => feature.name).join(', ')} never exceed 1: scale 0-1, not 0-255?`);
   }
   return said;
 }
@@ -78,9 +78,9 @@ export function doubts(summary) {
 /**
  * Write embeddings as CSV, in pieces of whole lines.
  * @param {Table} table
- * @param {object} result What `LithoModel.embed` gave.
+ * @param {object} result From `LithoModel.embed`.
  * @param {object} description The model's.
- * @param {string[]} classes Its lithologies; none without a classifier.
+ * @param {string[]} classes The model's lithologies; empty without a classifier.
  */
 export function* embeddingsCsv(table, result, { features, latent_dim: latent }, classes) {
   const depth = table.depth && (table.depth.unit ? `${table.depth.name} (${table.depth.unit})` : table.depth.name);
@@ -107,6 +107,6 @@ export function* embeddingsCsv(table, result, { features, latent_dim: latent }, 
   yield piece;
 }
 
-/** A number in as many digits as its type needs to be read back unchanged; an empty cell for NaN. */
+/** A number with enough digits to be read back unchanged; an empty cell for NaN. */
 const digits = (value, n) => (Number.isNaN(value) ? '' : String(Number(value.toPrecision(n))));
 const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

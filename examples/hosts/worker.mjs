@@ -1,4 +1,4 @@
-/** Reads, embeds and keeps the page free to answer. Knows one model; a newer request ends the one under way. */
+/** Reads and embeds in the background. Holds one model; a newer request ends the current one. */
 import * as ort from './vendor/ort.wasm.bundle.min.mjs';
 import Papa from './vendor/papaparse.mjs';
 
@@ -12,7 +12,7 @@ const HDF5_SIGNATURE = '\x89HDF\r\n\x1a\n';
 const PULSE_MS = 100;
 
 ort.env.logLevel = 'error';
-ort.env.wasm.numThreads = 1; // more would need headers that a plain file server does not send
+ort.env.wasm.numThreads = 1; // more threads need headers that a plain file server does not send
 
 class Superseded extends Error {}
 
@@ -22,7 +22,7 @@ self.onmessage = ({ data: { id, files, scan } }) => {
   latest = id;
   queue = queue.then(() => (files ? load(id, files) : embed(id, scan))).catch((error) => {
     if (error instanceof Superseded) return;
-    const message = error instanceof LithoError ? error.message : `a fault of this page: ${error.stack ?? error}`;
+    const message = error instanceof LithoError ? error.message : `internal error: ${error.stack ?? error}`;
     self.postMessage({ id, error: message });
   });
 };
@@ -57,7 +57,7 @@ async function read(scan, description, pulse) {
   const { default: h5wasm } = await import('./vendor/h5wasm/hdf5_hl.js');
   const { FS } = await h5wasm.ready;
   FS.mkdirTree('/scan');
-  FS.mount(FS.filesystems.WORKERFS, { files: [scan] }, '/scan'); // read where it lies: it need not fit in memory
+  FS.mount(FS.filesystems.WORKERFS, { files: [scan] }, '/scan'); // read in place, so that it need not fit in memory
   try {
     return await readHdf5(h5wasm, `/scan/${scan.name}`, scan.name, description, (done, n) => pulse('reading', done, n));
   } finally {
@@ -65,7 +65,7 @@ async function read(scan, description, pulse) {
   }
 }
 
-/** Make a function that reports progress now and then, lets messages in, and ends a run that was superseded. */
+/** Return a function that reports progress, receives messages, and ends a superseded run. */
 function pulses(id) {
   let last = performance.now();
   return async (what, done, total) => {

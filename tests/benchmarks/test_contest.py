@@ -7,7 +7,7 @@ from benchmarks.peers import UnavailableError
 
 
 def test_ratios_are_taken_within_a_round() -> None:
-    # The machine was three times as slow in the second round: it says nothing about the peers.
+    # The machine was three times as slow in the second round, which says nothing about the peers.
     ours, theirs = [1.0, 3.0, 1.0], [2.0, 6.0, 2.5]
     assert Spread.of_ratios(theirs, ours) == Spread(2.0, 2.0, 2.5)
 

@@ -1,4 +1,4 @@
-"""Every peer of the benchmark computes the same; a faster one that is wrong would flatter or shame."""
+"""Every peer of the benchmark computes the same outputs."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ CHOICES: dict[str, dict[str, Any]] = {
     "eager": BATCHED,
     "compiled": {"batch": 2048, "workers": 1, "intra_op_threads": 2},
     "by_hand": BATCHED,
-    "openvino": {"graph": "straight export", "batch": 1024, "threads": 2},
+    "openvino": {"graph": "plain export", "batch": 1024, "threads": 2},
 }
-"""So that no trials are run here."""
+"""Settings of the peers, so that no trials are run here."""
 
 
 @pytest.fixture(params=LABELS)
@@ -33,7 +33,7 @@ def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
     """Each peer that can run here."""
     threads = torch.get_num_threads()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the peers' packages
+        warnings.simplefilter("ignore")  # from the peers' packages
         try:
             yield make_peer(request.param, 2, {"embed": CHOICES.get(request.param)})
         except UnavailableError as reason:
@@ -43,12 +43,12 @@ def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
 
 
 def test_peers_agree_in_memory_live_and_from_file(peer: Peer, tmp_path: Path) -> None:
-    rows = plausible_rows(5000, np.random.default_rng(2))  # no multiple of a batch
+    rows = plausible_rows(5000, np.random.default_rng(2))  # not a multiple of a batch
     expected = reference(rows)[0]
     row = rows[:1].copy()
     live = peer.live(row)
     live()
-    row[:] = rows[1:2]  # the next that is measured
+    row[:] = rows[1:2]  # the next row
     assert np.abs(peer.embed(rows) - expected).max() <= TOLERANCE
     assert np.abs(np.asarray(live(), np.float32).reshape(-1) - expected[1]).max() <= TOLERANCE
 
@@ -80,4 +80,4 @@ def test_peers_agree_on_classes(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> 
 
 def _not_compiled(peer: Peer) -> None:
     if isinstance(peer, Compiled):
-        pytest.skip("compiling once more would take too long; every run of the benchmark holds it to the reference")
+        pytest.skip("compiling again would take too long; every benchmark run compares it with the reference")

@@ -29,7 +29,7 @@ def test_rates_and_ratios_in_a_row() -> None:
     case = {"rows": 8_000_000, "measured": {"lithovae": [1.0, 2.0, 4.0], "eager": [4.0, 8.0, 24.0]}, "failed": {}}
     rows = list(report.rate_table(case))
     assert rows[2] == "| **LithoVAE** | 4.00 | 2.00 (1.00 to 4.00) |  |"
-    assert rows[3] == "| torch, well written | 1.00 | 8.00 (4.00 to 24.0) | 4.00× (4.00 to 6.00) |"
+    assert rows[3] == "| torch eager | 1.00 | 8.00 (4.00 to 24.0) | 4.00× (4.00 to 6.00) |"
 
 
 def test_a_peer_that_did_not_run_says_why() -> None:

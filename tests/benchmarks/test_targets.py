@@ -37,7 +37,7 @@ def test_what_was_not_measured_is_not_reached() -> None:
 def test_memory_is_held_to_all_processes_and_its_growth() -> None:
     peaks = [{"rows": 8 * n, "tree": tree, "largest": 1} for n, tree in ((1, 150e6), (4, 170e6), (16, 180e6))]
     cases = {"memory": {"peaks": {"lithovae": peaks}}}
-    assert by_text(cases, "at 1× the scan").reached is True
+    assert by_text(cases, "at 1× scan size").reached is True
     growth = by_text(cases, "at 16×")
     assert growth.measured == Spread(1.2, 1.2, 1.2)
     assert growth.reached is False

@@ -1,4 +1,4 @@
-"""The JavaScript hosts as a user has them, installed and assembled under build/, and a browser that shows the page."""
+"""The JavaScript hosts, installed and assembled under build/ as by a user, and a browser that shows the page."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOU
 
 @pytest.fixture(scope="session")
 def hosts(root: Path) -> Path:
-    """A copy of examples/hosts in which `npm ci` was run; it is kept from one test run to the next."""
+    """A copy of examples/hosts in which `npm ci` was run; kept between test runs."""
     if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("node and npm are not there")
+        pytest.skip("node and npm are not on the PATH")
     source, copy = root / "examples" / "hosts", root / "build" / "hosts"
     lock = (source / "package-lock.json").read_bytes()
     installed = (copy / "node_modules").is_dir() and (copy / "package-lock.json").read_bytes() == lock
@@ -51,7 +51,7 @@ def bundles(root: Path) -> Path:
 
 
 class Page:
-    """The page in a headless Chromium; each call gives what the page then shows (drive_page.mjs)."""
+    """The page in a headless Chromium; each call returns what the page then shows (drive_page.mjs)."""
 
     def __init__(self, url: str, driver: subprocess.Popen[str]) -> None:
         self.url, self._driver = url, driver
@@ -73,11 +73,11 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def browser(hosts: Path, bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """The assembled page, served by Python alone and opened."""
+    """The assembled page, served by Python and opened."""
     names = ("chromium", "chromium-browser", "google-chrome")
     chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if not chromium:
-        pytest.skip("no Chromium: neither on the PATH nor named by CHROMIUM")
+        pytest.skip("no Chromium on the PATH or in the variable CHROMIUM")
     folder = tmp_path_factory.mktemp("page")
     given = [bundles / name for name in ("semisup_hybrid", "unsup_hybrid", "semisup", "unsup")]
     subprocess.run(["node", hosts / "assemble.mjs", folder, *given], check=True, capture_output=True)
@@ -91,14 +91,14 @@ def browser(hosts: Path, bundles: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def page(browser: Page) -> Page:
-    """The page, freshly opened, with the first shipped bundle."""
+    """The page, newly opened, with the first shipped bundle."""
     browser("open", url=browser.url)
     return browser
 
 
 @pytest.fixture(scope="session")
 def rows() -> Rows:
-    """More than a block of raw rows: plausible, extreme, with gaps, with sentinels."""
+    """More than one block of raw rows: plausible, extreme, with gaps, with sentinels."""
     rng = np.random.default_rng(11)
     n = 4800
     colours = (rng.gamma(3, 24, n).clip(0, 255) for _ in range(3))
@@ -119,7 +119,7 @@ def bundle(bundles: Path) -> Path:
 
 @pytest.fixture
 def edited(bundle: Path, tmp_path: Path) -> Callable[[Edit], Path]:
-    """Make a copy of a bundle's embedder, its description edited."""
+    """Make a copy of a bundle's embedder with an edited description."""
 
     def edit(change: Edit) -> Path:
         graph = onnx.load(bundle / "embedder.onnx")

@@ -1,4 +1,4 @@
-// Drives the page in Chromium for test_page.py: one JSON command a line on stdin, one JSON answer a line on stdout.
+// Drives the page in Chromium for test_page.py: one JSON command per line on stdin, one JSON answer per line on stdout.
 // node drive_page.mjs NODE_MODULES CHROMIUM
 import { createRequire } from 'node:module';
 import { readFile } from 'node:fs/promises';

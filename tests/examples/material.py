@@ -1,4 +1,4 @@
-"""What both hosts are held to: the Python runtime's output on the same rows, and models and tables that are refused."""
+"""Expectations of both hosts: the Python runtime's output on the same rows; models and tables that are refused."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from lithovae.runtime.features import FEATURE_NAMES
 
 Rows = NDArray[np.float64]
 BEYOND = 10.0
-"""The rows of these tests reach ten thousand times beyond the golden ones, and so does what they differ by."""
+"""Factor on the tolerances: the rows of these tests are far more extreme than the golden rows."""
 Edit = Callable[[dict[str, Any]], None]
 
 
 def write_csv(path: Path, rows: Rows, header: list[str] | None = None) -> Path:
-    """Write rows as a logger would: a missing value is an empty cell."""
+    """Write rows as CSV; a missing value is an empty cell."""
     lines = [",".join("" if np.isnan(x) else repr(float(x)) for x in row) for row in rows]
     path.write_text("\n".join([",".join(header or FEATURE_NAMES), *lines, ""]), encoding="utf-8")
     return path
 
 
 def require_same(text: str, bundle: Path, rows: Rows) -> None:
-    """Hold a host's CSV against the runtime: to the graph's own tolerance, relative where a value is beyond 1."""
+    """Compare a host's CSV with the runtime, within the graph's tolerance, relative for values above 1."""
     found = list(csv.DictReader(io.StringIO(text)))
     assert [int(row["row"]) for row in found] == list(range(1, len(rows) + 1))
 
@@ -44,7 +44,7 @@ def require_same(text: str, bundle: Path, rows: Rows) -> None:
     np.testing.assert_allclose(embeddings, model.embed(rows), rtol=tolerance, atol=tolerance)
     missing = [[name for i, name in enumerate(FEATURE_NAMES) if bits & (1 << i)] for bits in model.missing(rows)]
     assert [row["missing"] for row in found] == ["; ".join(names) for names in missing]
-    if model.classes:  # of the host's own embeddings: the classifier magnifies their last digit
+    if model.classes:  # from the host's embeddings: the classifier amplifies differences in the last digit
         classifier = onnxruntime.InferenceSession(bundle / "classifier.onnx")
         (probabilities,) = classifier.run(["probabilities"], {"z": embeddings.astype(np.float32)})
         best = np.sort(probabilities, axis=1)[:, ::-1]
@@ -58,7 +58,7 @@ def require_same(text: str, bundle: Path, rows: Rows) -> None:
 
 
 def tolerance_of(graph: Path, output: str) -> float:
-    """Tolerance that a graph states for its golden rows: what another ONNX Runtime may differ by."""
+    """The tolerance that a graph states for its golden rows under another ONNX Runtime."""
     return float(description_of(onnx.load(graph))["golden"]["tolerance"][output])
 
 
@@ -72,11 +72,11 @@ def shift_golden(description: dict[str, Any]) -> None:
 
 
 FAULTY_MODELS: dict[str, tuple[Edit, str]] = {
-    "no metadata": (lambda d: d.clear(), "says nothing of its features"),
-    "another schema": (lambda d: d.update(schema=1), "has schema 1; this host reads 2"),
-    "changed golden": (shift_golden, "does not give what it gave when it was exported"),
-    "no features": (lambda d: d.pop("features"), "features in its metadata is not what it should be"),
-    "the decoder": (lambda d: d.update(graph="decoder"), "is the decoder; embedder.onnx"),
+    "no metadata": (lambda d: d.clear(), 'has no metadata "lithovae"'),
+    "another schema": (lambda d: d.update(schema=1), "has metadata schema 1, but this host reads schema 2"),
+    "changed golden": (shift_golden, "verification failed: mu differs by"),
+    "no features": (lambda d: d.pop("features"), "invalid metadata (features)"),
+    "the decoder": (lambda d: d.update(graph="decoder"), "is the decoder; choose embedder.onnx"),
 }
 FAULTY_TABLES = {
     "lacks a feature": (
@@ -97,7 +97,7 @@ FAULTY_TABLES = {
     ),
     "twice the same": (
         "Bulk density (GRA),Magnetic susceptibility,NGR total counts,R,G,B,r\n1,2,3,4,5,6,7\n",
-        '"R" and "r" could both be "R"',
+        '"R" and "r" both match the feature "R"',
     ),
     "no rows": ("Bulk density (GRA),Magnetic susceptibility,NGR total counts,R,G,B\n", "no rows"),
     "empty": ("", "is empty"),

@@ -1,10 +1,11 @@
-"""The Node host against the Python runtime on the same rows; and what it refuses."""
+"""The Node host compared with the Python runtime on the same rows; files that it refuses."""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -31,8 +32,8 @@ def test_node_embeds_as_python_does(hosts: Path, bundles: Path, rows: Rows, tmp_
     assert done.returncode == 0, done.stderr
     require_same(done.stdout, bundles / name, rows)
     assert done.stderr.startswith("Simulated data")
-    assert 'Bulk density (GRA) [g/cm3]: "Bulk density (GRA)" (no unit given), missing in' in done.stderr
-    assert re.search(r"Bulk density \(GRA\) lies beyond 0.3 to 4 g/cm3 in [\d,]+ rows\.", done.stderr)
+    assert 'Bulk density (GRA) [g/cm3]: "Bulk density (GRA)" (no unit stated), missing in' in done.stderr
+    assert re.search(r"warning: Bulk density \(GRA\) is outside 0.3 to 4 g/cm3 in [\d,]+ rows\.", done.stderr)
 
 
 def test_node_refuses_in_one_line(
@@ -98,3 +99,18 @@ def test_the_example_is_the_shipped_scan_in_bins_with_gaps(root: Path) -> None:
     np.testing.assert_allclose(given[:, 0], bins.depth)
     np.testing.assert_allclose(given[:, 1:][measured], bins.mean()[measured], rtol=1e-6)
     assert (~measured).sum(axis=0).tolist() == [2, 2, 7, 10, 10, 10]
+
+
+@pytest.mark.parametrize("arguments", [("embed.mjs", "{bundle}", "core.csv"), ("assemble.mjs", "page")])
+def test_without_packages_they_say_to_install_them(
+    root: Path, bundle: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    if not shutil.which("node"):
+        pytest.skip("node is not on the PATH")
+    copy = tmp_path / "hosts"
+    shutil.copytree(root / "examples" / "hosts", copy, ignore=shutil.ignore_patterns("node_modules"))
+    command = ["node", *(argument.format(bundle=bundle) for argument in arguments)]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+    message = f'the npm packages are not installed: run "npm ci --omit=dev" in {copy}/\n'
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
+    assert not (copy / "page").exists()

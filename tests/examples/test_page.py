@@ -1,4 +1,4 @@
-"""The page, in headless Chromium, against the Python runtime on the same rows; what it says, and what it refuses."""
+"""The page in headless Chromium, compared with the Python runtime; its texts, and files that it refuses."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_page_embeds_as_python_does(
 def test_page_says_what_it_took_and_never_shows_an_imputed_row_as_measured(page: Page, root: Path) -> None:
     shown = page("drop", path=root / "examples" / "hosts" / "core.csv")
     assert shown["card"].startswith("Simulated data")
-    assert shown["fate"].startswith("127 measured in full; 13 imputed in part")
-    assert shown["fate"].endswith("2 without an embedding, because nothing was measured")
+    assert shown["fate"].startswith("127 fully measured; 13 partly imputed")
+    assert shown["fate"].endswith("2 without an embedding (no feature was measured)")
     taken = {row[0].split("\n")[0]: row for row in shown["summary"]}
     assert list(taken) == list(FEATURE_NAMES)
     assert taken["NGR total counts (cps)"][1:] == [
@@ -60,13 +60,13 @@ def test_page_says_what_it_took_and_never_shows_an_imputed_row_as_measured(page:
         "none",
     ]
     states = [row[8] for row in shown["rows"]]
-    assert states == ["measured"] * 3 + ["imputed in part"] * 5 + ["measured"] * 2
+    assert states == ["measured"] * 3 + ["partly imputed"] * 5 + ["measured"] * 2
     assert {row[4] for row in shown["rows"][3:8]} == {"imputed"}
     imputed, none = "180,83,10", "163,39,63"  # the colours that style.css gives them on a light page
     assert {imputed, none} <= set(shown["colours"])
-    assert "imputed in part" in shown["legend"]
+    assert "partly imputed" in shown["legend"]
     shown = page("choose", bundle="semisup")
-    assert shown["fate"] == "127 measured in full; 15 without an embedding, because something was not measured"
+    assert shown["fate"] == "127 fully measured; 15 without an embedding (a feature is missing)"
     assert imputed not in shown["colours"]
     assert page("point", y=300)["readout"].startswith("row ")
     assert shown["faults"] == []
@@ -80,9 +80,9 @@ def test_page_shows_an_example(page: Page) -> None:
 def test_page_doubts_values_that_are_not_plausible(page: Page, tmp_path: Path) -> None:
     rows = np.array([[1700, 4, 17.8, 0.4, 0.4, 0.3], [1690, 4, 17.8, 0.4, 0.4, 0.3]])
     shown = page("give", files=[write_csv(tmp_path / "rows.csv", rows)])
-    assert shown["summary"][0][-1] == "2 rows: another unit?"
-    assert shown["doubt"].startswith("Bulk density (GRA) lies beyond 0.3 to 4 g/cm3 in 2 rows.")
-    assert "R, G, B are nowhere above 1" in shown["doubt"]
+    assert shown["summary"][0][-1] == "2 rows: wrong unit?"
+    assert shown["doubt"].startswith("Bulk density (GRA) is outside 0.3 to 4 g/cm3 in 2 rows.")
+    assert "R, G, B never exceed 1" in shown["doubt"]
 
 
 def test_page_refuses_tables(page: Page, tmp_path: Path) -> None:
@@ -136,8 +136,8 @@ def write_damaged(path: Path, rows: Rows) -> None:
 
 
 SCANS: dict[str, tuple[Callable[[Path, Rows], object], str]] = {
-    "in another unit": (lambda path, rows: write_flat(path, rows, units="kg/m3"), "is in kg/m3, the model takes"),
-    "packed": (lambda path, rows: write_flat(path, rows, scale_factor=0.01), "packed by scale_factor"),
+    "in another unit": (lambda path, rows: write_flat(path, rows, units="kg/m3"), "is in kg/m3, but the model needs"),
+    "packed": (lambda path, rows: write_flat(path, rows, scale_factor=0.01), "packed with scale_factor"),
     "compressed by LZF": (write_lzf, "its contents cannot be read"),
     "virtual": (write_virtual, "assembled from other files"),
     "a compound table": (write_compound, "a field of a compound table"),
@@ -156,7 +156,7 @@ def test_page_refuses_scans(page: Page, rows: Rows, tmp_path: Path) -> None:
 def test_page_sends_instruments_on_grids_of_their_own_to_the_runtime(page: Page, root: Path) -> None:
     shown = page("give", files=[root / "examples" / "scan.h5"])
     assert "GRA/Bulk density (GRA) (1132 samples)" in shown["error"]
-    assert "lithovae-run brings them together" in shown["error"]
+    assert "lithovae-run averages them on a common depth grid" in shown["error"]
 
 
 def test_page_takes_a_declared_fill_value_as_missing(page: Page, rows: Rows, tmp_path: Path) -> None:
