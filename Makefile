@@ -11,7 +11,11 @@ TABLE := build/lily.csv
 .PHONY: demo test check bench models embeddings clean
 
 demo: $(RUN)/ready
-	$(RUN)/bin/lithovae-run examples/scan.h5 --out demo.npz
+	$(RUN)/bin/lithovae run examples/scan.h5 --out demo.npz
+	@echo
+	@echo 'The command is installed as $(RUN)/bin/lithovae. To try next:'
+	@echo '  $(RUN)/bin/lithovae inspect examples/scan.h5    # which columns it reads, and what is missing'
+	@echo '  $(RUN)/bin/lithovae models                      # the models that --model takes'
 
 test: check $(RUN)/ready
 	$(DEV)/bin/python -m pytest

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -40,14 +42,29 @@ def test_readme_snippet_runs(root: Path) -> None:
 
 def test_every_command_and_option_is_documented(docs: str) -> None:
     for name, app in (("lithovae-run", run_app), ("lithovae-export", export_app), ("lithovae-train", train_app)):
-        assert name in docs
-        command = typer.main.get_command(app)
-        subcommands = getattr(command, "commands", {})
-        for subcommand in subcommands:
-            assert f"{name} {subcommand}" in docs, subcommand
-        for parameter in (each for one in [command, *subcommands.values()] for each in one.params):
-            for option in parameter.opts:
-                assert not option.startswith("-") or re.search(rf"{option}\b(?!-)", docs), (name, option)
+        for command, parameters in commands(name, typer.main.get_command(app)):
+            assert re.search(re.sub("^lithovae[ -]", "lithovae[ -]", command), docs), command
+            for option in (option for parameter in parameters for option in parameter.opts if option.startswith("-")):
+                assert re.search(rf"(?<!-){option}\b(?!-)", docs), (command, option)
+
+
+def commands(name: str, command: Any) -> Iterator[tuple[str, list[Any]]]:
+    """A command and all commands below it, by name, with their parameters."""
+    yield name, command.params
+    for verb, below in getattr(command, "commands", {}).items():
+        yield from commands(f"{name} {verb}", below)
+
+
+def test_nothing_promises_a_package_index(docs: str) -> None:
+    assert "pip install lithovae" not in docs  # not on PyPI yet; README says how to install from a clone
+
+
+def test_the_version_is_the_same_everywhere(root: Path) -> None:
+    version = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    assert re.search(rf"^version: {re.escape(version)}$", (root / "CITATION.cff").read_text(), re.MULTILINE)
+    latest = re.search(r"^## (\S+)", (root / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert latest
+    assert latest[1] == version
 
 
 def test_make_targets_are_those_the_docs_name(root: Path, docs: str) -> None:
@@ -57,7 +74,7 @@ def test_make_targets_are_those_the_docs_name(root: Path, docs: str) -> None:
 
 
 def test_links_lead_somewhere(root: Path) -> None:
-    for page in [root / "README.md", *(root / "docs").glob("*.md")]:
+    for page in [*root.glob("*.md"), *(root / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
             if target.startswith("http"):
                 continue
