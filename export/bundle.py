@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 import lithovae.runtime.model.bundle as fmt
@@ -106,6 +107,7 @@ def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "latent_dim": checkpoint.model.fc_mu.out_features,
         "classes": list(checkpoint.classes),
         "missing": checkpoint.missing,
+        "fill": _fill(checkpoint),
         "sentinels": list(SENTINELS),
         "trained_on": checkpoint.trained_on,
         "recipe": checkpoint.recipe,
@@ -113,6 +115,12 @@ def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "checkpoint_sha256": checkpoint.sha256,
         "tools": {name: version(name).partition("+")[0] for name in TOOLS},
     }
+
+
+def _fill(checkpoint: Checkpoint) -> list[float]:
+    """Return the raw values that are 0 in scaled space: a missing feature that is imputed takes them."""
+    zero = np.zeros((1, len(FEATURES)))
+    return [float(value) for value in checkpoint.scaler.inverse_transform(zero)[0]]
 
 
 def require_folder(out: str | Path) -> Path:

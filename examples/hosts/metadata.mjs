@@ -7,7 +7,7 @@
 import { LithoError } from './errors.mjs';
 
 export const KEY = 'lithovae';
-export const SCHEMA = 2;
+export const SCHEMAS = [2, 3];
 
 const VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5;
 const isText = (value) => typeof value === 'string';
@@ -49,9 +49,9 @@ export function readDescription(bytes, name) {
   } catch (error) {
     throw new LithoError(`${name}: its metadata "${KEY}" is not JSON (${error.message}): export it again`);
   }
-  if (description?.schema !== SCHEMA) {
-    throw new LithoError(`${name} has metadata schema ${description?.schema}, but this host reads schema ${SCHEMA}: `
-      + 'export it again');
+  if (!SCHEMAS.includes(description?.schema)) {
+    throw new LithoError(`${name} has metadata schema ${description?.schema}, but this host reads schemas `
+      + `${SCHEMAS.join(' and ')}: export it again`);
   }
   const wrong = Object.keys(NEEDED).filter((key) => !NEEDED[key](description[key]));
   if (wrong.length) throw new LithoError(`${name}: invalid metadata (${wrong.join(', ')}): export it again`);

@@ -73,7 +73,7 @@ def shift_golden(description: dict[str, Any]) -> None:
 
 FAULTY_MODELS: dict[str, tuple[Edit, str]] = {
     "no metadata": (lambda d: d.clear(), 'has no metadata "lithovae"'),
-    "another schema": (lambda d: d.update(schema=1), "has metadata schema 1, but this host reads schema 2"),
+    "another schema": (lambda d: d.update(schema=1), "has metadata schema 1, but this host reads schemas 2 and 3"),
     "changed golden": (shift_golden, "verification failed: mu differs by"),
     "no features": (lambda d: d.pop("features"), "invalid metadata (features)"),
     "the decoder": (lambda d: d.update(graph="decoder"), "is the decoder; choose embedder.onnx"),

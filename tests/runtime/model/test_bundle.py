@@ -6,11 +6,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
 from lithovae.runtime import BundleError, LithoModel
+from lithovae.runtime.answers.embedding import Embedder
 from lithovae.runtime.model.bundle import SHIPPED, Bundle, find_bundle
+from lithovae.runtime.model.verify import require, verify
 
 
 @pytest.fixture
@@ -70,12 +74,16 @@ def test_a_missing_file_is_named(bundle: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": 1}, "has schema 1; this runtime reads 2"),
+        ({"schema": 1}, "has schema 1; this runtime reads 2 and 3"),
         ({"schema": None}, "has schema None"),
         ({"scaler": None, "missing": None}, "lacks scaler, missing"),
         ({"features": [{"name": "R"}]}, r"is for the features \['R'\]"),
         ({"features": [{}] * 6}, "is malformed"),
         ({"latent_dim": 0}, "is malformed"),
+        ({"fill": None}, "lacks fill"),
+        ({"fill": [1, 2, 3]}, "is malformed"),
+        ({"fill": [0, 0, 0, 0, 0, "1"]}, "is malformed"),
+        ({"fill": [0, 0, 0, 0, 0, float("nan")]}, "is malformed"),
         ({"latent_dim": 10.0}, "is malformed"),
         ({"classes": "clay"}, "is malformed"),
         ({"missing": "guess"}, "is malformed"),
@@ -141,7 +149,7 @@ def redescribed(bundle: Path, **changes: Any) -> None:
         ({"scaler": None}, "scaler"),
         ({"missing": "nan"}, "missing"),
         ({"another": 1}, "another"),
-        ({"schema": 3}, "schema"),
+        ({"schema": 2}, "schema"),
         ({"features": [], "classes": []}, "classes, features"),
         ({"graph": "encoder"}, "graph"),
         ({"model_card": "Trained on real core."}, "model_card"),
@@ -225,3 +233,30 @@ def test_weights_in_another_file_are_refused(bundle: Path, tmp_path: Path, monke
 def test_an_absent_bundle_lists_the_shipped_ones(name: str) -> None:
     with pytest.raises(BundleError, match="semisup_hybrid"):
         LithoModel.load(name)
+
+
+def as_schema_2(bundle: Path) -> Path:
+    """Turn a bundle into one as it was written before fill values were part of it."""
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    files = manifest["files"]
+    for path in bundle.glob("*.onnx"):
+        model = onnx.load(path)
+        described = json.loads(model.metadata_props[0].value) | {"schema": 2}
+        del described["fill"]
+        onnx.helper.set_model_props(model, {"lithovae": json.dumps(described)})
+        path.write_bytes(model.SerializeToString())
+        files[path.name]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    edit(bundle, schema=2, fill=None, files=files)
+    return bundle
+
+
+def test_a_bundle_of_the_schema_before_is_read_but_has_no_fill_values(
+    tmp_path: Path, features: NDArray[np.float64]
+) -> None:
+    before = as_schema_2(Path(shutil.copytree(find_bundle("unsup"), tmp_path / "before")))
+    model = LithoModel.load(before)
+    np.testing.assert_array_equal(model.embed(features), LithoModel.load("unsup").embed(features))
+    require(model.bundle, verify(model.bundle))
+    assert Embedder(model, "nan").policy.name == "nan"
+    with pytest.raises(BundleError, match=r"has no fill values \(schema 2\), so --missing impute needs it exported"):
+        Embedder(model, "impute")
