@@ -18,13 +18,14 @@ demo: $(RUN)/ready
 	@echo '  $(RUN)/bin/lithovae models                      # the models that --model takes'
 
 test: check $(RUN)/ready
-	$(DEV)/bin/python -m pytest
+	$(DEV)/bin/python -m pytest -n auto
 
 check: $(DEV)/ready
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/ruff format --check .
 	MYPYPATH=$(DEV)/types $(DEV)/bin/mypy $(addprefix -p lithovae.,$(PACKAGES))
 	MYPYPATH=$(DEV)/types $(DEV)/bin/mypy tests benchmarks examples
+	PYTHONPATH=$(DEV)/types $(DEV)/bin/lint-imports
 
 # Simulates the training table, trains and scores the four shipped models (about half an hour), exports their bundles.
 models: $(TABLE)

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-PACKAGE = "runtime"
+import lithovae.runtime
+
+RUNTIME = Path(lithovae.runtime.__file__).parent
 INTERVAL = 0.002
 SHOWN = 8
 
@@ -47,7 +49,7 @@ def sampled(run: Callable[[], object]) -> dict[str, float]:
 def _place(frame: FrameType | None) -> str:
     while frame is not None:
         path = Path(frame.f_code.co_filename)
-        if path.parent.name == PACKAGE and path.parent.parent.name != "benchmarks":
+        if path.is_relative_to(RUNTIME):
             line = linecache.getline(str(path), frame.f_lineno).strip()
             return f"{path.name} {frame.f_code.co_name}: {line[:70]}"
         frame = frame.f_back

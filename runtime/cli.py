@@ -58,10 +58,9 @@ def show_versions(wanted: bool) -> None:
         return
     from importlib.metadata import version
 
-    import h5py
+    from .formats.hdf5.file import HDF5_VERSION
 
-    hdf5 = ".".join(map(str, h5py.h5.get_libversion()))
-    typer.echo(f"lithovae {version('lithovae')}, ONNX Runtime {version('onnxruntime')}, HDF5 {hdf5}")
+    typer.echo(f"lithovae {version('lithovae')}, ONNX Runtime {version('onnxruntime')}, HDF5 {HDF5_VERSION}")
     raise typer.Exit()
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +11,12 @@ from typing import Any
 import pytest
 import typer.main
 
-from lithovae.export.cli import app as export_app
 from lithovae.runtime import features
-from lithovae.runtime.commands.run import app as run_app
+from lithovae.runtime.cli import VERBS, app
 from lithovae.runtime.formats.hdf5.column import UNIT_ATTRIBUTES
 from lithovae.runtime.formats.hdf5.declared import FILL_ATTRIBUTES
 from lithovae.runtime.formats.hdf5.dialects.names import NAME_ATTRIBUTES
 from lithovae.runtime.scan.address import ADDRESS
-from lithovae.training.cli import app as train_app
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +41,27 @@ def test_readme_snippet_runs(root: Path) -> None:
 
 
 def test_every_command_and_option_is_documented(docs: str) -> None:
-    for name, app in (("lithovae-run", run_app), ("lithovae-export", export_app), ("lithovae-train", train_app)):
-        for command, parameters in commands(name, typer.main.get_command(app)):
-            assert re.search(re.sub("^lithovae[ -]", "lithovae[ -]", command), docs), command
-            for option in (option for parameter in parameters for option in parameter.opts if option.startswith("-")):
-                assert re.search(rf"(?<!-){option}\b(?!-)", docs), (command, option)
+    for command, parameters in commands("lithovae", typer.main.get_command(app)):
+        assert re.search(command.replace("lithovae ", "lithovae[ -]"), docs), command
+        for option in (option for parameter in parameters for option in parameter.opts if option.startswith("-")):
+            assert re.search(rf"(?<!-){option}\b(?!-)", docs), (command, option)
+
+
+def test_every_verb_has_a_file_of_its_own_that_starts_without_numpy(root: Path) -> None:
+    program = "import sys; from lithovae.runtime.cli import app; app(['--help'], standalone_mode=False)\n"
+    program += "print(sorted({'numpy', 'h5py', 'onnxruntime', 'torch', 'pandas'} & {*sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    for verb, (module, _) in VERBS.items():
+        assert re.search(rf"\b{verb} ", done.stdout), verb
+        assert (root / Path(*module.split(".")[1:]).with_suffix(".py")).is_file()
 
 
 def commands(name: str, command: Any) -> Iterator[tuple[str, list[Any]]]:
     """A command and all commands below it, by name, with their parameters."""
     yield name, command.params
-    for verb, below in getattr(command, "commands", {}).items():
-        yield from commands(f"{name} {verb}", below)
+    for verb in command.list_commands(None) if hasattr(command, "list_commands") else []:
+        yield from commands(f"{name} {verb}", command.get_command(None, verb))
 
 
 def test_nothing_promises_a_package_index(docs: str) -> None:
@@ -138,8 +147,8 @@ def test_public_names_are_pinned() -> None:
 def test_constraints_pin_every_dependency(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     pinned = set(re.findall(r"^([\w-]+)==", (root / "constraints.txt").read_text(), re.MULTILINE))
-    extras = {name: wanted for name, wanted in project["optional-dependencies"].items() if name != "dask"}
-    wanted = [*project["dependencies"], *(dependency for group in extras.values() for dependency in group)]
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *(dependency for group in extras for dependency in group)]
     names = {re.split(r"[\[><=]", dependency)[0] for dependency in wanted} - {"lithovae"}
     assert names <= pinned
     assert "torch==2.13.0" in (root / "constraints.txt").read_text().splitlines()

@@ -27,6 +27,8 @@ from .short_texts import read_text
 from .unsupported import why_unsupported
 from .walk import Node, Walk
 
+HDF5_VERSION = ".".join(map(str, h5py.h5.get_libversion()))
+"""Version of the HDF5 library."""
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
