@@ -37,7 +37,6 @@ class File(ABC):
         """Say what the file is where its format is read, but not this use of it; empty where it is."""
         return ""
 
-    @abstractmethod
     def stated(self, path: str, names: Container[str]) -> list[tuple[str, str]]:
         """List what the file states at a path under some names: in attributes, single values or metadata.
 
@@ -53,6 +52,7 @@ class File(ABC):
         list of (str, str)
             Names and texts; of two with the same name, the later has precedence.
         """
+        return []
 
     @abstractmethod
     def read_numbers(self, columns: Sequence[Column], start: int, stop: int) -> list[NDArray[Any]]:

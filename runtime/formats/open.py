@@ -13,9 +13,10 @@ from lithovae.runtime.findings import Findings
 
 from .file import File
 from .hdf5 import file as hdf5
+from .text import file as text
 from .unsupported import what_it_is
 
-FORMATS = (hdf5,)
+FORMATS = (hdf5, text)
 """The formats, in the order in which they are asked. Each is a module with the functions ``is_mine(path)`` and
 ``open_file(path, findings, swmr=..., locking=...)``, a context manager that gives a `File`."""
 

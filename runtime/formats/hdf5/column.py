@@ -46,8 +46,6 @@ class Hdf5Column(Column):
         Identifier of the netCDF dimension along which its rows lie: columns along different ones make no table.
     stated_unit : str or None
         Unit that the dialect states elsewhere than in the dataset's own attributes.
-    location : str
-        Path of the dataset, without the leading slash.
     """
 
     dataset: Any
@@ -59,15 +57,20 @@ class Hdf5Column(Column):
     home: str | None = None
     dimension: int | None = None
     stated_unit: str | None = None
-    location: str = field(init=False)
+    _path: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "location", str(self.dataset.name).lstrip("/"))  # a closed file does not know it
+        object.__setattr__(self, "_path", str(self.dataset.name))  # a closed file does not know it
+
+    @property
+    def location(self) -> str:
+        """Path of the dataset, without the leading slash."""
+        return self._path.lstrip("/")
 
     @property
     def group(self) -> str:
         """Path of the group that holds the dataset."""
-        return str(self.dataset.name).rpartition("/")[0]
+        return self._path.rpartition("/")[0]
 
     @property
     def table(self) -> TableKey:
@@ -80,7 +83,7 @@ class Hdf5Column(Column):
         return *identity(self.dataset), self.selection
 
     @property
-    def length(self) -> int:
+    def length(self) -> int:  # type: ignore[override]  # asked of the file: a growing one has more later
         """Number of samples."""
         return int(self.dataset.shape[self.selection.axis])
 
@@ -125,7 +128,7 @@ class Hdf5Column(Column):
         return first_text(self.dataset, "class") == "DIMENSION_SCALE"
 
     @cached_property
-    def unit(self) -> str | None:
+    def unit(self) -> str | None:  # type: ignore[override]  # read when it is asked for
         """Unit that is stated for this very column, None where none is: a blank one says nothing, its name may."""
         if self.stated_unit:
             return self.stated_unit

@@ -1,0 +1,74 @@
+"""A column of a table in text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lithovae.runtime.formats.column import Column
+
+
+@dataclass(frozen=True, eq=False)
+class TextColumn(Column):
+    """One cell of each row.
+
+    Attributes
+    ----------
+    name, layout, length, unit, number
+        As of `lithovae.runtime.formats.column.Column`.
+    holds_numbers : bool
+        Whether its cells are numbers.
+    block_rows, mean_bytes : int
+        Rows that are read at once, and bytes of a row.
+    """
+
+    name: str
+    layout: str
+    length: int
+    unit: str | None
+    holds_numbers: bool
+    block_rows: int
+    mean_bytes: int
+    number: tuple[int, int] | None = None
+
+    @property
+    def location(self) -> str:
+        """The name, or the number where there is none: what ``--map`` takes."""
+        return self.name or str(self.position)
+
+    @property
+    def position(self) -> int:
+        """Number of the column in the table, from 0."""
+        return self.number[0] if self.number else 0
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All spellings of its path: its name, and its number."""
+        return self.path, str(self.position)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns of the table."""
+        return self.length, self.number[1] if self.number else 1
+
+    @property
+    def dtype(self) -> Any:
+        """float64, or that of Python's texts."""
+        return np.dtype(np.float64 if self.holds_numbers else np.str_)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its cells are texts."""
+        return not self.holds_numbers
+
+    @property
+    def chunk_rows(self) -> int:
+        """Rows that are read at once."""
+        return self.block_rows
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row of the file."""
+        return self.mean_bytes
