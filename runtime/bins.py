@@ -193,12 +193,6 @@ class DepthBins:
         """Row in which each of some keys, all of them known, stands now."""
         return np.searchsorted(self.keys, keys)
 
-    def last_bins(self) -> dict[int, int]:
-        """Give the number of the deepest bin of each hole, by the hole's code."""
-        holes, numbers = split_keys(self.keys)
-        deepest = np.searchsorted(holes, np.unique(holes), side="right") - 1
-        return dict(zip(holes[deepest].tolist(), numbers[deepest].tolist(), strict=True))
-
 
 def split_keys(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give the hole code of each key, and the number of its bin: depth = number * width."""

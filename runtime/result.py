@@ -101,11 +101,6 @@ class ResultSchema:
             columns.append(_column("complete", np.uint8, "1 where no more samples were to come, else 0"))
         return cls(tuple(columns))
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns."""
-        return tuple(column.name for column in self.columns)
-
 
 def _column(
     name: str, dtype: Any, meaning: str, width: int | None = None, *, unit: str = "", in_row: str = ""
