@@ -1,4 +1,4 @@
-"""A core scan and a model bundle in, embeddings out; no torch.
+"""Embed core scans with a model bundle, without torch.
 
 ::
 
@@ -42,7 +42,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # These bring numpy and onnxruntime with them: a caller who only wants `--help` or an error should not wait.
+    # These import numpy and onnxruntime: a caller who only needs `--help` or an error class should not wait for them.
     if name == "LithoModel":
         from .model.model import LithoModel
 

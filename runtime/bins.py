@@ -1,12 +1,12 @@
-"""Depth bins: the one definition that the runtime and the training package share.
+"""Depth bins, defined once for the runtime and the training package.
 
-As the published training table was made: bin = round(depth / width) * width (halves to even), value = mean of the
-channel's samples in the bin, hole by hole (see ``training/published/README.md``). There is a row for every bin with at
-least one sample.
+As in the published training table: bin = round(depth / width) * width (halves to even), value = mean of the channel's
+samples in the bin, for each hole separately (see ``training/published/README.md``). There is a row for every bin with
+at least one sample.
 
-The mean, to the last bit: the samples are added one by one in the order in which they are given, in float64, and the
-sum is divided by their number. So it does not depend on how the samples are cut into blocks, and a scan that is
-followed while it grows gives the bits of one that is read as a whole.
+The mean is defined to the last bit: the samples are added one by one in float64, in the order in which they are given,
+and the sum is divided by their number. It therefore does not depend on how the samples are split into blocks, and a
+scan that is followed while it grows gives the same bits as one that is read as a whole.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from .errors import InputError
 from .features import DEPTH
 
 BIN_WIDTH = 0.2
-"""Width of a bin, in metres, of the published training table."""
+"""Width of the published training table's bins, in metres."""
 
 _HOLE_STRIDE = 1 << 40
 MAX_DEPTH = DEPTH.plausible[1]
-"""Depths (m) beyond this, either way, are not depths below a sea floor or a core's top: they are left out."""
+"""Samples whose absolute depth (m) is greater are left out: it cannot be a depth below a sea floor or a core's top."""
 
 
 MIN_WIDTH, MAX_WIDTH = 1e-4, 1000.0
-"""Widths (m) between which bins make sense: from the step of a line-scan camera to the length of a hole."""
+"""Smallest and largest width of a bin in metres: from the step of a line-scan camera to the length of a hole."""
 
 
 def require_width(width: float) -> float:
-    """Make sure that bins can have a width, in metres.
+    """Check the width of a bin, in metres, and return it.
 
     Raises
     ------
@@ -46,19 +46,19 @@ def require_width(width: float) -> float:
 
 
 class DepthBins:
-    """Running sums of samples in depth bins; memory grows with the bins, never with the samples.
+    """Running sums of samples in depth bins; memory grows with the number of bins, never with the samples.
 
-    Rows are the bins, in ascending order of `keys`: by hole, then by depth. They move when a bin appears above others;
-    a key stays.
+    Each bin is a row. Rows are in ascending order of `keys`: by hole, then by depth. The row of a bin changes when bins
+    are added above it; its key does not.
 
     Parameters
     ----------
     n_channels : int
-        Number of channels that are brought together.
+        Number of channels.
     width : float
         Width of a bin in metres.
     n_labels : int
-        Number of labels that a bin remembers.
+        Number of labels that are kept for each bin.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class DepthBins:
         self.width = width
         self.n_left_out = 0
         self._n = 0
-        # One row of each for a bin, with room to grow at the end; a channel is contiguous.
+        # The last axis is the bins, with spare capacity at the end; the values of a channel are contiguous.
         self._keys = np.empty(0, np.int64)
         self._sums = np.empty((n_channels, 0))
         self._counts = np.empty((n_channels, 0), np.int64)
@@ -86,23 +86,23 @@ class DepthBins:
         holes: NDArray[np.int64] | int = 0,
         labels: NDArray[np.int64] | None = None,
     ) -> NDArray[np.int64]:
-        """Add a block of one track.
+        """Add a block of samples of one track.
 
         Parameters
         ----------
         depth : ndarray of shape (n,)
             Depth of each sample in metres; NaN where it is missing.
         values : mapping of int to ndarray of shape (n,)
-            Samples of some channels; NaN where one is missing.
+            Samples by channel, of some of the channels; NaN where one is missing.
         holes : int or ndarray of shape (n,)
-            Non-negative code of the hole of each sample: holes never share a bin.
+            Code of each sample's hole, not negative. Samples of different holes never share a bin.
         labels : ndarray of shape (n, n_labels), optional
-            Codes, of which a bin remembers those of its first sample that has one; -1 for none.
+            Label codes; -1 for none. For each label, a bin keeps the code of its first sample that has one.
 
         Returns
         -------
         ndarray of shape (bins,), int64
-            Keys of the bins that the samples fell into, ascending.
+            Keys of the bins that contain the samples, ascending.
         """
         samples = {channel: np.asarray(column, np.float64) for channel, column in values.items()}
         present = {channel: ~np.isnan(column) for channel, column in samples.items()}
@@ -125,48 +125,59 @@ class DepthBins:
         self._make_room(keys)
         runs, lengths = np.searchsorted(self._keys[: self._n], keyed[starts]), np.diff(starts, append=len(depth))
         rows = np.repeat(runs, lengths)
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and so missing
+        with np.errstate(over="ignore", invalid="ignore"):  # a sum that overflows is infinite, and so missing
             for channel, column in samples.items():
-                there, where, n = present[channel], rows, lengths
-                if not there.all():
-                    where, column, n = rows[there], column[there], np.add.reduceat(there, starts, dtype=np.int64)
-                np.add.at(self._sums[channel], where, column)  # one by one, in order
+                valid, targets, n = present[channel], rows, lengths
+                if not valid.all():
+                    targets, column, n = rows[valid], column[valid], np.add.reduceat(valid, starts, dtype=np.int64)
+                np.add.at(self._sums[channel], targets, column)  # one by one, in order
                 np.add.at(self._counts[channel], runs, n)
         if labels is not None:
             for known, codes in zip(self._labels, labels.T, strict=True):
                 first = starts if (codes[starts] >= 0).all() else np.flatnonzero(codes >= 0)
-                first = first[known[rows[first]] < 0][::-1]  # the earliest is written last, and stays
+                first = first[known[rows[first]] < 0][::-1]  # the earliest is written last, and so it is kept
                 known[rows[first]] = codes[first]
         return keys
 
     def numbers(self, depth: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Give the number of the bin that each depth (m) falls into: a bin's depth is its number times the width."""
+        """Return the number of each depth's bin; a bin's depth is its number times the width.
+
+        Parameters
+        ----------
+        depth : ndarray of shape (n,), float64
+            Depths in metres; not NaN.
+
+        Returns
+        -------
+        ndarray of shape (n,), int64
+            The numbers.
+        """
         return np.rint(depth / self.width).astype(np.int64)
 
     def _make_room(self, keys: NDArray[np.int64]) -> None:
-        """Give each of some keys, ascending, a row."""
+        """Add rows for those of some ascending keys that have none yet."""
         known = self._keys[: self._n]
-        place = np.searchsorted(known, keys)
-        is_new = np.append(known, np.iinfo(np.int64).min)[place] != keys
+        index = np.searchsorted(known, keys)
+        is_new = np.append(known, np.iinfo(np.int64).min)[index] != keys
         if not is_new.any():
             return
-        new, place = keys[is_new], place[is_new]
+        new, index = keys[is_new], index[is_new]
         old = np.arange(self._n) + np.searchsorted(new, known)
         self._n += len(new)
-        self._keys = _spread(self._keys, old, self._n, 0)
-        self._sums = _spread(self._sums, old, self._n, 0)
-        self._counts = _spread(self._counts, old, self._n, 0)
-        self._labels = _spread(self._labels, old, self._n, -1)
-        self._keys[place + np.arange(len(new))] = new
+        self._keys = _moved(self._keys, old, self._n, 0)
+        self._sums = _moved(self._sums, old, self._n, 0)
+        self._counts = _moved(self._counts, old, self._n, 0)
+        self._labels = _moved(self._labels, old, self._n, -1)
+        self._keys[index + np.arange(len(new))] = new
 
     @property
     def keys(self) -> NDArray[np.int64]:
-        """Key of each row, ascending, which stays as it is when others are added; shape (bins,)."""
+        """Key of each row, ascending; a bin keeps its key when others are added. Shape (bins,), int64."""
         return self._keys[: self._n]
 
     @property
     def hole(self) -> NDArray[np.int64]:
-        """Hole code of each row, ascending; shape (bins,)."""
+        """Hole code of each row, ascending; shape (bins,), int64."""
         return split_keys(self.keys)[0]
 
     @property
@@ -176,41 +187,46 @@ class DepthBins:
 
     @property
     def label(self) -> NDArray[np.int64]:
-        """Label codes of each row's first labelled sample, -1 for none; shape (bins, n_labels)."""
+        """Label codes of each row, -1 for none; shape (bins, n_labels), int64. See `add`."""
         return self._labels[:, : self._n].T
 
     @property
     def count(self) -> NDArray[np.int64]:
-        """Samples behind each mean; shape (bins, n_channels)."""
+        """Number of samples behind each mean; shape (bins, n_channels), int64."""
         return self._counts[:, : self._n].T
 
     def mean(self, rows: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.float64]:
-        """Mean of each channel, NaN where it has no sample; shape (bins, n_channels), or that of some ``rows``."""
+        """Return the mean of each channel, NaN where it has no sample, of all rows or of some.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,), int, or slice
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n, n_channels), float64
+            The means.
+        """
         with np.errstate(invalid="ignore"):
             return np.asarray(self._sums[:, : self._n][:, rows] / self._counts[:, : self._n][:, rows]).T
 
     def rows(self, keys: NDArray[np.int64]) -> NDArray[np.intp]:
-        """Row in which each of some keys, all of them known, stands now."""
+        """Return the current row of each key; all keys must be known."""
         return np.searchsorted(self.keys, keys)
-
-    def last_bins(self) -> dict[int, int]:
-        """Give the number of the deepest bin of each hole, by the hole's code."""
-        holes, numbers = split_keys(self.keys)
-        deepest = np.searchsorted(holes, np.unique(holes), side="right") - 1
-        return dict(zip(holes[deepest].tolist(), numbers[deepest].tolist(), strict=True))
 
 
 def split_keys(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the hole code of each key, and the number of its bin: depth = number * width."""
+    """Return the hole code and the bin number of each key; depth = number * width."""
     holes = (keys + _HOLE_STRIDE // 2) // _HOLE_STRIDE
     return holes, keys - holes * _HOLE_STRIDE
 
 
-def _spread(old: NDArray[Any], places: NDArray[np.intp], n: int, fill: int) -> NDArray[Any]:
-    """Move what stands in the last axis to ascending ``places``, with room for ``n``; the rest is ``fill``."""
-    room = old.shape[-1]
-    if n <= room and (not len(places) or places[-1] == len(places) - 1):
+def _moved(old: NDArray[Any], indices: NDArray[np.intp], n: int, fill: int) -> NDArray[Any]:
+    """Move the values of the last axis to ascending indices, with capacity for ``n``; the others are ``fill``."""
+    capacity = old.shape[-1]
+    if n <= capacity and (not len(indices) or indices[-1] == len(indices) - 1):
         return old  # new bins at the end: nothing moves
-    new = np.full((*old.shape[:-1], room if n <= room else max(n, 2 * room)), fill, old.dtype)
-    new[..., places] = old[..., : len(places)]
+    new = np.full((*old.shape[:-1], capacity if n <= capacity else max(n, 2 * capacity)), fill, old.dtype)
+    new[..., indices] = old[..., : len(indices)]
     return new

@@ -1,4 +1,4 @@
-"""``lithovae`` and its doors: each verb is a command in a file of its own, which is imported when it is asked for."""
+"""The command ``lithovae``. Each verb has a module of its own, which is imported only when the verb is used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .console import run_guarded
 
 
 class Verb(NamedTuple):
-    """Where a command is: the module whose ``app`` it is, and whether it runs in a guarded process."""
+    """A command: the module whose ``app`` it is, and whether it runs in a guarded process."""
 
     module: str
     is_guarded: bool = True
@@ -30,7 +30,7 @@ VERBS: Mapping[str, Verb] = {
     "export": Verb("lithovae.export.cli", is_guarded=False),
     "train": Verb("lithovae.training.cli", is_guarded=False),
 }
-"""The commands, in the order of ``--help``. A new one is a file, and a line here."""
+"""The commands, in the order of ``--help``. To add one, add its module and an entry here."""
 
 
 class Verbs(TyperGroup):
@@ -41,7 +41,7 @@ class Verbs(TyperGroup):
         return list(VERBS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Import a verb's module, and give its command."""
+        """Import a verb's module and return its command; None for an unknown verb."""
         if cmd_name not in VERBS:
             return None
         command = get_command(importlib.import_module(VERBS[cmd_name].module).app)
@@ -53,7 +53,7 @@ app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=Fals
 
 
 def show_versions(wanted: bool) -> None:
-    """Print the versions of the package, ONNX Runtime and HDF5, and end."""
+    """Print the versions of LithoVAE, ONNX Runtime and HDF5, and exit."""
     if not wanted:
         return
     from importlib.metadata import version
@@ -71,19 +71,19 @@ def lithovae(
         typer.Option("--version", help="Show versions and exit.", callback=show_versions, is_eager=True),
     ] = False,
 ) -> None:
-    """Core-logging scans to embeddings and lithologies, without torch."""
+    """Turn core-logging scans into embeddings and lithologies, without torch."""
 
 
 def main() -> None:
     """Run ``lithovae``."""
     verb = VERBS.get(sys.argv[1]) if len(sys.argv) > 1 else None
-    if verb and not verb.is_guarded:  # they compute for minutes without reading a scan
+    if verb and not verb.is_guarded:  # they compute for minutes and read no scan
         app()
     run_guarded(app)
 
 
 def run() -> None:
-    """Run ``lithovae-run``, that is ``lithovae run``."""
+    """Run ``lithovae-run``, the short name of ``lithovae run``."""
     from .commands.run import app
 
     run_guarded(app)

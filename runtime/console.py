@@ -1,4 +1,4 @@
-"""What the three command-line tools share: one clear line for an error, progress on a terminal, quiet in a pipe."""
+"""Shared by all commands: errors on one line, and a progress bar if standard error is a terminal."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_MESSAGE = 1000
-"""Characters of an error message; of a longer one, the beginning and the end are shown."""
+"""Characters of an error message that are printed; of a longer one, the beginning and the end."""
 
 
 def new_app(help: str) -> typer.Typer:
-    """Make a command-line application with the house's settings."""
+    """Create a Typer application with the settings that all commands share."""
     return typer.Typer(help=help, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def run_guarded(app: Callable[[], object]) -> NoReturn:
-    """Run a command-line application in a process of its own, whose death is told in one clear line, and exit."""
+    """Run a command-line application in a process of its own, report a crash of that process on one line, and exit."""
     try:
         status = guarded(app, complain)
     except (LithoError, OSError) as error:  # the system may refuse another process
         complain(explained(error))
         status = 1
-    except KeyboardInterrupt:  # a second one, when the first had ended the child already
+    except KeyboardInterrupt:  # a second Ctrl-C, after the first has ended the child
         _complain_interrupted()
         status = 130
     sys.exit(status)
 
 
 def clear_errors(extra: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Make a command print expected errors as one line on standard error and exit with 1, without a traceback.
+    """Decorate a command: print expected errors on one line of standard error and exit with 1, without a traceback.
 
-    Ctrl-C and SIGTERM (a scheduler's way to end a job) unwind the command, so that it leaves nothing half-written, and
-    exit with 130 and 143.
+    Ctrl-C, SIGTERM (which schedulers send to end a job) and SIGHUP unwind the command, so that it leaves nothing
+    half-written, and exit with 130, 143 and 129.
 
     Parameters
     ----------
     extra : str
-        The optional extra that brings the packages which the command needs beyond the runtime's.
+        The optional extra with the packages that the command needs beyond those of the runtime.
     """
 
     def decorate(command: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(command)
-        def cleared(*args: P.args, **kwargs: P.kwargs) -> T:
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
             signal.signal(signal.SIGTERM, _terminate)
             if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
                 signal.signal(signal.SIGHUP, _terminate)
@@ -66,7 +66,7 @@ def clear_errors(extra: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:
                 if not extra:
                     raise
                 _fail(f"this command needs {error.name}: pip install 'lithovae[{extra}]'")
-            except BrokenPipeError:  # the reader of our summary, `head` say, has left
+            except BrokenPipeError:  # the reader of standard output, such as `head`, has exited
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(1) from None
             except OSError as error:
@@ -75,23 +75,23 @@ def clear_errors(extra: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:
                 _complain_interrupted()
                 raise typer.Exit(130) from None
 
-        return cleared
+        return wrapper
 
     return decorate
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)  # a second one must not disturb the tidying up
+    signal.signal(number, signal.SIG_IGN)  # a second one must not interrupt the cleanup
     raise SystemExit(128 + number)
 
 
 def say(line: str, err: bool = False) -> None:
-    """Print a line that may quote a file: what a terminal could not print, or would obey, is escaped."""
+    """Print a line that may quote a file. Characters that are not printable are escaped, control characters too."""
     typer.echo(_printable(line), err=err)
 
 
 def explained(error: Exception) -> str:
-    """Say an error in words: what is wrong, where it is known; that it was not foreseen, where it is not."""
+    """Return the message for an error: what is wrong if it was expected, else a request to report it."""
     if isinstance(error, LithoError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -102,7 +102,7 @@ def explained(error: Exception) -> str:
 
 
 def _complain_interrupted() -> None:
-    """Say that the user has ended the run."""
+    """Print that the user has interrupted the run."""
     typer.echo("interrupted; nothing was left half-written", err=True)
 
 
@@ -112,9 +112,9 @@ def _fail(message: str) -> NoReturn:
 
 
 def complain(message: str) -> None:
-    """Print an error on one line of standard error, escaped as `say` does."""
+    """Print an error on one line of standard error, escaped as in `say`."""
     line = _printable(" ".join(message.split()))
-    if len(line) > MAX_MESSAGE:  # names in a file may be as long as it likes
+    if len(line) > MAX_MESSAGE:  # names in a file may have any length
         line = f"{line[: MAX_MESSAGE // 2]} … {line[-MAX_MESSAGE // 2 :]}"
     typer.echo(f"error: {line}", err=True)
 
@@ -124,25 +124,25 @@ def _printable(text: str) -> str:
 
 
 def progress(items: Iterable[T], label: str, total: int, size: Callable[[T], int] = lambda item: 1) -> Iterator[T]:
-    """Pass items on, with a bar on standard error if that is a terminal.
+    """Yield items, with a progress bar on standard error if that is a terminal.
 
     Parameters
     ----------
     items : iterable
-        What is passed on.
+        The items to yield.
     label : str
-        What the bar says.
+        Label of the bar.
     total : int
-        Sum of the items' sizes.
+        Sum of the sizes of all items.
     size : callable, optional
-        Size of an item.
+        Returns the size of an item; 1 by default.
     """
     if not sys.stderr.isatty():
         for item in items:
             advanced()
             yield item
         return
-    from rich.console import Console  # typer brings rich
+    from rich.console import Console  # a dependency of typer
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:

@@ -1,4 +1,4 @@
-"""What was understood of a scan, in plain values: text, JSON and the output's provenance are made from it."""
+"""What was found in a scan, as plain values: the source of printed text, JSON and the output's provenance."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class SourceDescription:
-    """A column that is taken for a feature, or for the depth.
+    """A column that is used for a feature or for the depth.
 
     Attributes
     ----------
     text : str
-        Path and unit, for people.
+        Path and unit, as printed.
     path, layout : str
-        Path in the file, and how the file holds it.
+        Path in the file, and how the file stores the column.
     unit : str or None
-        Unit in which the file states its values.
+        Unit of the values as the file states it; None if it states none.
     factor : Fraction
-        What brings a value to the unit of the feature.
+        Factor that converts a value to the unit of the feature.
     is_mapped : bool
-        Whether the user has chosen it.
+        Whether the user has chosen the column.
     """
 
     text: str
@@ -33,7 +33,7 @@ class SourceDescription:
     is_mapped: bool
 
     def as_json(self) -> dict[str, Any]:
-        """Give plain values for JSON."""
+        """Return plain values for JSON."""
         return {
             "path": self.path,
             "layout": self.layout,
@@ -45,7 +45,7 @@ class SourceDescription:
 
 @dataclass(frozen=True)
 class FeatureDescription:
-    """A feature of the model, and the columns of the scan that are taken for it: none, one, or one for each table."""
+    """A feature of the model, and the columns of the scan that are used for it: none, one, or one from each table."""
 
     name: str
     unit: str
@@ -54,26 +54,26 @@ class FeatureDescription:
 
 @dataclass(frozen=True)
 class ScanDescription:
-    """What was understood of a scan. It can be pickled, and outlives the open file.
+    """What was found in a scan. It can be pickled, and remains valid after the file is closed.
 
     Attributes
     ----------
     path : str
         The file.
     layout : list of str
-        How the file holds the columns, in words.
+        How the file stores the columns, as printed.
     address : dict of str to str
         Parts of the address that hold for the whole scan.
     features : list of FeatureDescription
-        In the order of the model.
+        The features, in the order of the model.
     depths : list of str
-        What the depths of each table are, for people.
+        The depth of each table, as printed.
     n_tables : int
-        Tables that features are taken from.
+        Number of tables from which features are taken.
     notes : list of str
-        What was left out, or assumed, and why.
+        What was left out or assumed, and why.
     unused : list of str
-        Columns that are none of the features.
+        Paths of the columns that are not used.
     """
 
     path: str

@@ -1,16 +1,16 @@
-"""Every error that LithoVAE raises on purpose.
+"""The errors that LithoVAE raises on purpose.
 
 ::
 
     LithoError
     ├── InputError       an array handed to the library has the wrong shape or type (also a ValueError)
-    ├── ScanError        a core scan cannot be read, or cannot be understood without a guess
+    ├── ScanError        a core scan cannot be read, or is ambiguous
     ├── BundleError      a model bundle is absent, changed, incomplete or contradictory
-    ├── CheckpointError  a checkpoint or its sidecar cannot be read, or is not one of ours
+    ├── CheckpointError  a checkpoint or its sidecar cannot be read, or has another format
     ├── TableError       a training table lacks something
-    ├── TrainingError    a training run came to nothing
-    ├── ParityError      an exported graph strays from its torch original
-    └── OutputError      a result cannot be written where it was asked for
+    ├── TrainingError    a training run has failed
+    ├── ParityError      an exported graph differs too much from the torch model
+    └── OutputError      a result cannot be written to the requested path
 
 A message says what is wrong, where, and what to do. The command-line tools print it on one line and exit with 1.
 """
@@ -26,7 +26,7 @@ class LithoError(Exception):
     message : str
         What is wrong, where, and what to do.
     path : path-like, optional
-        The file or folder that the error speaks of; kept as ``path``.
+        The file or folder that the error is about; kept as ``path``.
     """
 
     def __init__(self, message: str, path: str | Path | None = None) -> None:
@@ -34,7 +34,7 @@ class LithoError(Exception):
         self.path = None if path is None else Path(path)
 
     def name(self, path: Path) -> None:
-        """Put the name of a file before the message, where the error names none yet."""
+        """Prefix the message with the path of a file, unless the error already has one."""
         if self.path is None:
             self.path = path
             self.args = (f"{path}: {self}",)
@@ -45,7 +45,7 @@ class InputError(LithoError, ValueError):
 
 
 class ScanError(LithoError):
-    """A core scan cannot be read, or cannot be understood without a guess."""
+    """A core scan cannot be read, or is ambiguous."""
 
 
 class BundleError(LithoError):
@@ -53,7 +53,7 @@ class BundleError(LithoError):
 
 
 class CheckpointError(LithoError):
-    """A checkpoint or its sidecar cannot be read, or is not one of ours."""
+    """A checkpoint or its sidecar cannot be read, or has another format."""
 
 
 class TableError(LithoError):
@@ -61,15 +61,15 @@ class TableError(LithoError):
 
 
 class TrainingError(LithoError):
-    """A training run came to nothing."""
+    """A training run has failed."""
 
 
 class ParityError(LithoError):
-    """An exported graph strays from its torch original."""
+    """An exported graph differs too much from the torch model."""
 
 
 class OutputError(LithoError):
-    """A result cannot be written where it was asked for."""
+    """A result cannot be written to the requested path."""
 
 
 DAMAGE = (
@@ -83,14 +83,14 @@ DAMAGE = (
     TypeError,
     ValueError,
 )
-"""What h5py and numpy raise when a damaged file is read, rightly or by surprise."""
+"""Exceptions that h5py and numpy may raise when a damaged file is read, documented or not."""
 
 
 def unexpected(error: BaseException) -> str:
-    """Say in one line what nobody foresaw, and where it was raised."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f"{place.tb_frame.f_code.co_filename}, line {place.tb_lineno}" if place else "nowhere"
+    """Return a one-line message for an error that was not expected: its type, its text, and where it was raised."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f"{frame.tb_frame.f_code.co_filename}, line {frame.tb_lineno}" if frame else "an unknown place"
     message = " ".join(f"{type(error).__name__}: {error}".split())
     return f"unexpected {message!a} in {where}: please report this"

@@ -1,9 +1,9 @@
-"""The six features, and the names and units under which loggers and repositories leave them.
+"""The six features and the depth, with the names and units that loggers and repositories use for them.
 
-This is the one place where an alias or a unit is added. Names are compared by their letters and digits alone, without
-case; a unit may stand in a trailing parenthesis, or after the last gap (``depth_cm``, ``RHOB.K/M3``). Aliases stand in
-order of preference. They are the column headings of IODP's LIMS reports and of LILY, ODP's Janus, Geotek's MSCL and
-well logs (LAS), and the short forms that people make of them.
+To add an alias or a unit, add it here and nowhere else. Names are compared by their letters and digits only, ignoring
+case. A unit may follow the name in parentheses, or after the last separator (``depth_cm``, ``RHOB.K/M3``). Aliases are
+in order of preference. They are the column headings of IODP's LIMS reports, LILY, ODP's Janus, Geotek's MSCL and well
+logs (LAS), and common short forms of these.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 
-_NAMES = 1 << 14  # a scan asks after the same names again and again, and so does the next
+_NAMES = 1 << 14  # the same names are looked up many times, in one scan and in the next
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """Something that a scan measures.
+    """A quantity that a scan measures.
 
     Attributes
     ----------
     name : str
         The published name (IODP LIMS column heading, where there is one).
     unit : str
-        The unit that the models were trained in.
+        The unit that the models were trained with.
     aliases : tuple of str
-        Other names, letters and digits only, in order of preference.
+        Other names, reduced to their `letters`, in order of preference.
     units : mapping of str to Fraction
-        Known units by their `unit_key`, and the exact factor that brings a value to ``unit``.
+        Exact factor that converts a value to ``unit``, by the `unit_key` of each known unit.
     plausible : tuple of float
-        Range beyond which a value more likely is in another unit than in the core.
+        Lowest and highest plausible value, in ``unit``. A value outside is probably in another unit.
     short : str
-        The name that tables for people and ``--map`` use; empty where the name itself is short.
+        Short name for printed tables and ``--map``; empty if the name itself is short.
     point_sensor_aliases : tuple of str
-        Names that denote the same quantity from an instrument whose numbers are not comparable: never taken unasked.
+        Names of the same quantity from a point sensor, whose values are not comparable: used only if mapped.
     aliases_with_unit : tuple of str
-        Names whose usual unit is another: taken only where the file states a known one.
+        Names whose usual unit is another one: used only if the file states a known unit.
     """
 
     name: str
@@ -52,40 +52,40 @@ class Quantity:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """All names that it goes by, reduced to their `letters`, in order of preference."""
+        """All names of the quantity, reduced to their `letters`, in order of preference."""
         return (letters(self.name), *self.aliases, *self.aliases_with_unit)
 
     def rank(self, name: str) -> int | None:
-        """Tell how well a column's name fits: 0 is best, None is not at all."""
+        """Return how well a column's name matches: 0 is the best match, None is no match."""
         for candidate in _spellings(name):
             if candidate in self.names:
                 return self.names.index(candidate)
         return None
 
     def needs_unit(self, name: str) -> bool:
-        """Tell whether a column of this name is taken only with a unit."""
+        """Return whether a column with this name is used only if it has a known unit."""
         return not set(_spellings(name)).isdisjoint(self.aliases_with_unit)
 
     def is_point_sensor(self, name: str) -> bool:
-        """Tell whether a column's name denotes the point sensor's reading of this quantity."""
+        """Return whether a column's name denotes this quantity as measured by a point sensor."""
         return not set(_spellings(name)).isdisjoint(self.point_sensor_aliases)
 
     def unit_in(self, name: str) -> str | None:
-        """Find the unit in a column's name: what follows the quantity in it, but not what is part of a known name."""
+        """Return the unit after the quantity in a name, but not a part of a known name; None if there is none."""
         for bare, unit in (split_unit(name), split_suffix(name)):
             if unit and (self.factor(unit) is not None or (letters(name) not in self.names and self._knows(bare))):
                 return unit
         return None
 
     def contradiction(self, name: str, unit: str | None) -> str:
-        """Say how a column's name and its stated unit contradict each other; empty where they do not."""
+        """Return how a column's name and its stated unit contradict each other; empty if they do not."""
         named = self.unit_in(name)
         if not unit or not named or self.factor(named) in (None, self.factor(unit)):
             return ""
         return f"is in {named!r} by its name, and in {unit!r} by its attribute"
 
     def factor(self, unit: str) -> Fraction | None:
-        """Give the factor from ``unit`` to the model's unit, or None where the unit is not known."""
+        """Return the factor from ``unit`` to the model's unit, or None if the unit is not known."""
         return self.units.get(unit_key(unit))
 
     def _knows(self, bare: str) -> bool:
@@ -94,25 +94,25 @@ class Quantity:
 
 @lru_cache(_NAMES)
 def letters(name: str) -> str:
-    """Reduce a name to its letters, digits and stars (b* is not blue), without case."""
+    """Reduce a name to its letters, digits and asterisks (b* is not blue), in lower case."""
     return re.sub(r"[^0-9a-z*]", "", name.casefold())
 
 
 def unit_key(unit: str) -> str:
-    """Reduce a unit to what its spellings share: no case, gaps, dots or signs of power; ``g/cm³`` is ``g/cm3``."""
+    """Reduce a unit to a common spelling: lower case, no spaces, dots or power signs; ``g/cm³`` becomes ``g/cm3``."""
     return re.sub(r"[\s^.*·_]", "", unit.casefold().replace("³", "3").replace("−", "-").replace("⁻", "-"))
 
 
 @lru_cache(_NAMES)
 def split_unit(name: str) -> tuple[str, str]:
-    """Split ``"Depth (cm)"`` into ``("Depth", "cm")``; the unit is empty where there is no trailing parenthesis."""
+    """Split ``"Depth (cm)"`` into ``("Depth", "cm")``; the unit is empty if there is no trailing parenthesis."""
     match = re.fullmatch(r"\s*(.*?)\s*[(\[]([^()\[\]]*)[)\]]\s*", name)
     return (match[1], match[2].strip()) if match and match[1] else (name, "")
 
 
 @lru_cache(_NAMES)
 def split_suffix(name: str) -> tuple[str, str]:
-    """Split ``"depth_cm"`` into ``("depth", "cm")``; the unit is empty where none that is known by its look ends it."""
+    """Split ``"depth_cm"`` into ``("depth", "cm")``; the unit is empty if the name does not end in one."""
     match = _SUFFIX.fullmatch(name.strip())
     return (match[1], match[2]) if match else (name, "")
 
@@ -164,7 +164,7 @@ SUSCEPTIBILITY = Quantity(
         "hiresms", "pointms", "mspoint", "msp", "ms2e", "ms2k", "ms2f", "magneticsusceptibilitypoint",
         "pointmagneticsusceptibility",
     ),
-    aliases_with_unit=("volumesusceptibility", "volumemagneticsusceptibility", "kappa"),  # SI, as a rule
+    aliases_with_unit=("volumesusceptibility", "volumemagneticsusceptibility", "kappa"),  # usually in SI
 )  # fmt: skip
 GAMMA = Quantity(
     "NGR total counts (cps)",
@@ -176,14 +176,14 @@ GAMMA = Quantity(
     _STATED_NOTHING | _units(1, "cps, counts/s, counts/sec, counts/second, counts per second, c/s, 1/s, s-1"),
     (-10.0, 1000.0),  # published: -1 to 292
     short="NGR",
-    aliases_with_unit=("gammaray", "gr", "gamma", "totalgamma"),  # gAPI, as a rule
+    aliases_with_unit=("gammaray", "gr", "gamma", "totalgamma"),  # usually in gAPI
 )  # fmt: skip
 RED = Quantity("R", "0-255", ("red", "rgbr", "meanr", "rmean"), _COLOUR_UNITS, (0.0, 255.0))
 GREEN = Quantity("G", "0-255", ("green", "rgbg", "meang", "gmean"), _COLOUR_UNITS, (0.0, 255.0))
 BLUE = Quantity("B", "0-255", ("blue", "rgbb", "meanb", "bmean"), _COLOUR_UNITS, (0.0, 255.0))
 
 FEATURES = (DENSITY, SUSCEPTIBILITY, GAMMA, RED, GREEN, BLUE)
-"""The six features, in the only order in which the models take them."""
+"""The six features, in the order that the models require."""
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 SHORT_NAMES = {feature.name: feature.short or feature.name for feature in FEATURES}
 """Short name of each feature, by its name."""

@@ -1,4 +1,4 @@
-"""What was found out about a file on the way: notes; and its name in the errors that end the way."""
+"""Notes about a file, collected while it is read; and its path, added to the errors that are raised meanwhile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .errors import ScanError
 
 
 class Findings:
-    """Notes on a file: what was left out, or assumed, and why.
+    """Notes about a file: what was left out or assumed, and why.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ class Findings:
 
 @contextmanager
 def findings_of(path: Path) -> Iterator[Findings]:
-    """Collect findings on a file; a `ScanError` that leaves the block gets the file's name, if it has none yet.
+    """Collect findings about a file, and add its path to a `ScanError` that leaves the block without one.
 
-    So the code that reads and understands a file says what is wrong in it, and names the file nowhere.
+    The code that reads a file can then state what is wrong in it without knowing its path.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def findings_of(path: Path) -> Iterator[Findings]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Put the name of a file before the message of a `ScanError` that leaves the block, if it has none yet."""
+    """Prefix the message of a `ScanError` that leaves the block with the path of a file, unless it already has one."""
     try:
         yield
     except ScanError as error:

@@ -1,4 +1,4 @@
-"""What counts as a missing or implausible value, and how a row says which of its features are."""
+"""Which values are missing or implausible, and the bits that mark them row by row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .features import FEATURE_NAMES, FEATURES
 
 SENTINELS = (-999.0, -999.25, -999.99, -9999.0)
-"""Numbers that stand for "no value" in core logs and well logs (LAS's -999.25 among them)."""
+"""Numbers that mean "no value" in core logs and well logs (-999.25 is that of LAS)."""
 FIRST_COLOUR = 3
 PLAUSIBLE = np.array([feature.plausible for feature in FEATURES], np.float32).T
 
@@ -18,20 +18,25 @@ PLAUSIBLE = np.array([feature.plausible for feature in FEATURES], np.float32).T
 def without_sentinels(
     values: NDArray[Any], declared: tuple[float, ...] = (), sentinels: tuple[float, ...] = SENTINELS
 ) -> NDArray[Any]:
-    """Replace sentinels, and the fill values that a dataset declares, by NaN.
+    """Replace sentinels, and the fill values that a dataset declares, with NaN.
 
     Parameters
     ----------
     values : ndarray, float
-        Not changed; returned as it is where it holds no sentinel.
+        The values. Not modified; returned itself if it contains neither.
     declared : tuple of float
-        Fill values of the dataset that the values come from.
+        Fill values that the dataset of the values declares.
     sentinels : tuple of float
         The sentinels.
+
+    Returns
+    -------
+    ndarray
+        The values, with NaN in place of sentinels and fill values; same shape and dtype.
     """
     if not declared and not np.fmin.reduce(values, axis=None, initial=np.inf) <= max(sentinels, default=-np.inf):
         return values  # nearly every block
-    marks = {*sentinels, *np.array(sentinels, np.float32).tolist()}  # which float64 may hold, too
+    marks = {*sentinels, *np.array(sentinels, np.float32).tolist()}  # float64 data may contain the rounded value
     bad = np.isin(values, np.array(sorted(marks), values.dtype))
     with np.errstate(over="ignore"):
         for fill in declared:
@@ -40,14 +45,14 @@ def without_sentinels(
 
 
 def measurable(values: NDArray[Any], feature: int) -> NDArray[Any]:
-    """Replace what cannot be a measurement by NaN: infinity, and a colour of -1 or less, which log1p does not take.
+    """Replace values that cannot be measurements with NaN: infinity, and colours of -1 or less (log1p is undefined).
 
     Parameters
     ----------
     values : ndarray of shape (n,), float
-        Samples of one feature. Not changed.
+        Samples of one feature. Not modified; returned itself if it contains no such value.
     feature : int
-        Position of the feature.
+        Index of the feature.
     """
     lowest = -1 if feature >= FIRST_COLOUR else -np.inf
     if np.fmin.reduce(values, axis=None, initial=0) > lowest and np.fmax.reduce(values, axis=None, initial=0) < np.inf:
@@ -59,7 +64,7 @@ def measurable(values: NDArray[Any], feature: int) -> NDArray[Any]:
 
 
 class Extremes(NamedTuple):
-    """The lowest and the highest value of each column of an array, NaN passed over; and whether there is a NaN."""
+    """Lowest and highest value of each column of an array, ignoring NaN; and whether the array contains a NaN."""
 
     lowest: NDArray[Any]
     highest: NDArray[Any]
@@ -67,15 +72,15 @@ class Extremes(NamedTuple):
 
 
 def missing_bits(features: NDArray[np.float32], known: Extremes | None = None) -> NDArray[np.uint8]:
-    """Tell which features of each row are missing.
+    """Return which features of each row are missing.
 
     Parameters
     ----------
     features : ndarray of shape (n, 6), float32
-        Raw features, without sentinels. NaN and infinity are missing, and so is a colour of -1 or less, for which the
-        scaler's log1p has no value.
+        Raw features, without sentinels. NaN and infinity are missing, and so are colours of -1 or less, for which the
+        scaler's log1p is undefined.
     known : Extremes, optional
-        Their `extremes`, where they are known already.
+        The `extremes` of ``features``, if they are already known.
 
     Returns
     -------
@@ -85,7 +90,7 @@ def missing_bits(features: NDArray[np.float32], known: Extremes | None = None) -
     bits = np.zeros(len(features), np.uint8)
     lowest, highest, has_nan = known or extremes(features)
     if not has_nan and np.isfinite([lowest, highest]).all() and (lowest[FIRST_COLOUR:] > -1).all():
-        return bits  # nearly every block: told by two passes in storage order, not by six across it
+        return bits  # nearly every block: two passes in storage order suffice, instead of six across it
     for i in range(len(FEATURE_NAMES)):
         values = np.ascontiguousarray(features[:, i])
         missing = ~np.isfinite(values)
@@ -96,7 +101,7 @@ def missing_bits(features: NDArray[np.float32], known: Extremes | None = None) -
 
 
 def implausible_bits(features: NDArray[np.float32], known: Extremes | None = None) -> NDArray[np.uint8]:
-    """Tell which features of each row are there, but beyond their plausible range; as `missing_bits`, shape (n,)."""
+    """Return which features of each row are present but outside their plausible range, as bits like `missing_bits`."""
     bits = np.zeros(len(features), np.uint8)
     lowest, highest, _ = known = known or extremes(features)
     for i in np.flatnonzero((lowest < PLAUSIBLE[0]) | (highest > PLAUSIBLE[1])).tolist():
@@ -106,13 +111,13 @@ def implausible_bits(features: NDArray[np.float32], known: Extremes | None = Non
 
 
 def extremes(rows: NDArray[Any]) -> Extremes:
-    """Find the lowest and the highest value of each column of (n, k) rows; both are NaN where there is no other.
+    """Return the lowest and the highest value of each column of (n, k) rows; both are NaN in a column of NaN only.
 
-    For an array in storage order many rows are compared at once: a dozen times as fast as column by column.
+    In a C-contiguous array many rows are compared at once, which is twelve times as fast as column by column.
     """
     lowest, highest = _reduced(np.minimum, rows), _reduced(np.maximum, rows)
     has_nan = bool(np.isnan(lowest).any())
-    if has_nan:  # fmin passes over NaN, and is slower
+    if has_nan:  # fmin ignores NaN, but is slower
         lowest, highest = _reduced(np.fmin, rows), _reduced(np.fmax, rows)
     return Extremes(lowest, highest, has_nan)
 
@@ -129,7 +134,7 @@ def _reduced(smaller: np.ufunc, rows: NDArray[Any]) -> NDArray[Any]:
 
 
 def bit_counts(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Count the rows in which each feature is missing; shape (6,)."""
+    """Count the rows in which the bit of each feature is set; shape (6,), int64."""
     if not bits.any():
         return np.zeros(len(FEATURE_NAMES), np.int64)
     return np.array([np.count_nonzero(bits & (1 << i)) for i in range(len(FEATURE_NAMES))])

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from .features import FEATURE_NAMES
 
 Columns = Mapping[str, NDArray[Any]]
-"""Values of some rows, by the name of the column: shape (n,), or (n, width)."""
+"""Values of some rows, by name of the column: shape (n,) or (n, width)."""
 
 ADDRESS_MEANINGS = {
     "expedition": "expedition, leg or cruise",
     "site": "site",
     "hole": "hole",
     "core": "core",
-    "type": "type of core, as H",
+    "type": "type of core, such as H",
     "section": "section",
 }
 
@@ -31,17 +31,17 @@ class ResultColumn:
     Attributes
     ----------
     name : str
-        Its name.
+        Name of the column.
     dtype : dtype
         Type of a value.
     width : int or None
-        Values in a row; None for one, in a 1-D column.
+        Number of values in a row; None for a 1-D column, with one value in a row.
     unit : str
-        Unit; empty where it has none.
+        Unit of the values; empty if they have none.
     meaning : str
-        What it is, in a sentence's part.
+        Short description, for readers.
     name_in_row : str
-        Its name where a row is written as an object of its own; the same unless it is a plural.
+        Name in formats that write each row as an object: the same as ``name``, unless that is a plural.
     """
 
     name: str
@@ -57,14 +57,15 @@ class ResultColumn:
 
 @dataclass(frozen=True)
 class ResultSchema:
-    """The columns of a result, in their order.
+    """The columns of a result, in order.
 
     Attributes
     ----------
     columns : tuple of ResultColumn
         The columns.
     features : tuple of str
-        Names of the features: bit ``i`` of ``missing``, and column ``i`` of ``samples``, is of feature ``i``.
+        Names of the features. Bit ``i`` of ``missing`` and ``implausible``, and column ``i`` of ``samples``, belong to
+        feature ``i``.
     """
 
     columns: tuple[ResultColumn, ...]
@@ -74,37 +75,32 @@ class ResultSchema:
     def of(
         cls, latent_dim: int, address: Mapping[str, np.dtype[Any]], *, has_depth: bool, is_binned: bool, grows: bool
     ) -> ResultSchema:
-        """Give the schema of a run.
+        """Return the schema of a run's result.
 
         Parameters
         ----------
         latent_dim : int
             Length of an embedding.
         address : mapping of str to dtype
-            Type of each part of the address that the rows have.
+            Text type of each part of the address that the rows have.
         has_depth, is_binned : bool
-            Whether the rows have depths, and are depth bins.
+            Whether the rows have depths, and whether they are depth bins.
         grows : bool
-            Whether rows are written while the scan still grows.
+            Whether rows are written while the scan is still growing.
         """
         n = len(FEATURE_NAMES)
-        columns = [_column("depth", np.float64, "depth of the row, of a bin its centre", unit="m")] * has_depth
+        columns = [_column("depth", np.float64, "depth of the row; for a bin, its centre", unit="m")] * has_depth
         columns += [_column(part, dtype, ADDRESS_MEANINGS[part]) for part, dtype in address.items()]
         columns += [
             _column("embeddings", np.float32, "embedding; NaN where the row has none", latent_dim, in_row="embedding"),
             _column("missing", np.uint8, "bit i is set where feature i is missing"),
-            _column("implausible", np.uint8, "bit i is set where feature i is beyond its plausible range"),
+            _column("implausible", np.uint8, "bit i is set where feature i is outside its plausible range"),
         ]
         if is_binned:
-            columns.append(_column("samples", np.int64, "samples behind each feature of a bin", n))
+            columns.append(_column("samples", np.int64, "number of samples behind each feature of a bin", n))
         if grows:
-            columns.append(_column("complete", np.uint8, "1 where no more samples were to come, else 0"))
+            columns.append(_column("complete", np.uint8, "1 if the row was finished, 0 if samples could have followed"))
         return cls(tuple(columns))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns."""
-        return tuple(column.name for column in self.columns)
 
 
 def _column(

@@ -1,4 +1,4 @@
-"""What a user has chosen for a run, as one object."""
+"""The choices that a user makes for a run, as one object."""
 
 from __future__ import annotations
 
@@ -10,38 +10,37 @@ from .bins import require_width
 from .errors import InputError
 
 BinWidth = float | Literal["auto"] | None
-"""Width of the depth bins in metres; None for a scan's own rows; "auto": bins of 0.2 m where features have grids of
-their own, the scan's own rows where every table holds the same features."""
+"""Width of the depth bins in metres. None: the scan's own rows. "auto": the scan's own rows if every table holds the
+same features, else bins of 0.2 m."""
 
 Missing = Literal["auto", "nan", "impute", "drop", "error"]
-"""``auto``: as the model was trained; ``nan``: such a row has no embedding; ``impute``: by the fill values of the
-bundle; ``drop``: such a row is not written; ``error``: the run stops at the first."""
+"""What to do with a row that lacks a feature. ``auto``: as the model was trained. ``nan``: it has no embedding.
+``impute``: the bundle's fill values replace what is missing. ``drop``: it is not written. ``error``: the run stops."""
 MISSING_CHOICES: tuple[Missing, ...] = get_args(Missing)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Choices for a run, checked. It can be pickled.
+    """Validated choices for a run. It can be pickled.
 
     Parameters
     ----------
     model : str
         Name of a shipped bundle, or path of a bundle's folder.
     mapping : mapping of str to str
-        Columns to take, by feature; see `lithovae.runtime.scan.scan.open_scan`.
+        Path of the column to use, by feature; see `lithovae.runtime.scan.scan.open_scan`.
     bin_width : float, None or "auto"
-        Width of the depth bins in metres; None for the scan's own rows. "auto": bins of 0.2 m where features have grids
-        of their own, and the scan's own rows where a table holds all of them.
+        Width of the depth bins in metres. None: the scan's own rows. "auto": the scan's own rows if every table holds
+        the same features, else bins of 0.2 m.
     missing : {"auto", "nan", "impute", "drop", "error"}
-        What is done with a row that lacks a feature: as the model was trained, no embedding, an embedding from the
-        bundle's fill values, no row, or an end to the run.
+        What to do with a row that lacks a feature; see `Missing`.
     threads : int, optional
-        Worker threads; by default as many as `lithovae.runtime.process.threads.granted_threads` tells.
+        Number of worker threads; by default `lithovae.runtime.process.threads.granted_threads`.
 
     Raises
     ------
     InputError
-        If there is no such bin width or missing-value policy.
+        If the bin width or the missing-value policy is not valid.
     """
 
     model: str = "semisup_hybrid"
@@ -54,22 +53,22 @@ class Settings:
         if self.missing not in MISSING_CHOICES:
             raise InputError(f"--missing takes {', '.join(MISSING_CHOICES)}, not {self.missing!r}")
         if isinstance(self.bin_width, str) and self.bin_width != "auto":
-            raise InputError(f"bins take auto, none or a width in metres, as 0.2, not {self.bin_width!r}")
+            raise InputError(f"--bin takes auto, none or a width in metres such as 0.2, not {self.bin_width!r}")
         if isinstance(self.bin_width, (int, float)):
             require_width(self.bin_width)
 
 
 def parse_bin_width(text: str) -> BinWidth:
-    """Read ``auto``, ``none`` or a width in metres.
+    """Parse ``auto``, ``none`` or a width in metres.
 
     Raises
     ------
     InputError
-        If it is none of them.
+        If the text is none of these.
     """
     if text in ("auto", "none"):
         return "auto" if text == "auto" else None
     try:
         return float(text)
     except ValueError as error:
-        raise InputError(f"bins take auto, none or a width in metres, as 0.2, not {text!r}") from error
+        raise InputError(f"--bin takes auto, none or a width in metres such as 0.2, not {text!r}") from error

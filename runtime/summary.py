@@ -1,4 +1,4 @@
-"""What a run read and wrote, counted, in plain values."""
+"""Counts of what a run read and wrote, as plain values."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from .description import ScanDescription
 
 @dataclass(frozen=True, repr=False)
 class Summary:
-    """What a run read and wrote. It can be pickled.
+    """Counts of what a run read and wrote. It can be pickled.
 
     Attributes
     ----------
     scan : ScanDescription
-        What was understood of the file.
+        What was found in the file.
     model, trained_on : str
         Name of the bundle, and what it was trained on.
     latent_dim : int
         Length of an embedding.
     missing : str
-        What was done where a feature was missing: ``nan``, ``impute``, ``drop`` or ``error``.
+        What was done with rows that lack a feature: ``nan``, ``impute``, ``drop`` or ``error``.
     bin_width : float or None
-        Width of the depth bins in metres; None where the rows are the scan's own.
+        Width of the depth bins in metres; None if the rows are the scan's own.
     n_rows : int
-        Rows written.
+        Number of rows written.
     n_missing, n_implausible : ndarray of shape (6,), int64
-        Rows written in which each feature is missing, or beyond its plausible range.
+        Number of rows written in which each feature is missing, or outside its plausible range.
     n_nan : int
-        Rows written without an embedding.
+        Number of rows written without an embedding.
     n_dropped : int
-        Rows not written because a feature was missing.
+        Number of rows not written because a feature was missing.
     dropped : ndarray of shape (6,), int64
-        Rows of these in which each feature was missing.
+        Number of these in which each feature was missing.
     n_left_out : int
-        Samples, of all instruments, that are in no bin because their depth is missing.
+        Number of samples, of all instruments, that are in no bin because their depth is missing.
     left_out : ndarray of shape (6,), int64
-        Those of each feature's instrument.
+        Number of these for each feature's instrument.
     highest : ndarray of shape (6,), float32
-        Largest value of each feature.
+        Largest value of each feature; -inf if it has none.
     depth_range : tuple of float, or None
-        Shallowest and deepest row in metres.
+        Depth of the shallowest and the deepest row in metres; None if no row has a depth.
     lost : list of str
-        Notes on samples whose depth the table of sections does not give.
+        Notes about samples whose depth the table of sections does not give.
     notes : list of str
-        Notes on the rows, beyond the scan's own.
+        Notes about the rows, in addition to those of ``scan``.
     """
 
     scan: ScanDescription

@@ -1,1 +1,1 @@
-"""What the model says of rows, and how it came about."""
+"""What the model returns for rows, and where it comes from."""

@@ -1,4 +1,4 @@
-"""Embeddings of blocks of rows: the one place where the model runs on a scan."""
+"""Embeddings of blocks of rows. The model runs on scans only here."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from lithovae.runtime.settings import Missing
 
 @dataclass(frozen=True)
 class Embedded:
-    """Some rows, embedded.
+    """Some rows with their embeddings.
 
     Attributes
     ----------
     rows : Prepared
         The rows.
     embeddings : ndarray of shape (n, latent_dim), float32
-        Their embeddings; NaN for a row that has none.
+        Their embeddings; NaN for a row without one.
     n_nan : int
-        How many rows have no embedding.
+        Number of rows without an embedding.
     """
 
     rows: Prepared
@@ -35,12 +35,12 @@ class Embedded:
 
     @property
     def n_taken(self) -> int:
-        """How many rows the block had, those dropped among them."""
+        """Number of rows that the block had, including those dropped."""
         return len(self.rows.missing) + len(self.rows.dropped)
 
     @property
     def columns(self) -> dict[str, NDArray[Any]]:
-        """The columns of the result, by their names in `lithovae.runtime.result.ResultSchema`."""
+        """Columns of the result, by their names in `lithovae.runtime.result.ResultSchema`."""
         rows, block = self.rows, self.rows.block
         columns: dict[str, NDArray[Any]] = {"embeddings": self.embeddings}
         columns |= {"missing": rows.missing, "implausible": rows.implausible, **block.address}
@@ -49,19 +49,19 @@ class Embedded:
 
 
 class Embedder:
-    """Embeds blocks of rows by a model. Threads may share it.
+    """Embeds blocks of rows with a model. Threads may share it.
 
     Parameters
     ----------
     model : LithoModel
         The model.
     missing : str
-        What is done with a row that lacks a feature, one of `Missing`.
+        What is done with a row that lacks a feature; see `lithovae.runtime.settings.Missing`.
 
     Raises
     ------
     BundleError
-        If the bundle's fill values are needed, and it has none.
+        If the bundle's fill values are needed and it has none.
     """
 
     def __init__(self, model: LithoModel, missing: Missing = "auto") -> None:
@@ -69,7 +69,7 @@ class Embedder:
         self.policy = policy_of(model.bundle, missing)
 
     def embed(self, block: Block) -> Embedded:
-        """Embed a block, in the calling thread alone.
+        """Embed a block in the calling thread.
 
         Raises
         ------
@@ -80,20 +80,20 @@ class Embedder:
         embeddings = self.model.graphs.embed(rows.inputs)
         if self.policy.name == "nan":
             embeddings[rows.missing != 0] = np.nan
-        n_nan = int(np.count_nonzero(np.isnan(embeddings[:, 0])))  # here, where they are still in the core's cache
+        n_nan = int(np.count_nonzero(np.isnan(embeddings[:, 0])))  # here, while they are still in the CPU cache
         return Embedded(rows, embeddings, n_nan)
 
 
 def policy_of(bundle: Bundle, missing: Missing) -> MissingPolicy:
-    """Give the missing-value policy for a bundle.
+    """Return the missing-value policy for a bundle.
 
     Raises
     ------
     BundleError
-        If its fill values are needed, and it has none.
+        If its fill values are needed and it has none.
     """
     name = bundle.missing if missing == "auto" else missing
     if name == "impute" != bundle.missing:
-        note = f"{bundle.name} was not trained with missing features: imputed all the same, as asked"
+        note = f"{bundle.name} was not trained with missing features; --missing impute imputes them anyway"
         return MissingPolicy(name, bundle.fill, note)
     return MissingPolicy(name)

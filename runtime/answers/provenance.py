@@ -1,4 +1,4 @@
-"""What a result says of its own origin: the scan, the columns, the settings, the model."""
+"""Provenance of a result: the scan, its columns, the settings and the model."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from lithovae.runtime.model.bundle import Bundle
 def about(
     scan: ScanDescription, bundle: Bundle, *, bin_width: float | None, missing: str, notes: list[str]
 ) -> dict[str, Any]:
-    """Give what the output states of itself, in plain values for JSON.
+    """Return the provenance that is written into the output, as plain values for JSON.
 
     Parameters
     ----------
     scan : ScanDescription
-        What was understood of the scan.
+        What was found in the scan.
     bundle : Bundle
         The model.
     bin_width : float or None
         Width of the depth bins in metres; None for the scan's own rows.
     missing : str
-        What was done where a feature was missing.
+        What was done with rows that lack a feature.
     notes : list of str
-        Notes on the rows, beyond the scan's own.
+        Notes about the rows, in addition to those of ``scan``.
     """
     return {
         "scan": Path(scan.path).name,

@@ -1,4 +1,4 @@
-"""Counting what a run reads and writes, block by block."""
+"""Counts what a run reads and writes, block by block."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Tally:
     Parameters
     ----------
     rows : Rows
-        How the rows come about.
+        The rows of the scan.
     embedder : Embedder
-        What embeds them.
+        The embedder of the rows.
     """
 
     def __init__(self, rows: Rows, embedder: Embedder) -> None:
@@ -34,7 +34,7 @@ class Tally:
         self._own_depths, self._lost = OwnDepths(), rows.lost
 
     def take(self, done: Embedded) -> None:
-        """Count some rows."""
+        """Count the rows of a block."""
         rows, block = done.rows, done.rows.block
         self._n_rows += len(block)
         self._n_missing += bit_counts(rows.missing)
@@ -54,11 +54,11 @@ class Tally:
 
     @property
     def notes(self) -> list[str]:
-        """Notes on the rows so far, beyond the scan's own."""
+        """Notes about the rows so far, in addition to those of the scan."""
         return [note for note in (self._own_depths.note, self._embedder.policy.note) if note]
 
     def summary(self, scan: ScanDescription) -> Summary:
-        """Give the counts, when all rows have been taken."""
+        """Return the counts, after all rows have been taken."""
         bundle = self._embedder.model.bundle
         return Summary(
             scan=scan,

@@ -1,1 +1,1 @@
-"""One verb of the command line a file, and the work that only it does."""
+"""The verbs of the command line, one in each file, and the work that only they do."""

@@ -1,4 +1,4 @@
-"""``lithovae follow``: a file that grows, embedded while its logger appends to it."""
+"""``lithovae follow``: embeds a file that grows while a logger appends to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lithovae.runtime.console import clear_errors, new_app, say
 
 from .options import Bin, Map, Missing, Model, Scan, Threads, settings_of
 
-app = new_app("Embed a file that grows, as its logger appends to it.")
+app = new_app("Embed a file that grows while a logger appends to it.")
 
 
 @app.command(no_args_is_help=True)
@@ -22,7 +22,7 @@ app = new_app("Embed a file that grows, as its logger appends to it.")
 def follow(
     scan: Scan,
     out: Annotated[
-        Path | None, typer.Option(help="A .h5 that grows, too; without it, JSON lines on standard output.")
+        Path | None, typer.Option(help="Growing .h5 file to write. Default: JSON lines on standard output.")
     ] = None,
     model: Model = "semisup_hybrid",
     map: Map = None,
@@ -31,15 +31,19 @@ def follow(
     threads: Threads = None,
     idle_timeout: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0, help="End when the file has not grown for so long."),
+        typer.Option(metavar="SECONDS", min=0, help="End when the file has not grown for this long. Default: never."),
     ] = None,
     track_timeout: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0, help="Stop waiting for an instrument that has been silent for so long."),
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="Stop waiting for an instrument that is silent for this long. Default: never.",
+        ),
     ] = None,
 ) -> None:
-    """Embed SCAN while it grows: each row, or depth bin, once, as soon as it is complete."""
-    # Set to TRUE it would overrule us, and a lock that we held would make the logger's next open fail.
+    """Embed SCAN while it grows: each row or depth bin once, as soon as it is finished."""
+    # TRUE would override locking=False, and our lock would make the logger's next open fail.
     os.environ.pop("HDF5_USE_FILE_LOCKING", None)
 
     from lithovae.runtime.follow.follower import Follower, follow_until_idle
@@ -50,6 +54,6 @@ def follow(
     settings = settings_of(model, map, bin, missing, threads)
     writer = JsonLines(sys.stdout) if out is None else growing_format(out)(out)
     litho_model = LithoModel.load(settings.model, threads=settings.threads)
-    say_aside = partial(say, err=True)
-    follower = Follower(scan, litho_model, writer, settings, track_timeout=track_timeout, say=say_aside)
+    say_to_stderr = partial(say, err=True)
+    follower = Follower(scan, litho_model, writer, settings, track_timeout=track_timeout, say=say_to_stderr)
     follow_until_idle(follower, idle_timeout)

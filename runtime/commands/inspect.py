@@ -1,4 +1,4 @@
-"""``lithovae inspect``: what a run would do with a scan."""
+"""``lithovae inspect``: shows what a run would do with a scan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def inspect(
     map: Map = None,
     bin: Bin = "auto",
     missing: Missing = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what `lithovae run` would do with SCAN: its layout, columns, units, rows and gaps."""
     from json import dumps

@@ -1,4 +1,4 @@
-"""Many scans in one go: one process, one model, a line for each."""
+"""Embeds many scans in one process with one model, and prints a line for each."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from lithovae.runtime.summary import Summary
 
 
 def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[[Path, Path], Summary]) -> list[Path]:
-    """Embed scans into a folder, each under its own name; results that are there are replaced, as by single runs.
+    """Embed scans into a folder, each as a file with the scan's name. Existing files are replaced.
 
-    A scan that cannot be embedded is reported in one line, and the others go on.
+    A scan that cannot be embedded is reported on one line, and the others are still embedded.
 
     Parameters
     ----------
     scans : sequence of Path
         The scans.
     folder : Path
-        Where the results go; made if it is not there.
+        Folder for the results; created if it does not exist.
     embed : callable
-        Embeds a scan into a file: `lithovae.runtime.commands.one_scan.embed_scan` with its other arguments given.
+        Takes a scan and the file to write: `lithovae.runtime.commands.one_scan.embed_scan` with its other arguments
+        bound.
 
     Returns
     -------
@@ -34,29 +35,31 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[[Path, Path
     Raises
     ------
     InputError
-        If two results would have the same name. Nothing is embedded then.
+        If two results would have the same name; nothing is embedded.
     OutputError
-        If the folder cannot be made.
+        If the folder cannot be created.
     """
     scan_of: dict[Path, Path] = {}
     for scan in scans:
         out = folder / f"{scan.stem}.npz"
         if out in scan_of:
-            raise InputError(f"{scan_of[out]} and {scan} would both be written to {out}: give each a folder of its own")
+            raise InputError(
+                f"{scan_of[out]} and {scan} would both be written to {out}: rename one, or run them separately"
+            )
         scan_of[out] = scan
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {error.strerror}", folder) from error
+        raise OutputError(f"cannot create the folder {folder}: {error.strerror}", folder) from error
     begun, done = guard.several()
     failed = [scan for scan in scans if str(scan) in begun - done]
     for out, scan in scan_of.items():
-        if str(scan) in begun:  # by a child that a scan has killed
+        if str(scan) in begun:  # by a child process that has crashed on a scan
             continue
         guard.reading(scan)
         try:
             summary = embed(scan, out)
-        except Exception as error:  # whatever it is, it is this scan's: the others go on
+        except Exception as error:  # any error concerns this scan only: go on with the others
             complain(explained(error))
             failed.append(scan)
         else:

@@ -1,4 +1,4 @@
-"""``lithovae models``: the bundles at hand."""
+"""``lithovae models``: lists bundles."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def models(
     bundles: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[BUNDLE...]", help="Folders of bundles; without any, the shipped ones.", show_default=False
+            metavar="[BUNDLE...]", help="Names or folders of bundles. Default: all shipped ones.", show_default=False
         ),
     ] = None,
 ) -> None:
-    """List the shipped bundles, or each BUNDLE: name, embedding, classes, gaps, features, size, training data."""
+    """List the shipped bundles, or each BUNDLE: embedding, classes, features, what a gap does, size, training data."""
     from lithovae.runtime.features import SHORT_NAMES
     from lithovae.runtime.model.bundle import SHIPPED, Bundle
 

@@ -1,4 +1,4 @@
-"""A scan through a model into a file, block by block: memory does not grow with the scan."""
+"""Embeds one scan into a file, block by block: memory does not grow with the scan."""
 
 from __future__ import annotations
 
@@ -34,37 +34,37 @@ def embed_scan(
     announce: Callable[[ScanDescription], None] = lambda scan: None,
     progress: Progress = silent,
 ) -> Summary:
-    """Embed a core scan.
+    """Embed a core scan and write the result to a file.
 
     Parameters
     ----------
     path : path-like
         The scan, an HDF5 file.
     out : path-like
-        The ``.npz`` to write; ``docs/output-format.md`` lists its members.
+        The ``.npz`` to write; ``docs/output-format.md`` documents its members.
     model : LithoModel
         The model.
     settings : Settings, optional
-        Columns to take, bins, and what a missing feature does. Its ``model`` and ``threads`` are those of ``model``.
+        Column mapping, bins and missing-value policy. Its ``model`` and ``threads`` are ignored.
     announce : callable, optional
-        Called with what was understood of the file, before anything is computed.
+        Called with what was found in the file, before anything is computed.
     progress : callable, optional
-        Wraps what passes, to show how far the run is.
+        Wraps iterables to show progress; see `lithovae.runtime.console.progress`.
 
     Returns
     -------
     Summary
-        What was read and written, counted.
+        Counts of what was read and written.
 
     Raises
     ------
     ScanError
-        If the file cannot be read or understood, or a feature is missing and ``settings.missing`` is "error".
+        If the file cannot be read or is ambiguous, or if a feature is missing and ``settings.missing`` is "error".
     OutputError
-        If the result cannot be written. Nothing is left under its name.
+        If the result cannot be written. A file of an earlier run is unchanged.
     """
     out, path, settings = Path(out), Path(path), settings or Settings()
-    require_writable(out)  # better known before an hour's binning than after it
+    require_writable(out)  # fail before an hour of binning, not after it
     if out.exists() and path.exists() and out.samefile(path):
         raise OutputError(f"the result would replace the scan {path}: choose another name", out)
     open_whole = whole_format(out)
@@ -72,7 +72,7 @@ def embed_scan(
         embedder, described = Embedder(model, settings.missing), scan.describe()
         if described.lacking and embedder.policy.name == "drop":
             lacking = ", ".join(described.lacking)
-            raise ScanError(f"no row has all six features, this scan has no {lacking}: nothing to keep")
+            raise ScanError(f"--missing drop would drop every row: this scan has no {lacking}")
         announce(described)
         rows = rows_of(scan, progress, settings.bin_width, model.threads)
         tally = Tally(rows, embedder)

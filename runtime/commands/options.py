@@ -1,4 +1,4 @@
-"""Options that several commands take, and the settings that they make."""
+"""Options that several commands share, and the settings that they set."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ Map = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FEATURE=PATH",
-        help="Take this column for a feature, or for 'depth', as in 'MS=point_MS/hiresMS', 'R=image:0', "
-        "'NGR=table:counts' or 'MS=*/loop/MS'.",
+        help="Use this column for a feature or for 'depth'. Examples: 'MS=point_MS/hiresMS', 'R=image:0', "
+        "'NGR=table:counts', 'MS=*/loop/MS'.",
     ),
 ]
 Bin = Annotated[
     str,
     typer.Option(
         metavar="auto|none|WIDTH",
-        help="Width of the depth bins in metres; none: the scan's own rows; auto: bins of 0.2 m where features have "
-        "grids of their own, else none.",
+        help="Width of the depth bins in metres. none: the scan's own rows. auto: none if every table holds the same "
+        "features, else 0.2.",
     ),
 ]
 Missing = Annotated[
     str,
     typer.Option(
         metavar="auto|nan|impute|drop|error",
-        help="What to do with a row that lacks a feature. auto: as the model was trained; nan: no embedding; impute: "
-        "put the bundle's fill value in its place; drop: leave the row out; error: stop.",
+        help="What to do with a row that lacks a feature. auto: as the model was trained. nan: no embedding. impute: "
+        "use the bundle's fill value instead. drop: leave the row out. error: stop.",
     ),
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, help="Worker threads; by default as many as Slurm or the machine grants.", metavar="N"),
+    typer.Option(min=1, help="Number of worker threads. Default: as many as Slurm or the machine grants.", metavar="N"),
 ]
 
 
 def settings_of(model: str, map: list[str] | None, bin: str, missing: str, threads: int | None = None) -> Settings:
-    """Make settings of the options' texts.
+    """Create settings from the values of the options.
 
     Raises
     ------
     InputError
-        If there is no such bin width or missing-value policy.
+        If the bin width or the missing-value policy is not valid.
     typer.BadParameter
-        If an entry of the mapping is not of the form ``FEATURE=PATH``.
+        If an entry of the mapping does not have the form ``FEATURE=PATH``.
     """
     from typing import Any, cast
 
@@ -63,6 +63,6 @@ def settings_of(model: str, map: list[str] | None, bin: str, missing: str, threa
     for entry in map or []:
         feature, _, path = entry.partition("=")
         if not (feature and path):
-            raise typer.BadParameter(f"{entry!r} is not FEATURE=PATH", param_hint="--map")
+            raise typer.BadParameter(f"{entry!r} does not have the form FEATURE=PATH", param_hint="--map")
         mapping[feature] = path
     return Settings(model, mapping, parse_bin_width(bin), cast("Any", missing), threads)

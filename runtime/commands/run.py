@@ -1,4 +1,4 @@
-"""``lithovae run``, ``lithovae-run``: core scans in, embeddings out."""
+"""``lithovae run``, ``lithovae-run``: embeds core scans."""
 
 from __future__ import annotations
 
@@ -20,18 +20,16 @@ app = new_app("Embed core scans, without torch.")
 @clear_errors()
 def run(
     scans: Annotated[
-        list[Path], typer.Argument(metavar="SCAN...", help="A core scan (HDF5), or several.", show_default=False)
+        list[Path], typer.Argument(metavar="SCAN...", help="One or more core scans (HDF5).", show_default=False)
     ],
-    out: Annotated[
-        Path, typer.Option(help="Where the embeddings go: a .npz; for several scans, a folder.", show_default=False)
-    ],
+    out: Annotated[Path, typer.Option(help="The .npz to write; for several scans, a folder.", show_default=False)],
     model: Model = "semisup_hybrid",
     map: Map = None,
     bin: Bin = "auto",
     missing: Missing = "auto",
     threads: Threads = None,
 ) -> None:
-    """Embed each SCAN: find its features, bring them to common depths, run the model and write OUT."""
+    """Embed each SCAN: find its features, average them in depth bins if needed, run the model and write OUT."""
     if len(scans) > 1 and out.suffix == ".npz":
         raise typer.BadParameter(f"{out} must be a folder: there are {len(scans)} scans", param_hint="--out")
     if len(scans) == 1 and out.suffix != ".npz" and not out.is_dir():
@@ -53,7 +51,7 @@ def run(
     from .many_scans import embed_scans
 
     if failed := embed_scans(scans, out, embed):
-        if len(scans) == 1:  # its error says all
+        if len(scans) == 1:  # its error has been printed
             raise typer.Exit(1)
         others = f"; the others are in {out}" if len(failed) < len(scans) else ""
         raise LithoError(f"{len(failed)} of {len(scans)} scans could not be embedded{others}")

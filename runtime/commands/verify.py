@@ -1,4 +1,4 @@
-"""``lithovae verify``: does a bundle give on this machine what it was exported with."""
+"""``lithovae verify``: checks that a bundle gives the right results on this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def verify(
         str, typer.Argument(metavar="BUNDLE", help="Name of a shipped bundle, or a folder.", show_default=False)
     ],
 ) -> None:
-    """Replay the golden rows of BUNDLE, to show that it gives on this machine what it gave when it was exported."""
+    """Replay the golden rows of BUNDLE, to check that it gives the right results on this machine."""
     from lithovae.runtime.model.bundle import Bundle
     from lithovae.runtime.model.verify import require, verify
 

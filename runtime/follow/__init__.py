@@ -1,1 +1,1 @@
-"""A file that grows."""
+"""Following a file that grows."""

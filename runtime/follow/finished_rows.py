@@ -1,4 +1,4 @@
-"""The rows of a scan that grows: each is taken once, as soon as it is finished."""
+"""The rows of a scan that grows: each is returned once, as soon as it is finished."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from lithovae.runtime.scan.track import Stretch
 from .instruments import Instruments
 
 MAX_ROWS = 1 << 16
-"""Rows of a block that is given to the model."""
-NOWHERE = float("inf"), float("-inf")
-HELD = 60.0
-"""Seconds for which bins are held back without a word."""
+"""Largest number of rows in a block."""
+EMPTY_RANGE = float("inf"), float("-inf")
+QUIET = 60.0
+"""Seconds for which bins may be held back without a note."""
 
 
 @dataclass
 class Written:
-    """What has been written, so that it is not written again when a file has to be read from its first row once more.
+    """What has been written, so that nothing is written twice when a file is read again from its first row.
 
     Attributes
     ----------
     bins : dict
-        Checksum and number of samples of each bin, by its hole and number.
+        Checksum and number of samples of each bin, by its number and hole.
     ranges : dict
-        Shallowest and deepest of the own rows of each section.
+        Shallowest and deepest own row of each section, in metres, by the section's address.
     n_again : int
-        Rows that came again, and were left out.
+        Number of rows that were read again and not written again.
     """
 
     bins: dict[Hashable, tuple[int, int]] = field(default_factory=dict)
@@ -49,41 +49,47 @@ class Written:
 
 
 class FinishedRows(Protocol):
-    """Takes stretches, gives rows; ``late`` has the depths of samples that came after their row was written."""
+    """Takes stretches and returns finished rows.
+
+    Attributes
+    ----------
+    late : list of float
+        Depths (m) of bins that got samples after they were written.
+    """
 
     late: list[float]
 
     def add(self, stretch: Stretch, now: float) -> None:
-        """Take new samples, at a time in seconds."""
+        """Add new samples, read at the time ``now`` in seconds."""
 
     def finished(self, now: float) -> Iterator[Block]:
-        """Give the rows that are finished and have not been written."""
+        """Yield the rows that are finished and have not been written."""
 
-    def rest(self) -> Iterator[Block]:
-        """Give all that is left."""
+    def remaining(self) -> Iterator[Block]:
+        """Yield all rows that are left, finished or not."""
 
-    def held(self, now: float) -> str:
-        """Tell how much is held back, and by what; empty where little is, or for a short time only."""
+    def waiting(self, now: float) -> str:
+        """Return a note on the bins that are held back, and by which features; empty if there are none for long."""
 
     def changed(self) -> str:
-        """Tell which of the rows that were written are not those of the scan as it is now; empty where none."""
+        """Return a note on the written rows that differ from those of the scan as it is now; empty if none do."""
 
 
 class GrowingBins:
-    """Depth bins that fill; one is finished when all `Instruments` have passed it.
+    """Depth bins of a growing scan; a bin is finished when all `Instruments` have passed it.
 
     Parameters
     ----------
     scan : Scan
-        What was understood of the file.
+        The open scan.
     width : float
         Width of a bin in metres.
     written : Written
-        What has been written.
+        What has been written so far.
     now : float
-        The time in seconds.
+        Time in seconds.
     patience : float
-        Seconds after which a feature without new samples is not waited for any more.
+        Seconds without new samples after which a feature no longer holds bins back.
     """
 
     def __init__(self, scan: Scan, width: float, written: Written, now: float, patience: float) -> None:
@@ -95,7 +101,7 @@ class GrowingBins:
         self.late: list[float] = []
 
     def add(self, stretch: Stretch, now: float) -> None:
-        """Take new samples, at a time in seconds."""
+        """Add new samples, read at the time ``now`` in seconds."""
         holes, numbers = self._binning.places(stretch)
         keys = self._binning.add(stretch)
         self._instruments.move(stretch.features, holes, numbers, now)
@@ -106,19 +112,19 @@ class GrowingBins:
         self._pending = np.union1d(self._pending, keys)
 
     def finished(self, now: float) -> Iterator[Block]:
-        """Give the rows that are finished and have not been written."""
+        """Yield the rows that are finished and have not been written."""
         passed = self._instruments.passed(*split_keys(self._pending), now)
         if passed.any():
             self._oldest = now
-            yield from self._give(passed)
+            yield from self._take_out(passed)
         if not len(self._pending):
             self._oldest = now
 
-    def rest(self) -> Iterator[Block]:
-        """Give all that is left."""
-        yield from self._give(np.ones(len(self._pending), np.bool_))
+    def remaining(self) -> Iterator[Block]:
+        """Yield all rows that are left, finished or not."""
+        yield from self._take_out(np.ones(len(self._pending), np.bool_))
 
-    def _give(self, some: NDArray[np.bool_]) -> Iterator[Block]:
+    def _take_out(self, some: NDArray[np.bool_]) -> Iterator[Block]:
         self._binning.require_rows()
         keys, self._pending = self._pending[some], self._pending[~some]
         self._done.update(keys.tolist())
@@ -132,7 +138,7 @@ class GrowingBins:
                 yield block.take(is_new)
 
     def _contents(self, block: Block) -> Iterator[tuple[Hashable, tuple[int, int]]]:
-        """Give the identity of each of some bins, and what tells whether it has changed."""
+        """Yield the identity of each bin, and its checksum and number of samples, by which changes are detected."""
         assert block.depth is not None
         assert block.samples is not None
         numbers = self._binning.bins.numbers(block.depth).tolist()
@@ -142,20 +148,20 @@ class GrowingBins:
             content = zlib.crc32(block.samples[i].tobytes(), zlib.crc32(block.features[i].tobytes())), sizes[i]
             yield (number, *(column[i] for column in texts)), content
 
-    def held(self, now: float) -> str:
-        """Tell how much is held back, and by what; empty where little is, or for a short time only."""
-        if now - self._oldest < HELD or not len(self._pending):
+    def waiting(self, now: float) -> str:
+        """Return a note on the bins that are held back, and by which features; empty if there are none for long."""
+        if now - self._oldest < QUIET or not len(self._pending):
             return ""
         holes, numbers = split_keys(self._pending)
         laggards = self._instruments.laggards(holes, numbers)
-        if len(laggards) == len(self._instruments.positions):  # the first of them is still being filled
+        if len(laggards) == len(self._instruments.positions):  # the first of these bins is still being filled
             return ""
         names = ", ".join(FEATURES[i].name for i in laggards)
         depth = numbers[0] * self._binning.bins.width
         return f"{len(self._pending):,} bins from {depth:.2f} m on wait for {names}"
 
     def changed(self) -> str:
-        """Tell which of the rows that were written are not those of the scan as it is now; empty where none."""
+        """Return a note on the written rows that differ from those of the scan as it is now; empty if none do."""
         found, more, bins = [], 0, self._binning.bins
         for start in range(0, len(bins), MAX_ROWS):
             advanced()
@@ -173,19 +179,19 @@ class GrowingBins:
 
 
 class GrowingRows:
-    """A scan's own rows: each is finished as it is there, but for those that a table of sections may still place.
+    """A scan's own rows: each is finished as soon as it is read, unless a table of sections may still give its depth.
 
-    When the file is read from its first row again, rows of a section between the shallowest and the deepest that were
-    written are taken for these; where there is no depth, all rows are new.
+    When the file is read again from its first row, rows between the shallowest and the deepest written row of their
+    section count as written. If there is no depth, all rows count as new.
 
     Parameters
     ----------
     scan : Scan
-        What was understood of the file.
+        The open scan.
     written : Written
-        What has been written.
+        What has been written so far.
     again : bool
-        Whether the file is read from its first row again.
+        Whether the file is read again from its first row.
     """
 
     def __init__(self, scan: Scan, written: Written, again: bool) -> None:
@@ -197,7 +203,7 @@ class GrowingRows:
         self.late: list[float] = []
 
     def add(self, stretch: Stretch, now: float) -> None:
-        """Take new samples, at a time in seconds."""
+        """Add new samples, read at the time ``now`` in seconds."""
         block = own_block(stretch, self._constant, self._has_depth)
         if stretch.track.section_depths and block.depth is not None and (is_lost := np.isnan(block.depth)).any():
             self._unplaced.append(block.take(is_lost))
@@ -205,7 +211,7 @@ class GrowingRows:
         self._blocks.append(block)
 
     def finished(self, now: float) -> Iterator[Block]:
-        """Give the rows that are finished and have not been written."""
+        """Yield the rows that are finished and have not been written."""
         blocks, self._blocks = self._blocks, []
         for block in blocks:
             is_new = self._is_new(block)
@@ -221,24 +227,24 @@ class GrowingRows:
         starts = run_starts(texts, len(block))
         for start, stop in zip(starts, [*starts[1:], len(block)], strict=True):
             section, depth = tuple(str(column[start]) for column in texts), block.depth[start:stop]
-            low, high = self._known.get(section, NOWHERE)
+            low, high = self._known.get(section, EMPTY_RANGE)
             is_new[start:stop] = ~((depth >= low) & (depth <= high))
-            low, high = self._written.ranges.get(section, NOWHERE)
+            low, high = self._written.ranges.get(section, EMPTY_RANGE)
             self._written.ranges[section] = (
                 float(np.fmin.reduce(depth, initial=low)),
                 float(np.fmax.reduce(depth, initial=high)),
             )
         return is_new
 
-    def rest(self) -> Iterator[Block]:
-        """Give all that is left."""
+    def remaining(self) -> Iterator[Block]:
+        """Yield all rows that are left, finished or not."""
         self._blocks += self._unplaced
         return self.finished(0.0)
 
-    def held(self, now: float) -> str:
-        """Give nothing: it is the table of sections that lacks something, not an instrument."""
+    def waiting(self, now: float) -> str:
+        """Return an empty string: own rows wait for the table of sections only, never for an instrument."""
         return ""
 
     def changed(self) -> str:
-        """Rows are not compared."""
+        """Return an empty string: own rows are not compared."""
         return ""

@@ -1,4 +1,4 @@
-"""A growing scan through a model: each row is embedded once, as soon as it is finished."""
+"""Embeds a growing scan: each row once, as soon as it is finished."""
 
 from __future__ import annotations
 
@@ -30,33 +30,34 @@ from .finished_rows import FinishedRows, GrowingBins, GrowingRows, Written
 from .new_rows import DOUBT, SETTLED, NewRows, News
 
 POLL = 0.1
-"""Seconds between two looks at a file; more where a look takes long, so that it never takes a fifth of a core."""
+"""Seconds between two checks of a file; longer if a check is slow, so that checks use at most a fifth of a core."""
 SLOWEST_POLL = 0.5
+"""Longest time between two checks, in seconds."""
 SAME_SIGNAL = 1.0
-"""Seconds within which a second signal is the first one come by another way: a terminal's, and the guard's."""
+"""Seconds within which a second signal counts as the first one, received from both the terminal and the guard."""
 TROUBLED = 3.0
-"""Seconds for which a file may be unreadable without a word."""
+"""Seconds for which a file may be unreadable without a message."""
 
 
 class Follower:
-    """Embeds what a growing file brings.
+    """Embeds the new rows of a growing file.
 
     Parameters
     ----------
     path : path-like
-        The file; it need not be there yet.
+        The file; it need not exist yet.
     model : LithoModel
         The model.
     writer : GrowingWriter
-        Takes the rows.
+        Writes the rows.
     settings : Settings, optional
         As in `lithovae.runtime.commands.one_scan.embed_scan`.
     track_timeout : float, optional
-        Seconds after which a feature without new samples is not waited for any more; without it, as long as the run.
+        Seconds without new samples after which a feature no longer holds bins back; by default, never.
     say : callable, optional
-        Takes what a user should know.
+        Called with each line for the user.
     clock : callable, optional
-        Gives the time in seconds.
+        Returns the time in seconds.
     """
 
     def __init__(
@@ -78,26 +79,31 @@ class Follower:
         self._new_rows = NewRows(self.path, self._settings.mapping)
         self._written = Written()
         self._rows: FinishedRows | None = None
-        self._said: set[str] = set()
+        self._printed: set[str] = set()
         self._trouble_since: float | None = None
 
     @property
     def is_behind(self) -> bool:
-        """Whether there are rows left to read already."""
+        """Whether the file has more rows that can be read now."""
         return self._new_rows.behind
 
     @property
     def is_disturbed(self) -> bool:
-        """Whether the file was being written at the latest look, so that nothing was read."""
+        """Whether nothing was read at the latest check, because the file was being written."""
         return self._new_rows.disturbed
 
     def poll(self) -> bool:
-        """Look at the file once; embed what is finished. Tell whether the file has changed since the look before.
+        """Check the file once and embed the rows that are finished.
+
+        Returns
+        -------
+        bool
+            Whether the file has changed since the previous check.
 
         Raises
         ------
         ScanError
-            If the rows cannot be brought together: see `lithovae.runtime.rows.rows.rows_of`.
+            As `lithovae.runtime.rows.rows.rows_of`.
         OutputError
             If the result cannot be written.
         """
@@ -108,17 +114,17 @@ class Follower:
                 self._take(news, now)
         if self._rows is not None:
             self._write(self._rows.finished(now))
-            self._say_once(self._rows.held(now))
+            self._say_once(self._rows.waiting(now))
         self._note_trouble(now)
         return self._new_rows.changed
 
     def finish(self, complete: bool = True) -> None:
-        """Embed what is left, though it may not be complete, and end.
+        """Embed the remaining rows, finished or not, and close the output.
 
         Parameters
         ----------
         complete : bool
-            Whether the scan has come to its end: not where the run was interrupted.
+            Whether the scan was followed to its end; false if the run was interrupted.
 
         Raises
         ------
@@ -128,9 +134,9 @@ class Follower:
         if self._rows is None:
             self._writer.close(complete=False)
             if complete:
-                raise ScanError(self._new_rows.trouble or f"{self.path}: nothing could be read", self.path)
+                raise ScanError(self._new_rows.trouble or f"{self.path}: no row could be read", self.path)
             return
-        self._write(self._rows.rest(), complete=False)
+        self._write(self._rows.remaining(), complete=False)
         self._writer.close(complete and not self._new_rows.trouble)
         if self._new_rows.trouble:
             self._say(f"note   there may be rows that were not read: {self._new_rows.trouble}")
@@ -142,8 +148,8 @@ class Follower:
         self._say(f"wrote  {self.n_rows:,} rows, by {self._embedder.model.bundle.name}")
 
     def abandon(self) -> None:
-        """End in the middle; what has been written stays."""
-        with suppress(OutputError):  # what ended it is reported already
+        """Close the output after an error; what has been written is kept."""
+        with suppress(OutputError):  # the first error is the one to report
             self._writer.close(complete=False)
 
     def _take(self, news: News, now: float) -> None:
@@ -194,8 +200,8 @@ class Follower:
 
     def _say_once(self, line: str) -> None:
         kind = line.rpartition("wait for")[2] or line[:20]
-        if line and kind not in self._said:
-            self._said.add(kind)
+        if line and kind not in self._printed:
+            self._printed.add(kind)
             self._say(f"note   {line}")
 
     def _note_trouble(self, now: float) -> None:
@@ -203,20 +209,27 @@ class Follower:
             self._trouble_since = None
         elif self._trouble_since is None:
             self._trouble_since = now
-        elif now - self._trouble_since > TROUBLED and self._new_rows.trouble not in self._said:
-            self._said.add(self._new_rows.trouble)
+        elif now - self._trouble_since > TROUBLED and self._new_rows.trouble not in self._printed:
+            self._printed.add(self._new_rows.trouble)
             self._say(f"wait   {self._new_rows.trouble}")
 
 
 def follow_until_idle(follower: Follower, idle_timeout: float | None = None) -> None:
     """Follow a file until it has not grown for ``idle_timeout`` seconds, or until Ctrl-C, SIGTERM or SIGHUP.
 
-    Either way the rows that are left are written, marked as perhaps not complete.
+    In either case the remaining rows are then written, marked as not complete.
+
+    Parameters
+    ----------
+    follower : Follower
+        The follower.
+    idle_timeout : float, optional
+        Seconds without growth after which to end; by default, never.
 
     Raises
     ------
     KeyboardInterrupt, SystemExit
-        After Ctrl-C, and after SIGTERM or SIGHUP, when all is written.
+        After Ctrl-C, and after SIGTERM or SIGHUP, when all rows have been written.
     LithoError
         As `Follower.poll` and `Follower.finish`.
     """
@@ -246,7 +259,7 @@ def _poll_until_idle(follower: Follower, idle_timeout: float, caught: list[int])
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """Collect signals instead of being cut off by them in the middle of a row; a second one does cut off."""
+    """Collect signals, so that they do not interrupt a write; a second signal ends the process at once."""
     caught: list[int] = []
     first = 0.0
     if threading.current_thread() is not threading.main_thread():

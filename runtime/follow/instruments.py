@@ -1,4 +1,4 @@
-"""How far the instruments have come, and so which depth bins will get no more samples."""
+"""Tracks how far each instrument has come, to find the depth bins that will get no more samples."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Bools = NDArray[np.bool_]
 
 @dataclass
 class Position:
-    """Where the latest sample of a feature lies.
+    """Position of the latest sample of a feature.
 
     Attributes
     ----------
     hole : int
-        Code of its hole; codes rise in the order in which holes were begun.
+        Code of its hole. Codes ascend in the order in which holes were begun.
     first, latest : int
-        Numbers of the bins of the first and of the latest sample in that hole: they tell which way the log runs.
+        Bin numbers of the first and of the latest sample in that hole; they show which way the log runs.
     left : set of int
-        Holes that it has been in before.
+        Codes of the holes that it was in before.
     since : float
-        When the latest sample came, in seconds.
+        Time of the latest sample in seconds.
     """
 
     hole: int
@@ -35,34 +35,34 @@ class Position:
     left: set[int] = field(default_factory=set)
 
     def move(self, hole: int, first: int, latest: int, now: float) -> None:
-        """Go to the bin ``latest``; ``first`` is that of the hole's first sample, if the hole is new."""
+        """Move to the bin ``latest``. If the hole is new, ``first`` is the bin of its first sample."""
         if hole != self.hole:
             self.left.add(self.hole)
             self.hole, self.first = hole, first
         self.latest, self.since = latest, now
 
     def has_passed(self, holes: Ints, numbers: Ints) -> Bools:
-        """Tell which bins, by hole and number, lie behind it."""
+        """Return which bins, given by hole and number, lie behind this position; shape (n,)."""
         behind = numbers < self.latest if self.latest >= self.first else numbers > self.latest
         earlier = (holes < self.hole) | np.isin(holes, list(self.left))
         return np.where(holes == self.hole, behind, earlier)
 
 
 class Instruments:
-    """How far each feature has come.
+    """Position of each feature.
 
-    A bin is passed when every feature that the scan has had its latest sample behind it: deeper in the same hole (or
-    above, where the log runs upward: the latest sample of the hole lies above its first), or in another hole that was
-    begun later. A feature without any sample yet passes nothing.
+    A bin is passed when the latest sample of every feature in the scan lies beyond it: deeper in the same hole (or
+    shallower, if the log runs upward, that is if the hole's latest sample lies above its first), or in another hole
+    that was begun later. A feature without any sample has passed no bin.
 
     Parameters
     ----------
     features : iterable of int
-        Features that the scan has, by position.
+        Indices of the features that the scan has.
     now : float
-        The time in seconds.
+        Time in seconds.
     patience : float
-        Seconds after which a feature without new samples is not waited for any more.
+        Seconds without new samples after which a feature no longer holds bins back.
     """
 
     def __init__(self, features: Iterable[int], now: float, patience: float) -> None:
@@ -70,7 +70,7 @@ class Instruments:
         self._begun, self._patience = now, patience
 
     def move(self, features: Iterable[int], holes: Ints, numbers: Ints, now: float) -> None:
-        """Take samples of some features, in order, by hole and bin number; shape (n,) each."""
+        """Add samples of some features, in order, by hole and bin number, both of shape (n,)."""
         if not len(holes):
             return
         starts = np.flatnonzero(np.append(True, holes[1:] != holes[:-1]))
@@ -84,7 +84,7 @@ class Instruments:
                 position.move(hole, first, latest, now)
 
     def passed(self, holes: Ints, numbers: Ints, now: float) -> Bools:
-        """Tell which bins, by hole and number, are passed by all that is waited for; shape (n,)."""
+        """Return which bins, given by hole and number, no feature holds back any more; shape (n,)."""
         found = np.ones(len(holes), np.bool_)
         for position in self.positions.values():
             if now - (position.since if position else self._begun) < self._patience:
@@ -92,6 +92,6 @@ class Instruments:
         return found
 
     def laggards(self, holes: Ints, numbers: Ints) -> list[int]:
-        """List the features that the first of some bins waits for."""
+        """Return the features that hold back the first of some bins."""
         some = holes[:1], numbers[:1]
         return [i for i, at in self.positions.items() if len(holes) and not (at and at.has_passed(*some)[0])]

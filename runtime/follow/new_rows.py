@@ -1,8 +1,8 @@
-"""The new rows of a file that grows: each once, whatever its writer does to it.
+"""The new rows of a file that grows: each is read once, whatever the file's writer does.
 
-What is read is never locked, so that no writer is ever kept from its file. A file that a writer has open is read in
-HDF5's single-writer-multiple-readers mode (SWMR) alone, which is made for it; any other is read while nobody writes,
-and what was read while it changed is thrown away.
+The file is never locked, so no writer is blocked. While a writer has the file open, it is read only in HDF5's
+single-writer-multiple-readers (SWMR) mode. Otherwise it is read while nobody writes, and what was read while the file
+changed is discarded.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from lithovae.runtime.scan.scan import Scan, open_scan
 from lithovae.runtime.scan.track import Stretch, Track
 
 LOOK_ROWS = 1 << 17
-"""Rows of each track that one look takes at most."""
+"""Largest number of rows of each track that one check reads."""
 DOUBT = 0.5
-"""Seconds for which a file must look the same before it is believed to have other columns: a writer that is half-way
-through a row has longer and shorter ones, which do not seem to belong together."""
+"""Seconds for which a changed layout must stay the same before it is accepted: while a row is half-written, columns
+differ in length, and so seem to belong to different tables."""
 SETTLED = 0.02
-"""Seconds for which a file must not have changed: file systems tell the time in steps of some milliseconds."""
+"""Seconds for which a file must not have changed: the clocks of file systems have steps of some milliseconds."""
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _WRITING, _SWMR = 1, 4  # consistency flags of an HDF5 superblock, from its version 2 on
 
 _HALF_WRITTEN = (RuntimeError, ValueError, KeyError, IndexError, TypeError, AttributeError)
-"""What the reader raises where the parts of a file contradict each other."""
+"""Exceptions that the reader raises if the parts of a file contradict each other."""
 
 State = tuple[int, int, int, int]
 Position = tuple[int, Hashable]
@@ -39,7 +39,7 @@ Position = tuple[int, Hashable]
 
 @dataclass(frozen=True)
 class News:
-    """What a look at the file has found.
+    """The result of a check of the file.
 
     Attributes
     ----------
@@ -48,8 +48,7 @@ class News:
     stretches : list of Stretch
         New rows.
     restart : str or None
-        Why everything is read again from the first row; None where the rows go on from those before. Empty the first
-        time.
+        Why all rows are read again from the first; empty the first time. None if the rows continue the previous ones.
     """
 
     scan: Scan
@@ -63,49 +62,49 @@ class NewRows:
     Parameters
     ----------
     path : Path
-        The file; it need not be there yet.
+        The file; it need not exist yet.
     mapping : mapping of str to str
-        Columns to take, by feature.
+        Path of the column to use, by feature.
 
     Attributes
     ----------
     trouble : str
-        Why the latest look found nothing although there may be something; empty where there is no trouble.
+        Why the latest check could not read the file; empty if it could.
     behind : bool
-        Whether the latest look left rows for the next.
+        Whether the latest check left rows for the next one.
     changed : bool
-        Whether the file is not as it was at the look before the latest.
+        Whether the file changed between the previous check and the latest.
     disturbed : bool
-        Whether the latest look found the file being written: it is worth another look at once.
+        Whether the latest check found the file being written, so that it should be checked again soon.
     """
 
     def __init__(self, path: Path, mapping: Mapping[str, str]) -> None:
         self.path, self.mapping, self.trouble = path, mapping, ""
         self.behind = self.disturbed = self.changed = False
         self._was_locked = False
-        self._found: State | None = None  # at the latest look
-        self._seen: State | None = None  # of the file when all of it had been read
+        self._found: State | None = None  # at the latest check
+        self._seen: State | None = None  # when all of the file had been read
         self._identity: tuple[int, int] | None = None
         self._layout: Hashable = None
-        self._other_layout: Hashable = None  # seen since
+        self._other_layout: Hashable = None  # seen since then
         self._other_since = 0.0
-        self._positions: list[Position] = []  # rows read of each track, and the last of them
-        self._lost: list[frozenset[Key]] = []  # sections of those rows that the table of sections lacked
+        self._positions: list[Position] = []  # number of rows read of each track, and the last row
+        self._lost: list[frozenset[Key]] = []  # sections of these rows that were not in the table of sections
 
     @contextmanager
     def look(self) -> Iterator[News | None]:
-        """Look for new rows; None where there are none, or the file cannot be read at the moment (see `trouble`)."""
+        """Check for new rows; None if there are none, or if the file cannot be read at the moment (see `trouble`)."""
         self.trouble, self.disturbed, self.changed = "", False, False
         with ExitStack() as stack:
             try:
                 news = self._look(stack)
             except FileNotFoundError:
-                news, self.trouble = None, f"{self.path} is not there yet"
+                news, self.trouble = None, f"{self.path} does not exist yet"
             except (ScanError, OSError) as error:
                 news, self.trouble = None, str(error)
             except _HALF_WRITTEN as error:
                 self.disturbed = True
-                news, self.trouble = None, f"{self.path} is half-written, or damaged: {error}"
+                news, self.trouble = None, f"{self.path} is half-written or damaged: {error}"
             yield news
 
     def _look(self, stack: ExitStack) -> News | None:
@@ -139,21 +138,21 @@ class NewRows:
             for lost, track in zip(known, scan.tracks, strict=True)
         ]
         self.behind = any(n < track.length for (n, _), track in zip(positions, scan.tracks, strict=True))
-        # A file system's clock may not have moved on by the next row of a SWMR writer: that would not be seen.
+        # A SWMR writer may append within the same tick of the file system's clock; that row would be overlooked.
         self._seen = None if self.behind or _is_fresh(state) else state
         return news
 
     def _is_still(self, flags: int, state: State, ask: bool) -> bool:
-        """Tell whether nobody writes to a file that is not in SWMR mode.
+        """Return whether nobody is writing to a file that is not in SWMR mode.
 
-        Linux takes milliseconds to say who locks what: it is not ``ask``ed before reading, only afterwards, unless
-        there was a lock the time before.
+        Linux takes milliseconds to list all locks. The list is read only if ``ask`` is true: after reading, and before
+        reading if there was a lock the last time.
         """
         self._was_locked = ask and _is_write_locked(state)
         if flags & _WRITING or self._was_locked:
             self.disturbed = True
             self.trouble = (
-                f"{self.path} is open for writing, but not in SWMR mode: it is read when it is closed (if its writer "
+                f"{self.path} is open for writing, but not in SWMR mode: it is read once it is closed (if its writer "
                 "was killed, h5clear -s marks it as closed)"
             )
             return False
@@ -161,9 +160,9 @@ class NewRows:
         return not self.disturbed
 
     def _read_on(self, scan: Scan, state: State, layout: Hashable) -> tuple[News, list[Position]]:
-        """Read new rows; where the file is not the one that it was, all rows.
+        """Read the new rows, or all rows if the file is not a continuation of the one read before.
 
-        A file that has taken the place of another goes on where that ended if it has the same last rows.
+        A file that has replaced another is a continuation of it if it has the same last rows.
         """
         restart, replaced = "", self._identity is not None and state[:2] != self._identity
         if self._layout is not None:
@@ -172,7 +171,7 @@ class NewRows:
                 track.section_depths and track.section_depths.knows(lost)
                 for lost, track in zip(self._lost, scan.tracks, strict=True)
             ):
-                restart = "has sections in its table whose samples came before"
+                restart = "has new sections in its table, of samples read before"
             elif layout == self._layout:
                 try:
                     return _read(scan, self._positions, None, check_all=replaced)
@@ -182,7 +181,7 @@ class NewRows:
 
 
 class _RewrittenError(Exception):
-    """Rows that have been read are not there any more."""
+    """Rows that have been read are no longer in the file."""
 
 
 def _read(
@@ -198,7 +197,7 @@ def _read(
             stretch = track.read((max(start - 1, 0), stop))
             if start:
                 if _row(stretch, 0) != known:
-                    raise _RewrittenError("has other rows where some were read")
+                    raise _RewrittenError("has changed rows that were read before")
                 stretch = _without_first(stretch)
             if stretch.length:
                 known = _row(stretch, stretch.length - 1)
@@ -208,7 +207,7 @@ def _read(
 
 
 def _row(stretch: Stretch, i: int) -> Hashable:
-    """Give all that a row holds, to the bit."""
+    """Return the exact contents of a row, for comparison."""
     numbers = [*stretch.features.values(), *([] if stretch.depth is None else [stretch.depth])]
     return tuple(values[i].tobytes() for values in numbers), tuple(str(texts[i]) for texts in stretch.address.values())
 
@@ -224,7 +223,7 @@ def _without_first(stretch: Stretch) -> Stretch:
 
 
 def _layout_of(scan: Scan) -> Hashable:
-    """Give what was understood of a file, apart from its length."""
+    """Return the layout of a scan, regardless of the number of rows, for comparison."""
     return tuple(map(_layout_of_track, scan.tracks)), tuple(sorted(scan.address.items()))
 
 
@@ -238,22 +237,22 @@ def _state(path: Path) -> State:
 
 
 def _is_fresh(state: State) -> bool:
-    """Tell whether a file has been written so lately that more may come in the same tick of its file system's clock."""
+    """Return whether a file was written so recently that more may follow in the same tick of its clock."""
     return 0 <= time.time() - state[3] / 1e9 < SETTLED
 
 
 def _flags(path: Path) -> int:
-    """Read the consistency flags of an HDF5 file: whether a writer has it open; 0 where its format has none."""
+    """Read the consistency flags of an HDF5 file, which show whether a writer has it open; 0 if it has none."""
     with open(path, "rb") as file:
         head = file.read(12)
     return head[11] if len(head) == 12 and head[:8] == _SIGNATURE and head[8] >= 2 else 0
 
 
 def _is_write_locked(state: State) -> bool:
-    """Tell whether a process holds the lock that HDF5 takes for writing: Linux says, without our trying to take it."""
+    """Return whether a process holds HDF5's lock for writing, according to Linux's list of locks; else False."""
     try:
         lines = Path("/proc/locks").read_text().splitlines()
     except OSError:
         return False
-    held = (line.split() for line in lines if "->" not in line)  # an arrow: is waiting for it
-    return any(fields[3] == "WRITE" and fields[5].rpartition(":")[2] == str(state[1]) for fields in held)
+    locks = (line.split() for line in lines if "->" not in line)  # an arrow marks a process that waits for a lock
+    return any(fields[3] == "WRITE" and fields[5].rpartition(":")[2] == str(state[1]) for fields in locks)

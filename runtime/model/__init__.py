@@ -1,1 +1,1 @@
-"""A bundle, and the model that runs it."""
+"""Model bundles, and the model that runs one."""

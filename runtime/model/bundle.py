@@ -1,4 +1,4 @@
-"""A model bundle: a folder with up to three ONNX graphs and a manifest that pins every byte of them."""
+"""A model bundle: a folder with up to four ONNX graphs, a model card, and a manifest with the SHA-256 of each file."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.missing import SENTINELS
 
 SCHEMA = 3
-"""Version of the bundle format (``docs/bundle-format.md``) that is written."""
+"""Schema number of the bundles that are written (``docs/bundle-format.md``)."""
 READABLE = (2, 3)
-"""Versions that are read. Schema 2 has no fill values."""
+"""Schema numbers of the bundles that can be read. Schema 2 has no fill values."""
 METADATA_KEY = "lithovae"
-"""Key under which each graph carries the description as JSON."""
+"""Metadata key of each graph's description, which is JSON."""
 MANIFEST = "manifest.json"
 CARD = "model_card.md"
 GRAPHS = ("embedder", "encoder", "decoder", "classifier")
@@ -33,7 +33,7 @@ SHIPPED = ("unsup", "semisup", "unsup_hybrid", "semisup_hybrid")
 """Names of the bundles inside the wheel."""
 
 OWN_KEYS = ("graph", "golden", "parity", "model_card")
-"""What a graph's description has beyond the manifest's: its name, golden rows, measured parity, the card's text."""
+"""Keys of a graph's description that the manifest lacks: its name, golden rows, measured parity, the card's text."""
 
 _DESCRIPTION_KEYS = (
     "schema", "features", "scaler", "latent_dim", "classes", "missing", "sentinels", "trained_on", "checkpoint_sha256",
@@ -44,17 +44,17 @@ _SINCE_3 = ("fill",)
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle whose bytes are those that its manifest names.
+    """A bundle whose files match its manifest.
 
     Attributes
     ----------
     path : Path
         The folder.
     description : dict
-        What each graph's metadata and the manifest both say: features, scaler, latent size, classes, missing-value
-        policy, origin.
+        What each graph's metadata and the manifest have in common: features, scaler, latent size, classes,
+        missing-value policy, origin.
     graphs : dict of str to bytes
-        The serialized graphs by name, those of `GRAPHS` that it has: the very bytes that were hashed.
+        The serialized graphs that the bundle has, by their names in `GRAPHS`: the bytes that were hashed.
     card : str
         The model card.
     """
@@ -76,12 +76,12 @@ class Bundle:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Lithologies in the order of the classifier's outputs; empty without one."""
+        """Lithologies in the order of the classifier's outputs; empty without a classifier."""
         return tuple(self.description["classes"])
 
     @property
     def missing(self) -> str:
-        """What a missing feature does: ``impute`` (replaced by its mean) or ``nan`` (the row's outputs are NaN)."""
+        """Handling of missing features: ``impute`` (replaced by the mean) or ``nan`` (the row's outputs are NaN)."""
         return str(self.description["missing"])
 
     @property
@@ -91,17 +91,17 @@ class Bundle:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of all graphs."""
+        """Total size of the graphs in bytes."""
         return sum(map(len, self.graphs.values()))
 
     @property
     def trained_on(self) -> str:
-        """What the model was trained on, in words."""
+        """What the model was trained on, in one sentence."""
         return str(self.description["trained_on"])
 
     @property
     def fill(self) -> NDArray[np.float32]:
-        """Raw values of a missing feature that is imputed: those that are 0 in the model's scaled space; shape (6,).
+        """Raw values that replace missing features: those that are 0 in the model's scaled space; shape (6,), float32.
 
         Raises
         ------
@@ -110,12 +110,12 @@ class Bundle:
         """
         if "fill" not in self.description:
             raise BundleError(
-                f"{self.path} has no fill values (schema 2), so --missing impute needs it exported again", self.path
+                f"{self.path} has no fill values (schema 2): export the bundle again to use --missing impute", self.path
             )
         return np.array(self.description["fill"], np.float32)
 
     def signature(self, graph: str) -> tuple[dict[str, int], dict[str, int]]:
-        """Give the inputs and outputs that a graph must have, by name, with their widths."""
+        """Return the inputs and the outputs that a graph must have: the width of each, by name."""
         n, latent = len(FEATURE_NAMES), self.latent_dim
         return {
             "embedder": ({"features": n}, {"mu": latent}),
@@ -131,12 +131,12 @@ class Bundle:
         Parameters
         ----------
         bundle : str or path-like
-            Name of a shipped bundle, or a folder.
+            Name of a shipped bundle, or path of a folder.
 
         Raises
         ------
         BundleError
-            If it is absent, incomplete, of another schema or for other features, or a byte has changed.
+            If it is absent or incomplete, has another schema or other features, or if a byte has changed.
         """
         path = find_bundle(bundle)
         manifest = _read_manifest(path)
@@ -158,46 +158,46 @@ class Bundle:
 
 
 def squeeze(card: str) -> str:
-    """Give a card as the graphs carry it: without the blanks that align its tables."""
+    """Return a card's text as the graphs contain it: without the spaces that align its tables."""
     return re.sub(r"(?<=\S) {2,}", " ", card)
 
 
-def _read_pinned(place: Path, expected: str) -> bytes:
+def _read_pinned(path: Path, expected: str) -> bytes:
     try:
-        content = place.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
-        raise BundleError(f"{place} cannot be read: {error.strerror}", place.parent) from error
+        raise BundleError(f"{path} cannot be read: {error.strerror}", path.parent) from error
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise BundleError(
-            f"{place} is not the file that the manifest pins (SHA-256 {found[:12]}…, expected {expected[:12]}…): copy "
+            f"{path} is not the file that the manifest pins (SHA-256 {found[:12]}…, expected {expected[:12]}…): copy "
             "or export the bundle again",
-            place.parent,
+            path.parent,
         )
     return content
 
 
-def _require_standard(graph: bytes, place: Path) -> None:
-    """Refuse operators that are not ONNX's own: ONNX Runtime has others built in, and other hosts do not."""
+def _require_standard(graph: bytes, path: Path) -> None:
+    """Raise BundleError if a graph has operators that are not standard ONNX: ONNX Runtime has them, other hosts not."""
     try:
         imports = [entry for field, entry in fields(graph) if field == 8 and isinstance(entry, bytes)]
         domains = {dict(fields(entry)).get(1, b"") for entry in imports}
     except (IndexError, ValueError, TypeError) as error:
-        raise BundleError(f"{place} is not an ONNX graph, or is damaged", place.parent) from error
+        raise BundleError(f"{path} is not an ONNX graph, or is damaged", path.parent) from error
     for domain in domains - {b"", b"ai.onnx"}:
         name = domain.decode(errors="replace") if isinstance(domain, bytes) else domain
-        raise BundleError(f"{place} uses operators of {name!r}: a bundle has standard operators alone", place.parent)
+        raise BundleError(f"{path} uses operators of {name!r}: a bundle may only have standard ones", path.parent)
 
 
 def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Walk over the fields of a protobuf message: number, and value (an integer, or the bytes of anything longer).
+    """Yield the fields of a protobuf message: the number, and the value (an integer, or bytes for the other types).
 
-    Source: the protobuf documentation, "Encoding".
+    The format is described in the protobuf documentation, "Encoding".
 
     Raises
     ------
     IndexError, ValueError
-        If the message is cut short or malformed.
+        If the message is truncated or malformed.
     """
 
     def varint(at: int) -> tuple[int, int]:
@@ -223,13 +223,13 @@ def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
         else:
             raise ValueError(f"wire type {key & 7}")
         if at + length > len(message):
-            raise ValueError("cut short")
+            raise ValueError("truncated")
         yield key >> 3, message[at : at + length]
         at += length
 
 
 def find_bundle(bundle: str | PathLike[str]) -> Path:
-    """Give the folder of a shipped bundle's name, or of a path.
+    """Return the folder of a bundle, given the name of a shipped one or a path.
 
     Raises
     ------
@@ -247,20 +247,20 @@ def find_bundle(bundle: str | PathLike[str]) -> Path:
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
-    place = path / MANIFEST
+    file = path / MANIFEST
     try:
-        manifest = json.loads(place.read_text(encoding="utf-8"))
+        manifest = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise BundleError(f"{place} cannot be read as JSON: {error}", path) from error
+        raise BundleError(f"{file} cannot be read as JSON: {error}", path) from error
     if not isinstance(manifest, dict):
-        raise BundleError(f"{place} is not a JSON object", path)
+        raise BundleError(f"{file} is not a JSON object", path)
     if (schema := manifest.get("schema")) not in READABLE:
         known = " and ".join(map(str, READABLE))
-        raise BundleError(f"{place} has schema {schema!r}; this runtime reads {known}: export the bundle again", path)
+        raise BundleError(f"{file} has schema {schema!r}; this runtime reads {known}: export the bundle again", path)
     wanted = (*_DESCRIPTION_KEYS, *(_SINCE_3 if schema == SCHEMA else ()), "files")
     lacking = [key for key in wanted if key not in manifest]
     if lacking:
-        raise BundleError(f"{place} lacks {', '.join(lacking)}", path)
+        raise BundleError(f"{file} lacks {', '.join(lacking)}", path)
     try:
         names = tuple(feature["name"] for feature in manifest["features"])
         files_are_pinned = all(isinstance(entry["sha256"], str) for entry in manifest["files"].values())
@@ -275,17 +275,17 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             and (schema != SCHEMA or _is_fill(manifest["fill"]))
         )
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise BundleError(f"{place} is malformed: {error!r}", path) from error
+        raise BundleError(f"{file} is malformed: {error!r}", path) from error
     if not well_formed:
         raise BundleError(
-            f"{place} is malformed: latent_dim, classes, missing, sentinels, fill or files is not valid", path
+            f"{file} is malformed: latent_dim, classes, missing, sentinels, fill or files is not valid", path
         )
     if names != FEATURE_NAMES:
-        raise BundleError(f"{place} is for the features {list(names)}, not {list(FEATURE_NAMES)}", path)
+        raise BundleError(f"{file} is for the features {list(names)}, not {list(FEATURE_NAMES)}", path)
     return manifest
 
 
 def _is_fill(values: Any) -> bool:
-    """Tell whether values are a finite number for each feature."""
+    """Return whether a value is a list of one finite number for each feature."""
     numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
     return numbers and len(values) == len(FEATURE_NAMES) and bool(np.isfinite(values).all())

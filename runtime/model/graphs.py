@@ -1,4 +1,4 @@
-"""A bundle's graphs, ready to run in the calling thread."""
+"""A bundle's graphs, run in the calling thread."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .session import open_session
 
 Float32s = NDArray[np.float32]
 Run = Callable[[Float32s], Any]
-"""Gives the output of some rows."""
+"""Computes the output of a batch of rows."""
 
 MICRO_BATCH = 4096
-"""Rows that one session run takes: their intermediate results fit a core's cache."""
+"""Rows of one session run: their intermediate results fit in a core's cache."""
 WHOLE_ROWS = 8
-"""A session run takes a multiple of so many rows. What is left over of fewer, onnxruntime computes in another way,
-which differs in the last bits; filled up, the output of a row depends on that row alone."""
+"""Every session run is padded to a multiple of this number of rows. onnxruntime computes leftover rows in another way,
+which differs in the last bits; with padding, the output of a row depends on that row alone."""
 
 
 class Graphs:
-    """Sessions of a bundle's graphs, made when they are first asked for. Threads may share them.
+    """Sessions of a bundle's graphs, created on first use. Threads may share them.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Graphs:
         self.bundle = bundle
 
     def __reduce__(self) -> tuple[type[Graphs], tuple[Bundle]]:
-        return type(self), (self.bundle,)  # sessions stay behind; another process makes its own
+        return type(self), (self.bundle,)  # sessions are not pickled; another process creates its own
 
     @cached_property
     def embedder(self) -> Any:
@@ -60,26 +60,26 @@ class Graphs:
         return out
 
     def mu(self, rows: Float32s) -> Any:
-        """Embed one batch."""
+        """Embed one batch of rows (n, 6)."""
         return self.embedder.run(["mu"], {"features": rows})[0]
 
     def probabilities(self, rows: Float32s) -> Any:
-        """Classify one batch."""
+        """Return the class probabilities of one batch of rows (n, 6)."""
         return self.classifier.run(["probabilities"], {"z": self.mu(rows)})[0]
 
     def reconstruction(self, rows: Float32s) -> Any:
-        """Encode and decode one batch."""
+        """Encode and decode one batch of rows (n, 6)."""
         return self.decoder.run(["features"], {"z": self.mu(rows)})[0]
 
 
 def run_batches(run: Run, rows: Float32s, out: Float32s, starts: Iterable[int]) -> None:
-    """Run some batches of rows, each from its start on, and put the outputs in their place."""
+    """Run the batches that begin at the given starts, and write their outputs to the same rows of ``out``."""
     for start in starts:
         block = rows[start : start + MICRO_BATCH]
-        out[start : start + MICRO_BATCH] = run(_whole(block))[: len(block)]
+        out[start : start + MICRO_BATCH] = run(_padded(block))[: len(block)]
 
 
-def _whole(block: Float32s) -> Float32s:
-    """Fill a block up to a multiple of `WHOLE_ROWS`."""
+def _padded(block: Float32s) -> Float32s:
+    """Pad a block with zeros to a multiple of `WHOLE_ROWS` rows."""
     lacking = -len(block) % WHOLE_ROWS
     return np.concatenate([block, np.zeros((lacking, block.shape[1]), np.float32)]) if lacking else block

@@ -1,4 +1,4 @@
-"""Rows of raw features as callers hand them over: arrays, masked arrays, data frames, lists."""
+"""Converts what callers pass as raw features: arrays, masked arrays, data frames, lists."""
 
 from __future__ import annotations
 
@@ -15,9 +15,17 @@ Float32s = NDArray[np.float32]
 
 
 def as_rows(x: ArrayLike) -> Float32s:
-    """Give features as contiguous float32 rows (n, 6); what a masked array masks is NaN."""
+    """Return features as C-contiguous rows of shape (n, 6), float32; masked values become NaN.
+
+    Columns of a data frame that has the features' names are taken by name.
+
+    Raises
+    ------
+    InputError
+        If they are not numbers of shape ``(n, 6)``.
+    """
     names = [str(name) for name in getattr(x, "columns", [])]
-    if any(name in FEATURE_NAMES for name in names):  # a data frame: by name, not by place
+    if any(name in FEATURE_NAMES for name in names):  # a data frame: by name, not by position
         lacking = [name for name in FEATURE_NAMES if name not in names]
         if lacking:
             raise InputError(f"the data frame lacks the columns {lacking}; it has {names}")
@@ -42,16 +50,19 @@ def as_rows(x: ArrayLike) -> Float32s:
 
 
 def as_row(row: Any) -> Any:
-    """Give one row as float32 (6,): a list, an array, a masked one, or a series that has the features' names.
+    """Return one row as an array of shape (6,), float32.
+
+    It may be a list, a tuple, an array, a masked array or a pandas series. A series that has the features' names is
+    taken by name.
 
     Raises
     ------
     InputError
-        If it is not six numbers.
+        If the row is not six numbers.
     """
-    if hasattr(row, "to_frame"):  # a pandas series, the row of a data frame: by name, where it has the names
+    if hasattr(row, "to_frame"):  # a pandas series, such as a row of a data frame: by name, if it has the names
         return as_rows(row.to_frame().T.infer_objects())[0]
-    is_ordered = isinstance(row, Sequence) or getattr(row, "ndim", 0) == 1  # a set, say, has six numbers in no order
+    is_ordered = isinstance(row, Sequence) or getattr(row, "ndim", 0) == 1  # a set, for example, has no order
     if not is_ordered or isinstance(row, (str, bytes)) or len(row) != len(FEATURE_NAMES):
         raise InputError(f"a row must be {len(FEATURE_NAMES)} numbers: {', '.join(FEATURE_NAMES)}")
     return as_rows(row[np.newaxis] if isinstance(row, np.ndarray) else [list(row)])[0]

@@ -1,4 +1,4 @@
-"""Rows that come one by one, as a logger measures them: the least cost per row, and nothing allocated for it."""
+"""Rows one at a time, as a logger measures them, at the least cost per row and without allocation."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _ROW = struct.Struct(f"={len(FEATURE_NAMES)}f")
 
 
 class LiveModel:
-    """A model that takes a row at a time; `LithoModel.live` makes one.
+    """A model that takes one row at a time; `LithoModel.live` creates one.
 
-    It works in memory of its own, bound to the session once: one thread at a time may use it. A thread of its own makes
-    a `LiveModel` of its own; they share the model's weights.
+    It has its own buffers, which are bound to the session once, so only one thread at a time may use it. Create one for
+    each thread; they share the model's weights.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class LiveModel:
 
     def __init__(self, graphs: Graphs) -> None:
         self._graphs, bundle = graphs, graphs.bundle
-        # As many rows as `LithoModel` rounds its blocks up to, so that the bits are the same; all but the first idle.
+        # As many rows as `LithoModel` pads its batches to, so that the bits are the same; only the first is used.
         self._input = np.zeros((WHOLE_ROWS, len(FEATURE_NAMES)), np.float32)
         self._mu = np.zeros((WHOLE_ROWS, bundle.latent_dim), np.float32)
         self._probabilities = np.zeros((WHOLE_ROWS, len(bundle.classes)), np.float32)
@@ -54,34 +54,46 @@ class LiveModel:
             Bulk density (g/cm3), magnetic susceptibility (instrument units), natural gamma (cps), R, G, B (0-255). NaN,
             None, masked values and common sentinel values are missing, as in `LithoModel.embed`.
         out : ndarray of shape (latent_dim,), float32, optional
-            Takes the embedding, and is returned: then nothing is allocated. Without it, every call returns an array of
-            its own.
+            Array to write the embedding to, so that nothing is allocated; it is returned. By default every call
+            returns a new array.
 
         Returns
         -------
         ndarray of shape (latent_dim,), float32
-            To the bit what `LithoModel.embed` gives for this row; NaN where it cannot be embedded.
+            Bit for bit what `LithoModel.embed` returns for this row; NaN if it cannot be embedded.
 
         Raises
         ------
         InputError
-            If ``row`` is not six numbers, or ``out`` does not fit.
+            If ``row`` is not six numbers, or ``out`` has another shape or type.
         """
         self._take(row)
         self._embed()
         if out is None:
             return self._embedding.copy()
-        return _fill(out, self._embedding)
+        return _copy_to(out, self._embedding)
 
     def classify(self, row: ArrayLike, out: Float32s | None = None) -> Float32s:
-        """Give the probability of each lithology in the model's ``classes``; ``row`` and ``out`` as in `embed`.
+        """Return the probability of each lithology in the model's ``classes``.
+
+        Parameters
+        ----------
+        row : array-like of shape (6,)
+            As in `embed`.
+        out : ndarray of shape (n_classes,), float32, optional
+            As in `embed`.
+
+        Returns
+        -------
+        ndarray of shape (n_classes,), float32
+            The probabilities; NaN if the row cannot be embedded.
 
         Raises
         ------
         BundleError
             If the model is unsupervised.
         InputError
-            If ``row`` is not six numbers, or ``out`` does not fit.
+            If ``row`` is not six numbers, or ``out`` has another shape or type.
         """
         if self._classify is None:
             if not (bundle := self._graphs.bundle).classes:
@@ -90,7 +102,7 @@ class LiveModel:
         self._take(row)
         self._embed()
         self._classify()
-        return self._probabilities[0].copy() if out is None else _fill(out, self._probabilities[0])
+        return self._probabilities[0].copy() if out is None else _copy_to(out, self._probabilities[0])
 
     @property
     def missing(self) -> int:
@@ -99,7 +111,7 @@ class LiveModel:
 
     @property
     def implausible(self) -> int:
-        """Which features of the latest row lie beyond their plausible range, in another unit perhaps: bits as above."""
+        """Which features of the latest row are outside their plausible range, as bits like `missing`."""
         return int(implausible_bits(without_sentinels(self._input[:1]))[0])
 
     def _take(self, row: Any) -> None:
@@ -110,22 +122,21 @@ class LiveModel:
             if type(row) is np.ndarray and row.ndim == 1 and row.dtype.kind in "iuf":
                 _ROW.pack_into(self._input.data, 0, *row.tolist())
                 return
-        except (struct.error, OverflowError):  # None among them, or too few, or none that are numbers
+        except (struct.error, OverflowError):  # a None, the wrong length, or no numbers
             pass
         self._input[0] = as_row(row)
 
 
-def _bind(session: Any, **places: Float32s) -> Any:
-    """Bind a session's input and its output to arrays; give what runs it."""
+def _bind(session: Any, **arrays: Float32s) -> Any:
+    """Bind a session's input, then its output, to an array each; return a function that runs the session."""
     binding = session.io_binding()
-    (taken, given) = places.items()
-    for name, array in (taken, given):
-        bind = binding.bind_input if name == taken[0] else binding.bind_output
+    (source, target) = arrays.items()
+    for bind, (name, array) in ((binding.bind_input, source), (binding.bind_output, target)):
         bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
     return lambda: session.run_with_iobinding(binding)
 
 
-def _fill(out: Float32s, values: Float32s) -> Float32s:
+def _copy_to(out: Float32s, values: Float32s) -> Float32s:
     if type(out) is not np.ndarray or out.shape != values.shape or out.dtype != np.float32:
         raise InputError(f"out must be an array of shape {values.shape}, float32")
     out[:] = values

@@ -1,4 +1,4 @@
-"""The model: raw features in, embeddings, lithology probabilities and reconstructions out."""
+"""The model: computes embeddings, lithology probabilities and reconstructions from raw features."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ Float32s = NDArray[np.float32]
 
 
 class LithoModel:
-    """A bundle, ready to run. Safe to share between threads.
+    """A bundle that is ready to run. Threads may share it.
 
     Parameters
     ----------
     bundle : Bundle
         A bundle that has been read and checked; `load` does both.
     threads : int, optional
-        Worker threads; by default as many as `granted_threads` tells.
+        Number of worker threads; by default `lithovae.runtime.process.threads.granted_threads`.
 
     Attributes
     ----------
     graphs : Graphs
-        The bundle's graphs, for a caller that has threads of its own.
+        The bundle's graphs, for callers with threads of their own.
     """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
@@ -57,14 +57,14 @@ class LithoModel:
             If the bundle is absent, changed, incomplete or contradictory.
         """
         model = cls(Bundle.read(bundle), threads)
-        _ = model.graphs.embedder  # a bundle that cannot run should say so now, not at the first row
+        _ = model.graphs.embedder  # a bundle that cannot run must fail now, not at the first row
         return model
 
     def __repr__(self) -> str:
         return f"LithoModel({self.bundle.name!r}, threads={self.threads})"
 
     def __reduce__(self) -> tuple[type[LithoModel], tuple[Bundle, int]]:
-        return type(self), (self.bundle, self.threads)  # sessions and threads stay behind; a worker makes its own
+        return type(self), (self.bundle, self.threads)  # sessions and threads are not pickled; a worker creates its own
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ class LithoModel:
 
     @property
     def imputes(self) -> bool:
-        """Whether a missing feature is imputed (by its mean in scaled space); if not, its row's outputs are NaN."""
+        """Whether missing features are imputed (by the mean in scaled space); if not, the row's outputs are NaN."""
         return self.bundle.missing == "impute"
 
     def embed(self, x: ArrayLike) -> Float32s:
@@ -99,8 +99,8 @@ class LithoModel:
         Returns
         -------
         ndarray of shape (n, latent_dim), float32
-            NaN for a row that cannot be embedded: one feature missing where the model does not impute, all six missing
-            where it does.
+            NaN for a row that cannot be embedded: with a feature missing if the model does not impute, with all six
+            missing if it does.
 
         Raises
         ------
@@ -110,7 +110,17 @@ class LithoModel:
         return self._in_batches(self.graphs.mu, x, self.latent_dim)
 
     def classify(self, x: ArrayLike) -> Float32s:
-        """Give the probability of each lithology in `classes`; shape (n, len(classes)), float32. ``x`` as in `embed`.
+        """Return the probability of each lithology in `classes`.
+
+        Parameters
+        ----------
+        x : array-like of shape (n, 6)
+            As in `embed`.
+
+        Returns
+        -------
+        ndarray of shape (n, len(classes)), float32
+            The probabilities; NaN for a row that cannot be embedded.
 
         Raises
         ------
@@ -124,11 +134,21 @@ class LithoModel:
         return self._in_batches(self.graphs.probabilities, x, len(self.classes))
 
     def live(self) -> LiveModel:
-        """Make ready for rows that come one by one: the same numbers, to the bit, at the least cost per row."""
+        """Return a model for single rows: bit for bit the same results, at the least cost per row."""
         return LiveModel(self.graphs)
 
     def reconstruct(self, x: ArrayLike) -> Float32s:
-        """Encode and decode: the features (n, 6) in physical units, float32, as the model sees them.
+        """Encode and decode raw features.
+
+        Parameters
+        ----------
+        x : array-like of shape (n, 6)
+            As in `embed`.
+
+        Returns
+        -------
+        ndarray of shape (n, 6), float32
+            The features as the model reconstructs them, in the same units; NaN for a row that cannot be embedded.
 
         Raises
         ------
@@ -138,7 +158,17 @@ class LithoModel:
         return self._in_batches(self.graphs.reconstruction, x, len(FEATURE_NAMES))
 
     def missing(self, x: ArrayLike) -> NDArray[np.uint8]:
-        """Tell which features of each row `embed` takes as missing: bit ``i`` for feature ``i``; shape (n,), uint8.
+        """Return which features of each row `embed` treats as missing.
+
+        Parameters
+        ----------
+        x : array-like of shape (n, 6)
+            As in `embed`.
+
+        Returns
+        -------
+        ndarray of shape (n,), uint8
+            Bit ``i`` (value ``2**i``) is set where feature ``i`` is missing.
 
         Raises
         ------
@@ -148,7 +178,17 @@ class LithoModel:
         return missing_bits(without_sentinels(as_rows(x)))
 
     def implausible(self, x: ArrayLike) -> NDArray[np.uint8]:
-        """Tell which features of each row lie beyond their plausible range, in another unit perhaps: bits as `missing`.
+        """Return which features of each row are outside their plausible range, perhaps because of another unit.
+
+        Parameters
+        ----------
+        x : array-like of shape (n, 6)
+            As in `embed`.
+
+        Returns
+        -------
+        ndarray of shape (n,), uint8
+            Bits as in `missing`.
 
         Raises
         ------
@@ -161,7 +201,7 @@ class LithoModel:
         rows = as_rows(x)
         out, starts = np.empty((len(rows), width), np.float32), range(0, len(rows), MICRO_BATCH)
         if len(starts) > 1 and self.threads > 1:
-            n = max(1, min(16, len(starts) // (4 * self.threads)))  # each handing over costs
+            n = max(1, min(16, len(starts) // (4 * self.threads)))  # each task has an overhead
             several = [starts[i : i + n] for i in range(0, len(starts), n)]
             list(self._pool.map(lambda some: run_batches(run, rows, out, some), several))
         else:
@@ -170,7 +210,7 @@ class LithoModel:
 
     @property
     def _pool(self) -> ThreadPoolExecutor:
-        if self._pool_of != os.getpid():  # a fork does not copy threads: a child needs its own
+        if self._pool_of != os.getpid():  # fork does not copy threads: a child process needs its own
             self._executor = ThreadPoolExecutor(self.threads, "lithovae")
             self._pool_of = os.getpid()
         return self._executor

@@ -1,4 +1,4 @@
-"""The one place that imports onnxruntime."""
+"""Creates ONNX Runtime sessions. No other module imports onnxruntime."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-# Wheels from 1.29 on report usage and write under the home folder unless told otherwise before the import.
+# From 1.29 on, onnxruntime sends telemetry and writes to the home folder unless this is set before the import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime as ort
@@ -18,16 +18,16 @@ from .bundle import METADATA_KEY, OWN_KEYS, Bundle, squeeze
 
 
 def open_session(bundle: Bundle, graph: str) -> Any:
-    """Make a session of one of a bundle's graphs.
+    """Create a session of one of a bundle's graphs.
 
     Raises
     ------
     BundleError
         If onnxruntime refuses the graph, or the graph's own description contradicts the manifest.
     """
-    place = bundle.path / f"{graph}.onnx"
-    session = make_session(bundle.graphs[graph], place)
-    described = describe(session, place)
+    path = bundle.path / f"{graph}.onnx"
+    session = make_session(bundle.graphs[graph], path)
+    described = describe(session, path)
     common = {key: value for key, value in described.items() if key not in OWN_KEYS}
     differ = sorted(key for key in common | bundle.description if common.get(key) != bundle.description.get(key))
     if described.get("graph") != graph:
@@ -36,35 +36,44 @@ def open_session(bundle: Bundle, graph: str) -> Any:
         differ.append("model_card")
     if differ:
         raise BundleError(
-            f"{place} describes itself otherwise than the manifest ({', '.join(differ)}): export the bundle again",
+            f"the description in {path} differs from the manifest ({', '.join(differ)}): export the bundle again",
             bundle.path,
         )
-    doors = (session.get_inputs(), session.get_outputs())
-    found = tuple({node.name: node.shape[-1] if node.shape else None for node in nodes} for nodes in doors)
+    ends = (session.get_inputs(), session.get_outputs())
+    found = tuple({node.name: node.shape[-1] if node.shape else None for node in nodes} for nodes in ends)
     if found != bundle.signature(graph):
-        raise BundleError(f"{place} takes and gives {found}, not {bundle.signature(graph)} as described", bundle.path)
+        raise BundleError(
+            f"{path} has the inputs and outputs {found}, not {bundle.signature(graph)} as described", bundle.path
+        )
     return session
 
 
-def describe(session: Any, place: Path) -> dict[str, Any]:
-    """Read a graph's own description from its metadata.
+def describe(session: Any, path: Path) -> dict[str, Any]:
+    """Read a graph's description from its metadata.
 
     Raises
     ------
     BundleError
-        If there is none.
+        If there is no valid description.
     """
     try:
         described = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
     except (KeyError, ValueError, RecursionError) as error:
-        raise BundleError(f"{place} carries no description under {METADATA_KEY!r}", place.parent) from error
+        raise BundleError(f"{path} has no valid description under {METADATA_KEY!r}", path.parent) from error
     if not isinstance(described, dict):
-        raise BundleError(f"{place} carries a description that is not a JSON object", place.parent)
+        raise BundleError(f"{path} has a description that is not a JSON object", path.parent)
     return described
 
 
-def make_session(graph: bytes, place: Path) -> Any:
-    """Make an onnxruntime session, single-threaded and without spinning, from a graph's bytes.
+def make_session(graph: bytes, path: Path) -> Any:
+    """Create an onnxruntime session, single-threaded and without spinning, from a graph's bytes.
+
+    Parameters
+    ----------
+    graph : bytes
+        The serialized graph.
+    path : Path
+        The graph's file, for messages.
 
     Raises
     ------
@@ -72,16 +81,16 @@ def make_session(graph: bytes, place: Path) -> Any:
         If onnxruntime refuses the graph.
     """
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1  # threads run micro-batches of their own; 0 misbehaves under Slurm and cgroups
+    options.intra_op_num_threads = 1  # our threads run micro-batches; 0 misbehaves under Slurm and cgroups
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Weights in other files would escape the manifest's SHA-256: none can be found in a folder that is not there.
+    # The manifest's SHA-256 does not cover weights in other files: point ONNX Runtime to a folder that does not exist.
     options.add_session_config_entry(
-        "session.model_external_initializers_file_folder_path", f"{place} has no other file"
+        "session.model_external_initializers_file_folder_path", f"{path} has no other file"
     )
     try:
         return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class
         reason = str(error).splitlines()[0]
-        raise BundleError(f"onnxruntime {ort.__version__} refuses {place}: {reason}", place.parent) from error
+        raise BundleError(f"onnxruntime {ort.__version__} refuses {path}: {reason}", path.parent) from error

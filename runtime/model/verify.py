@@ -1,4 +1,4 @@
-"""Replay a bundle's golden rows on the machine at hand: does its onnxruntime give what torch gave."""
+"""Replays a bundle's golden rows: checks that onnxruntime on this machine reproduces the outputs of torch."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .session import describe, open_session
 
 @dataclass(frozen=True)
 class Check:
-    """What one output of a graph gave on its golden rows.
+    """Result of replaying the golden rows for one output of a graph.
 
     Attributes
     ----------
     output : str
-        Name of the output, as ``encoder.mu``.
+        Name of the output, such as ``encoder.mu``.
     n_rows : int
         Number of golden rows.
     error : float
-        Largest deviation from the expected value, as a multiple of max(1, |expected|); infinite where NaN or infinity
-        stand in other places.
+        Largest deviation from the expected value, divided by max(1, |expected|); infinite if NaN or infinity occur in
+        other places than expected.
     tolerance : float
-        What the graph allows.
+        Largest error that is allowed, as stored in the graph.
     """
 
     output: str
@@ -37,24 +37,24 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the output is as it should be."""
+        """Whether the error is within the tolerance."""
         return self.error <= self.tolerance
 
 
 def verify(bundle: Bundle) -> list[Check]:
-    """Replay the golden rows of each graph.
+    """Replay the golden rows of each graph and return a check for each output.
 
     Raises
     ------
     BundleError
-        If a graph cannot be opened, or carries no golden rows.
+        If a graph cannot be opened, or has no valid golden rows.
     """
     found = []
     for graph in bundle.graphs:
-        session, place = open_session(bundle, graph), bundle.path / f"{graph}.onnx"
+        session, path = open_session(bundle, graph), bundle.path / f"{graph}.onnx"
         inputs, outputs = bundle.signature(graph)
         try:
-            golden = describe(session, place)["golden"]
+            golden = describe(session, path)["golden"]
             given = {name: np.array(golden["inputs"][name], np.float64).astype(np.float32) for name in inputs}
             expected = {name: np.array(golden["outputs"][name], np.float64) for name in outputs}
             tolerance = {name: float(golden["tolerance"][name]) for name in outputs}
@@ -64,16 +64,16 @@ def verify(bundle: Bundle) -> list[Check]:
                 raise ValueError("shapes")
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(
-                f"{place} carries no golden rows, or invalid ones: export the bundle again", bundle.path
+                f"{path} has no golden rows, or invalid ones: export the bundle again", bundle.path
             ) from error
         for name, values in zip(outputs, session.run(list(outputs), given), strict=True):
-            off = _deviation(np.asarray(values, np.float64), expected[name])
-            found.append(Check(f"{graph}.{name}", n_rows, off, tolerance[name]))
+            deviation = _deviation(np.asarray(values, np.float64), expected[name])
+            found.append(Check(f"{graph}.{name}", n_rows, deviation, tolerance[name]))
     return found
 
 
 def require(bundle: Bundle, checks: list[Check]) -> None:
-    """Raise BundleError, naming the worst, if a check does not pass."""
+    """Raise BundleError, naming the worst output, if a check has not passed."""
     failed = sorted((check for check in checks if not check.passed), key=lambda check: -check.error / check.tolerance)
     if failed:
         raise BundleError(
@@ -83,8 +83,8 @@ def require(bundle: Bundle, checks: list[Check]) -> None:
         )
 
 
-def _deviation(values: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:
-    if not (np.isfinite(values) == np.isfinite(wanted)).all():
+def _deviation(values: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
+    if not (np.isfinite(values) == np.isfinite(expected)).all():
         return float("inf")
-    off = np.abs(values - wanted) / np.maximum(1, np.abs(wanted))
-    return float(np.max(off, initial=0.0, where=np.isfinite(wanted)))
+    off = np.abs(values - expected) / np.maximum(1, np.abs(expected))
+    return float(np.max(off, initial=0.0, where=np.isfinite(expected)))

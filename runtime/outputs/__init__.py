@@ -1,1 +1,1 @@
-"""Results on disk: one writer a format."""
+"""Results on disk: one writer for each format."""

@@ -1,25 +1,25 @@
-"""CRC-32 of pieces, put together: each worker sums its own block."""
+"""CRC-32 of blocks, computed by several workers and then combined."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 try:
-    from isal.isal_zlib import crc32  # several times as fast; comes with the extra `fast`
+    from isal.isal_zlib import crc32  # several times as fast; from the extra `fast`
 except ImportError:
     from zlib import crc32
 
 __all__ = ["combine", "crc32"]
 
 _POLYNOMIAL = 0xEDB88320
-_ONE = 1 << 31  # bits are reflected: the highest is x to the power of 0
+_ONE = 1 << 31  # bits are reflected: the highest bit is x to the power of 0
 
 
 def combine(first: int, second: int, length: int) -> int:
-    """Give the CRC-32 of two pieces together, from that of each and the length of the second.
+    """Return the CRC-32 of two concatenated pieces, from the CRC-32 of each and the length of the second in bytes.
 
-    A CRC is a polynomial over GF(2), modulo one of degree 32: what follows the first piece shifts it by 8 bits a byte,
-    that is multiplies it by x to the power of ``8 * length`` (M. Adler's ``crc32_combine`` in zlib).
+    A CRC is a polynomial over GF(2), modulo one of degree 32. Each byte after the first piece shifts that piece by 8
+    bits, so the second piece multiplies it by x to the power of ``8 * length`` (M. Adler's ``crc32_combine`` in zlib).
     """
     return _times(_shift(length), first) ^ second
 

@@ -1,4 +1,4 @@
-"""A result as an HDF5 file that can be read while it grows."""
+"""Writes a result to an HDF5 file that can be read while it grows."""
 
 from __future__ import annotations
 
@@ -19,32 +19,37 @@ from lithovae.runtime.result import Columns, ResultColumn, ResultSchema
 from .whole_file import require_writable
 
 TEXT_BYTES = 64
-"""Bytes (UTF-8) that a part of an address has in a growing file: HDF5 takes no text of any length in SWMR mode."""
+"""Size in bytes (UTF-8) of a part of an address: in SWMR mode, HDF5 cannot write text of variable length."""
 CHUNK_ROWS = 1024
 _BROKEN: list[Any] = []
-"""Files that could not be written. libhdf5 crashes as it closes them, or a dataset in them: they are left open."""
+"""Files that could not be written. libhdf5 crashes when they, or their datasets, are closed, so they stay open."""
 
 
 class GrowingFile:
-    """An HDF5 file with a dataset for each column of the result; SWMR readers see it grow.
+    """An HDF5 file with a dataset for each column of the result; readers in SWMR mode see it grow.
 
-    It grows under its own name: its attribute ``complete`` is 0 until it has all that there was to come.
+    It has its final name from the start. Its attribute ``complete`` is 0 until the result is complete.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it must not exist.
 
     Raises
     ------
     OutputError
-        If a file of that name exists, or none can be made.
+        If the file exists or cannot be created.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = require_writable(path)
         if self.path.exists():
-            raise OutputError(f"{self.path} already exists; it will not be overwritten: name another file", self.path)
+            raise OutputError(f"{self.path} already exists; it will not be overwritten: choose another name", self.path)
         self._file: Any = None
         self._members: dict[str, Any] = {}
 
     def begin(self, about: Mapping[str, Any], schema: ResultSchema) -> None:
-        """Make the file, the first time; later, what it is made of stays."""
+        """Create the file on the first call; later calls change nothing."""
         if self._file is not None:
             return
         guard.keeping(self.path)
@@ -52,7 +57,7 @@ class GrowingFile:
             self._file = h5py.File(self.path, "x", libver=("v110", "v110"))
         except OSError as error:
             raise OutputError(f"cannot write {self.path}: {error}", self.path) from error
-        with self._told():
+        with self._errors_named():
             for column in schema.columns:
                 self._members[column.name] = self._dataset(column)
             self._file.attrs["features"] = list(schema.features)
@@ -71,9 +76,9 @@ class GrowingFile:
         return dataset
 
     def write(self, rows: Columns) -> None:
-        """Append rows, and let readers see them; a column that they lack stays blank, NaN or 0."""
+        """Append rows and flush them. A column that they lack is filled with NaN, 0 or blank text."""
         n = len(next(iter(rows.values())))
-        with self._told():
+        with self._errors_named():
             for name, dataset in self._members.items():
                 start = len(dataset)
                 dataset.resize(start + n, axis=0)
@@ -84,17 +89,18 @@ class GrowingFile:
             self._file.flush()
 
     def close(self, complete: bool) -> None:
-        """Close the file; a reader need not be in SWMR mode any more."""
-        if self._file:  # not where nothing came, and not twice
-            with self._told():
+        """Close the file. From then on, it can also be read without SWMR mode."""
+        if self._file:  # it is None if nothing was written, and false once it is closed
+            with self._errors_named():
                 self._file.attrs.modify("complete", np.uint8(complete))
                 self._file.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_named(self) -> Iterator[None]:
+        """Turn the errors of a failed write into an `OutputError` with the file's path."""
         try:
             yield
-        except (OSError, RuntimeError) as error:  # h5py raises either for a full disk
+        except (OSError, RuntimeError) as error:  # h5py raises either if the disk is full
             _BROKEN.append((self._file, self._members))
             self._file = None
             raise OutputError(f"cannot write {self.path}: {error}", self.path) from error

@@ -1,4 +1,4 @@
-"""A result as JSON lines, each written as soon as its row is finished."""
+"""Writes a result as JSON lines, each as soon as its row is finished."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lithovae.runtime.result import Columns, ResultColumn, ResultSchema
 
 
 class JsonLines:
-    """A JSON object a line: ``{"about": …}`` first, then one for each row.
+    """JSON lines: first ``{"about": …}``, then an object for each row.
 
     Parameters
     ----------
     stream : text file
-        Where the lines go; flushed after each block.
+        Receives the lines; flushed after each block.
     """
 
     def __init__(self, stream: IO[str]) -> None:
@@ -26,7 +26,7 @@ class JsonLines:
         self._schema: ResultSchema
 
     def begin(self, about: Mapping[str, Any], schema: ResultSchema) -> None:
-        """Write the line that says what the rows are made from."""
+        """Write the line with the provenance of the rows."""
         self._schema = schema
         self._stream.write(json.dumps({"about": {**about, "features": schema.features}}) + "\n")
         self._stream.flush()
@@ -40,14 +40,14 @@ class JsonLines:
         self._stream.flush()
 
     def close(self, complete: bool) -> None:
-        """Leave the stream open."""
+        """Do nothing; the stream stays open."""
 
 
 def _plain(values: NDArray[Any], column: ResultColumn) -> list[Any]:
-    """Give values that JSON can hold; None for a number, or a row of numbers, that is missing."""
+    """Return values that JSON can hold; None for a missing number or row of numbers."""
     if values.dtype.kind != "f":
         return [bool(value) for value in values] if column.name == "complete" else values.tolist()
     if column.width is None:
         return [float(value) if np.isfinite(value) else None for value in values]
-    # as few digits as tell a float32 from its neighbours
+    # as few digits as distinguish a float32 from its neighbours
     return [None if np.isnan(row).any() else [float(str(value)) for value in row] for row in values]

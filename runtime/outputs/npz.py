@@ -1,4 +1,4 @@
-"""A result as ``.npz``: a member for each column, never whole in memory."""
+"""Writes a result as ``.npz``, with a member for each column, without holding it in memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOVE = 1 << 20
 def open_whole(path: Path, schema: ResultSchema, n_rows: int, *, fewer: bool) -> Iterator[NpzWriter]:
     """Open an ``.npz`` for the rows of a result; see `lithovae.runtime.outputs.writer.WholeFormat`.
 
-    Every member has its place from the start, so that each byte is written once, where it stays.
+    Every member has its position in the file from the start, so that each byte is written once.
     """
     with whole_file(path) as file:
         writer = NpzWriter(file, n_rows, {column.name: (column.dtype, column.width) for column in schema.columns})
@@ -40,23 +40,23 @@ def open_whole(path: Path, schema: ResultSchema, n_rows: int, *, fewer: bool) ->
 
 
 class Packed(NamedTuple):
-    """Blocks of some members, ready to be written: bytes and CRC-32 of each, and how many rows they are."""
+    """Blocks of some members, ready to be written: the bytes and CRC-32 of each, and their number of rows."""
 
     blocks: dict[str, tuple[memoryview, int]]
     n_rows: int
 
 
 class NpzWriter:
-    """Blocks of rows in, an ``.npz`` that `numpy.load` reads out.
+    """Writes blocks of rows to an ``.npz`` that `numpy.load` can read.
 
     Parameters
     ----------
     file : file
-        Where the archive goes.
+        Receives the archive.
     n_rows : int
-        Length of every member that is written block by block.
+        Number of rows of every member that is written block by block.
     members : mapping of str to (dtype, width)
-        Type of each of them, and its number of columns; None for a 1-D one.
+        Type and number of columns of each such member; None for a 1-D one.
     """
 
     def __init__(self, file: IO[bytes], n_rows: int, members: Mapping[str, tuple[Any, int | None]]) -> None:
@@ -70,7 +70,7 @@ class NpzWriter:
         _reserve(file, end)
 
     def pack(self, blocks: Columns) -> Packed:
-        """Make a block of some of the members ready to be written. Any thread may do this, ahead of its turn."""
+        """Prepare a block of some of the members for writing. Any thread may call this, in any order."""
         packed: dict[str, tuple[memoryview, int]] = {}
         for name, block in blocks.items():
             content = np.ascontiguousarray(block, self._members[name].dtype)
@@ -79,7 +79,7 @@ class NpzWriter:
         return Packed(packed, len(content) if blocks else 0)
 
     def write(self, packed: Packed) -> None:
-        """Append a block to some of the members."""
+        """Append a prepared block to its members."""
         for name, (content, crc) in packed.blocks.items():
             member = self._members[name]
             self._file.seek(member.first + member.n_rows * member.row_bytes)
@@ -88,23 +88,34 @@ class NpzWriter:
             member.crc = combine(member.crc, crc, len(content))
 
     def state(self, about: Mapping[str, Any]) -> None:
-        """Add what the result states of its own origin, as JSON."""
+        """Add the provenance of the result, as JSON."""
         self.add("about", np.array(json.dumps(about, ensure_ascii=False)))
 
     def add(self, name: str, array: NDArray[Any]) -> None:
-        """Add a small member as a whole."""
+        """Add a small member in one piece."""
         self._whole[name] = array
 
     def finish(self, *, fewer: bool = False) -> None:
-        """Complete the archive: every member written by blocks must have all its rows."""
+        """Complete the archive.
+
+        Parameters
+        ----------
+        fewer : bool
+            Whether members may have fewer than ``n_rows`` rows; all must have the same number.
+
+        Raises
+        ------
+        RuntimeError
+            If members written in blocks do not have the right number of rows.
+        """
         written = {name: member.n_rows for name, member in self._members.items()}
         n_rows = min(written.values()) if fewer else self._n_rows
         if any(n != n_rows for n in written.values()) or n_rows > self._n_rows:
             raise RuntimeError(f"members of an npz of {self._n_rows} rows were given {written}")
-        with zipfile.ZipFile(self._file, "w") as archive:  # which writes the directory, and small members, at the end
+        with zipfile.ZipFile(self._file, "w") as archive:  # writes the small members and the directory at the end
             end = 0
             for member in self._members.values():
-                end = member.settle(self._file, end)
+                end = member.write_headers(self._file, end)
                 archive.filelist.append(member.info)
                 archive.NameToInfo[member.info.filename] = member.info
             archive.start_dir = end
@@ -115,48 +126,48 @@ class NpzWriter:
 
 
 class _Member:
-    """A member of an archive at a known place: first the zip's header, then the array's, then its rows."""
+    """A member of an archive at a known offset: the zip header, the array header, then the rows."""
 
-    def __init__(self, name: str, dtype: np.dtype[Any], width: int | None, place: int) -> None:
+    def __init__(self, name: str, dtype: np.dtype[Any], width: int | None, offset: int) -> None:
         self.dtype, self.width = dtype, width
         self.row_bytes = dtype.itemsize * (1 if width is None else width)
         self.info = zipfile.ZipInfo(f"{name}.npy")
         self.info.external_attr = 0o600 << 16
         self.n_rows = self.crc = 0
-        self.first = place + len(self.headers(place))
+        self.first = offset + len(self.headers(offset))
 
-    def headers(self, place: int) -> bytes:
-        """Both headers, for the rows that there are so far. Their length is always the same."""
+    def headers(self, offset: int) -> bytes:
+        """Return both headers for the rows written so far. Their length never changes."""
         shape = (self.n_rows,) if self.width is None else (self.n_rows, self.width)
         described = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
         header, n_bytes = BytesIO(), self.n_rows * self.row_bytes
-        np.lib.format.write_array_header_1_0(header, described)  # leaves room for the longest of lengths
-        self.info.header_offset = place
+        np.lib.format.write_array_header_1_0(header, described)  # pads for the longest possible shape
+        self.info.header_offset = offset
         self.info.file_size = self.info.compress_size = header.tell() + n_bytes
         self.info.CRC = combine(crc32(header.getvalue()), self.crc, n_bytes)
         return self.info.FileHeader(zip64=True) + header.getvalue()
 
-    def settle(self, file: IO[bytes], place: int) -> int:
-        """Write the headers, after moving the rows up where those before turned out fewer; give the member's end."""
-        headers = self.headers(place)
-        n_bytes, target = self.n_rows * self.row_bytes, place + len(headers)
+    def write_headers(self, file: IO[bytes], offset: int) -> int:
+        """Write the headers, after moving the rows up if earlier members have become shorter; return the end."""
+        headers = self.headers(offset)
+        n_bytes, target = self.n_rows * self.row_bytes, offset + len(headers)
         for start in range(0, n_bytes if target < self.first else 0, _MOVE):
             advanced()
             file.seek(self.first + start)
             moved = file.read(min(_MOVE, n_bytes - start))
             file.seek(target + start)
             file.write(moved)
-        file.seek(place)
+        file.seek(offset)
         file.write(headers)
         return target + n_bytes
 
 
 def _reserve(file: IO[bytes], n_bytes: int) -> None:
-    """Set space aside where the file system can: a full disk is found out at once, and writing is faster for it.
+    """Reserve space if the file system supports it: a full disk is detected at once, and writing is faster.
 
-    Not by `os.posix_fallocate`: where the file system cannot, that writes every block.
+    `os.posix_fallocate` is not used, because it writes every block if the file system does not support it.
     """
-    fallocate = _of_libc("fallocate64")
+    fallocate = _libc_function("fallocate64")
     if n_bytes and fallocate and fallocate(file.fileno(), 0, ctypes.c_int64(0), ctypes.c_int64(n_bytes)):
         number = ctypes.get_errno()
         if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -164,8 +175,8 @@ def _reserve(file: IO[bytes], n_bytes: int) -> None:
 
 
 @cache
-def _of_libc(name: str) -> Callable[..., int] | None:
-    """Give a function of the C library that only Linux has; None elsewhere."""
+def _libc_function(name: str) -> Callable[..., int] | None:
+    """Return a function of the C library; None if this platform does not have it."""
     try:
         return cast(Callable[..., int], getattr(ctypes.CDLL(None, use_errno=True), name))
     except (OSError, AttributeError, TypeError):

@@ -1,4 +1,4 @@
-"""A file that is there as a whole or not at all."""
+"""Writes a file atomically: it appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from lithovae.runtime.process import guard
 
 
 def require_writable(path: str | Path) -> Path:
-    """Make sure that a file can be put somewhere; give the place, links resolved: what a link leads to is replaced.
+    """Check that a file can be written at a path, and return the path with links resolved.
+
+    The target of a link is replaced, not the link.
 
     Raises
     ------
     OutputError
-        If it is a folder, a device or a pipe, or is in a folder that is not there.
+        If the path is a folder, a device or a pipe, or if its folder does not exist.
     """
     path = Path(path).resolve()
     if path.is_dir():
@@ -32,17 +34,19 @@ def require_writable(path: str | Path) -> Path:
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
-    """Give a file to write to that gets its name, ``path``, only when the block ends well.
+    """Open a temporary file for writing; rename it to ``path`` when the block ends without an error.
+
+    If the block raises, the temporary file is deleted and ``path`` is unchanged.
 
     Raises
     ------
     OutputError
-        If the folder is not there or cannot be written to.
+        If the folder does not exist, or if the file cannot be written.
     """
     path = require_writable(path)
     partial = path.with_name(f".{path.name}.{os.urandom(4).hex()}.partial")
     guard.writing(partial)
-    try:  # from before it is there: an interrupt may come at any moment
+    try:  # before the file exists: an interrupt may come at any moment
         try:
             file = open(partial, "x+b")  # noqa: SIM115 (closed below)
         except OSError as error:

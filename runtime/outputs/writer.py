@@ -1,4 +1,4 @@
-"""Which writer a result is written by: the extension of its name decides."""
+"""Chooses the writer of a result by the extension of its file name."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ from . import hdf5, npz
 
 
 class WholeWriter(Protocol):
-    """Takes the rows of a result in their order; the file gets its name when all are in."""
+    """Writes the rows of a result, in order; the file gets its name when all have been written."""
 
     def pack(self, blocks: Columns) -> Any:
-        """Make a block of rows ready to be written. Any thread may do this, ahead of its turn."""
+        """Prepare a block of rows for writing. Any thread may call this, in any order."""
 
     def write(self, packed: Any) -> None:
-        """Append a block."""
+        """Append a prepared block."""
 
     def state(self, about: Mapping[str, Any]) -> None:
-        """Take what the result states of its own origin, when all rows are in."""
+        """Set the provenance of the result, after all rows have been written."""
 
 
 class GrowingWriter(Protocol):
-    """Takes the rows of a scan that grows, each as soon as it is finished."""
+    """Writes the rows of a scan that grows, each as soon as it is finished."""
 
     def begin(self, about: Mapping[str, Any], schema: ResultSchema) -> None:
-        """Take what the rows to come are made from; again when the scan has become another."""
+        """Set the provenance and the schema of the rows that follow; called again when the scan's columns change."""
 
     def write(self, rows: Columns) -> None:
-        """Take some rows."""
+        """Write some rows."""
 
     def close(self, complete: bool) -> None:
-        """End; ``complete`` if the run came to its end."""
+        """Finish; ``complete`` says whether the scan was followed to its end."""
 
 
 class WholeFormat(Protocol):
-    """Opens a file for a result whose number of rows is known: ``n_rows``, or ``fewer``, in as many in each column."""
+    """Opens a file for a result with ``n_rows`` rows, or at most as many if ``fewer`` is true."""
 
     def __call__(
         self, path: Path, schema: ResultSchema, n_rows: int, *, fewer: bool
     ) -> AbstractContextManager[WholeWriter]:
-        """Give the writer; the file appears when the block ends well."""
+        """Return a context manager with the writer; the file appears when the block ends without an error."""
 
 
 class GrowingFormat(Protocol):
     """Opens a file for a result that grows."""
 
     def __call__(self, path: Path) -> GrowingWriter:
-        """Give the writer.
+        """Return the writer.
 
         Raises
         ------
         OutputError
-            If the file cannot be made.
+            If the file cannot be created.
         """
 
 
 class Format(NamedTuple):
-    """What a format can write: a result whose number of rows is known, one that grows, or both."""
+    """What a format can store: a result with a known number of rows, one that grows, or both."""
 
     whole: WholeFormat | None = None
     growing: GrowingFormat | None = None
@@ -73,26 +73,26 @@ FORMATS: Mapping[str, Format] = {
     ".h5": Format(growing=hdf5.GrowingFile),
     ".hdf5": Format(growing=hdf5.GrowingFile),
 }
-"""The format of each extension."""
+"""Format by extension."""
 
 
 def extensions(kind: str) -> str:
-    """List the extensions of the formats that write a kind of result, ``whole`` or ``growing``, for a message."""
+    """Return, for a message, the extensions of the formats for a kind of result, ``whole`` or ``growing``."""
     return " or ".join(extension for extension, format in FORMATS.items() if getattr(format, kind))
 
 
 def format_of(path: Path) -> Format:
-    """Give the format of a result by the extension of its name; one that writes nothing where it has none."""
+    """Return the format for a file name; for an unknown extension, one that can store nothing."""
     return FORMATS.get(path.suffix.lower(), Format())
 
 
 def whole_format(path: Path) -> WholeFormat:
-    """Give what writes a result whose number of rows is known.
+    """Return the format for a result with a known number of rows.
 
     Raises
     ------
     OutputError
-        If no format of this extension does.
+        If the extension is not that of such a format.
     """
     if (whole := format_of(path).whole) is None:
         raise OutputError(f"{path} must end in {extensions('whole')}", path)
@@ -100,12 +100,12 @@ def whole_format(path: Path) -> WholeFormat:
 
 
 def growing_format(path: Path) -> GrowingFormat:
-    """Give what writes a result that grows.
+    """Return the format for a result that grows.
 
     Raises
     ------
     OutputError
-        If no format of this extension does.
+        If the extension is not that of such a format.
     """
     if (growing := format_of(path).growing) is None:
         raise OutputError(f"{path} must end in {extensions('growing')}: only such a file can grow", path)

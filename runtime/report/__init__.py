@@ -1,1 +1,1 @@
-"""Text for people: what was read, what was written."""
+"""Printed text: what was read and what was written."""

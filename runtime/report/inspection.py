@@ -1,4 +1,4 @@
-"""What a run would do with a scan (`lithovae.runtime.rows.inspection`), in lines for people."""
+"""Formats the findings of `lithovae.runtime.rows.inspection` as lines of text."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from lithovae.runtime.features import SHORT_NAMES
 from .lists import MAX_NOTES, unused_columns
 
 MAX_TRACKS = 12
+"""Largest number of tables that are listed."""
 
 
 def inspection_lines(found: dict[str, Any]) -> Iterator[str]:
-    """Give the lines."""
+    """Yield the lines that `lithovae inspect` prints."""
     yield f"scan     {found['scan']}"
     yield f"layout   {'; '.join(found['layout'])}"
     if found["address"]:
@@ -22,20 +23,20 @@ def inspection_lines(found: dict[str, Any]) -> Iterator[str]:
     if counts := ", ".join(_counted(kind, names) for kind, names in found["found"].items() if names["n"]):
         yield f"found    {counts}"
     yield f"rows     {_rows(found['rows'])}"
-    effect = f"{found['bundle']['name']}; where a row lacks a feature"
-    yield f"model    {effect}: {found['features'][0]['where_missing']}"
+    effect = found["features"][0]["where_missing"]
+    yield f"model    {found['bundle']['name']}; where a row lacks a feature: {effect}"
     yield ""
     yield from _table(["feature", "from", "unit", "rows with a value"], list(_features(found)))
     yield ""
     tracks = [_track(track) for track in found["tracks"][:MAX_TRACKS]]
     yield from _table(["samples", "with values", "depth", "range", "step", ""], tracks)
     if len(found["tracks"]) > MAX_TRACKS:
-        yield f"and {len(found['tracks']) - MAX_TRACKS} tables more"
+        yield f"and {len(found['tracks']) - MAX_TRACKS} more tables"
     if found["notes"] or found["unused"]:
         yield ""
     yield from (f"note     {note}" for note in found["notes"][:MAX_NOTES])
     if len(found["notes"]) > MAX_NOTES:
-        yield f"note     and {len(found['notes']) - MAX_NOTES:,} more of this kind (--json lists all)"
+        yield f"note     and {len(found['notes']) - MAX_NOTES:,} more (--json lists all)"
     if found["unused"]:
         yield f"unused   {unused_columns(found['unused'])}"
 
@@ -72,8 +73,8 @@ def _features(found: dict[str, Any]) -> Iterator[list[str]]:
             continue
         source = sources[0]["path"] if len(sources) == 1 else f"{sources[0]['path']} and {len(sources) - 1} more"
         units = ", ".join(dict.fromkeys(_unit(one, feature["unit"]) for one in sources))
-        rest = f", {feature['where_missing']} in {n - n_with:,}" if n_with < n else ""
-        yield [short, source, units, f"{n_with:,} ({_share(n_with, n)}){rest}"]
+        gaps = f", {feature['where_missing']} in {n - n_with:,}" if n_with < n else ""
+        yield [short, source, units, f"{n_with:,} ({_share(n_with, n)}){gaps}"]
 
 
 def _unit(source: dict[str, Any], wanted: str) -> str:

@@ -1,4 +1,4 @@
-"""What `lithovae run` prints of a scan before it is embedded, and of the result afterwards."""
+"""What `lithovae run` prints about a scan before it is embedded, and about the result afterwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .lists import MAX_NOTES, several, unused_columns
 
 
 def announce(scan: ScanDescription) -> None:
-    """Print what was understood of a file."""
+    """Print what was found in a file."""
     address = ", ".join(f"{part} {text}" for part, text in scan.address.items())
     say(f"read   {scan.path}{f'  ({address})' if address else ''}")
     for line in feature_lines(scan):
@@ -32,14 +32,14 @@ def announce(scan: ScanDescription) -> None:
 
 
 def feature_lines(scan: ScanDescription) -> Iterator[str]:
-    """Give a line for each feature: its name, and the columns that are taken for it."""
+    """Yield a line for each feature: its name, and the columns that are used for it."""
     for feature in scan.features:
         sources = several([source.text for source in feature.sources], 2)
         yield f"{feature.name:38} {sources or 'not in this scan'}"
 
 
 def conclude(summary: Summary, out: Path) -> None:
-    """Print what was read and written, and what of it a user should know."""
+    """Print what was read and written, with notes for the user."""
     where = ""
     if summary.depth_range:
         where = f", {summary.depth_range[0]:.2f} to {summary.depth_range[1]:.2f} m"
@@ -59,7 +59,7 @@ def conclude(summary: Summary, out: Path) -> None:
             span = f"outside {low:g} to {high:g}{unit}"
             say(f"note   {feature.name} is {span} in {_of(n, summary.n_rows)}: is it in another unit?")
     if summary.highest[3:].max() <= 1 and np.isfinite(summary.highest[3:]).any():
-        say("note   no colour is above 1: the models take R, G, B from 0 to 255, not from 0 to 1")
+        say("note   no colour is above 1: the models need R, G, B from 0 to 255, not from 0 to 1")
     members = [("'missing'", summary.n_missing), ("'implausible'", summary.n_implausible)]
     if bits := [member for member, counts in members if counts.any()]:
         say(f"       which features, row by row: the bits of {' and '.join(bits)} in the output")
@@ -73,7 +73,7 @@ def conclude(summary: Summary, out: Path) -> None:
 
 
 def conclude_one(summary: Summary, out: Path) -> None:
-    """Print in a line what was written of one scan among many."""
+    """Print one line about the result of a scan among several."""
     width = summary.bin_width
     parts = [_count(summary.n_rows, "row") if width is None else f"{_count(summary.n_rows, 'bin')} of {width:g} m"]
     for what, counts in (("missing", summary.n_missing), ("implausible", summary.n_implausible)):
@@ -87,7 +87,7 @@ def conclude_one(summary: Summary, out: Path) -> None:
 
 
 def _missing(summary: Summary) -> Iterator[str]:
-    """Tell which features are missing, and in how many rows: those that all rows lack in one line."""
+    """Yield notes on which features are missing in how many rows; those that all rows lack share a note."""
     effect = "imputed" if summary.missing == "impute" else "embedding is NaN"
     counts = dict(zip(FEATURE_NAMES, summary.n_missing.tolist(), strict=True))
     if lacking := [name for name, n in counts.items() if n == summary.n_rows > 0]:
@@ -99,14 +99,14 @@ def _missing(summary: Summary) -> Iterator[str]:
 
 
 def _left_out(summary: Summary) -> Iterator[str]:
-    """Tell what of the scan is in no row, and why."""
+    """Yield notes on samples and rows that were left out, and why."""
     if summary.n_left_out:
         of = _by_feature(summary.left_out, FEATURE_NAMES)
         yield f"{_count(summary.n_left_out, 'sample')} without a depth left out ({of})"
     yield from summary.lost
     if summary.n_dropped:
         of = _by_feature(summary.dropped, FEATURE_NAMES)
-        yield f"{_count(summary.n_dropped, 'row')} with a feature missing left out, as asked ({of})"
+        yield f"{_count(summary.n_dropped, 'row')} with a missing feature left out because of --missing drop ({of})"
 
 
 def _by_feature(counts: NDArray[np.int64], names: Iterable[str]) -> str:

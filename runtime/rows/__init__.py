@@ -1,1 +1,1 @@
-"""Rows for the model: a scan's own or depth bins, and what a missing value does."""
+"""Rows for the model: a scan's own rows or depth bins, and what is done with missing values."""

@@ -1,4 +1,4 @@
-"""Co-registration: the samples of a scan's instruments, each on a grid of its own, brought together in depth bins."""
+"""Co-registration: samples of instruments with different depth grids, averaged in common depth bins."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from .block import Block
 
 
 class Binning:
-    """The bins of a scan, filled stretch by stretch; memory grows with the bins and the sections.
+    """The bins of a scan, filled stretch by stretch; memory grows with the number of bins and sections.
 
     Parameters
     ----------
     scan : Scan
-        What was understood of the file: its tracks need depths.
+        The open scan; each of its tracks needs a depth.
     width : float
         Width of a bin in metres.
 
@@ -39,9 +39,9 @@ class Binning:
     bins : DepthBins
         The bins.
     left_out : ndarray of shape (6,), int64
-        Samples of each feature's instrument left out because their depth is missing.
+        Number of samples of each feature's instrument that were left out because their depth is missing.
     lost : Lost
-        Those of all instruments whose depth the table of sections does not give.
+        The samples, of all instruments, whose depth the table of sections does not give.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class Binning:
         for track in scan.tracks:
             if track.depth is None:
                 names = ", ".join(source.column.path for source in track.features.values())
-                raise ScanError(f"{names} has no depth to put it in bins by: try --bin none")
+                raise ScanError(f"no depth for {names}: the samples cannot be put in bins; try --bin none")
         self._scan = scan
         self._parts = [part for part in ADDRESS if any(part in track.parts for track in scan.tracks)]
         self._shared = [part for part in HOLE_PARTS if all(part in track.parts for track in scan.tracks)]
@@ -65,12 +65,17 @@ class Binning:
         self.lost = NOTHING_LOST
 
     def add(self, stretch: Stretch) -> NDArray[np.int64]:
-        """Add a stretch of one of the scan's tracks; give the keys of the bins that it fell into.
+        """Add a stretch of one of the scan's tracks.
+
+        Returns
+        -------
+        ndarray of shape (bins,), int64
+            Keys of the bins that contain its samples, ascending.
 
         Raises
         ------
         ScanError
-            If there are several holes and the track does not say which its samples are from.
+            If there are several holes and the track does not say which of them its samples are from.
         """
         assert stretch.depth is not None
         n, columns = stretch.length, [stretch.address[part] for part in self._parts if part in stretch.address]
@@ -95,25 +100,25 @@ class Binning:
         return keys
 
     def places(self, stretch: Stretch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Give the code of the hole, and the number of the bin, of each sample that has a depth; shape (n,) both."""
+        """Return the hole code and the bin number of each sample that has a depth; both int64, shape (n,)."""
         assert stretch.depth is not None
         shared = [stretch.address[part] for part in self._shared]
         starts = run_starts(shared, stretch.length)
         holes = self._holes.encode([column[starts] for column in shared], len(starts))
         has_depth = np.abs(stretch.depth) <= MAX_DEPTH
-        every = np.repeat(holes, np.diff(starts, append=stretch.length))
-        return every[has_depth], self.bins.numbers(stretch.depth[has_depth])
+        hole_codes = np.repeat(holes, np.diff(starts, append=stretch.length))
+        return hole_codes[has_depth], self.bins.numbers(stretch.depth[has_depth])
 
     def _require_one_hole(self, texts: dict[str, NDArray[np.str_]]) -> None:
         for part in set(HOLE_PARTS) & set(texts):
             if names := several_places(self._named.setdefault(part, set()), texts[part]):
                 raise ScanError(
                     f"several holes ({part} {names}), but not every instrument says which its samples are from: add a "
-                    f"{part} column to each, or keep one hole per file"
+                    f"column {part} to each, or put each hole in a file of its own"
                 )
 
     def require_rows(self) -> None:
-        """Make sure that there are bins, and that what they were made by is a depth in the hole.
+        """Check that there are bins, and that their depths are depths in the hole.
 
         Raises
         ------
@@ -124,19 +129,19 @@ class Binning:
             raise ScanError("no sample has both a depth and a value")
         if restart := self._ranges.restart():
             raise ScanError(
-                f"{restart}: samples from different places would be averaged. Add a column of holes or, for depths in "
-                "sections, columns of core and section and a table of their top depths (docs/scan-format.md); "
+                f"{restart}: samples from different places would be averaged. Add a column hole or, for depths in "
+                "sections, columns core and section and a table of their top depths (docs/scan-format.md); "
                 "--bin none keeps the rows of one table unchanged"
             )
 
     def block(self, rows: NDArray[np.intp] | slice = slice(None)) -> Block:
-        """Give some of the bins as rows for the model."""
+        """Return some of the bins, by default all, as rows for the model."""
         bins, labels = self.bins, self.bins.label[rows]
         address = {part: np.full(len(labels), text) for part, text in self._scan.address.items()}
         for i, part in enumerate(self._parts):
             whole = self._scan.address.get(part, "")
             texts = [whole if is_short_for(text, whole) else text for text in self._labels[part].texts()]
-            address[part] = np.array([*texts, whole], np.str_)[labels[:, i]]  # the last is for code -1
+            address[part] = np.array([*texts, whole], np.str_)[labels[:, i]]  # code -1 selects the last
         with np.errstate(over="ignore"):  # a mean beyond float32 becomes infinite, and so missing
             features = bins.mean(rows).astype(np.float32)
         first = rows.indices(len(bins))[0] if isinstance(rows, slice) else None

@@ -1,4 +1,4 @@
-"""A block of rows: raw features, with depth and address."""
+"""A block of rows: raw features, depth and address."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Block:
     depth : ndarray of shape (n,), float64, or None
         Depth in metres.
     address : dict of str to ndarray of shape (n,), str
-        Where each row comes from.
+        Part of the address of each row, by name.
     samples : ndarray of shape (n, 6), int64, or None
-        Samples behind each feature; None where the rows are the scan's own.
+        Number of samples behind each feature; None if the rows are the scan's own.
     first : int or None
-        Number of the first of them among all rows; None where it is not known.
+        Index of the block's first row among all rows; None if it is not known.
     known : Extremes, optional
-        Their `extremes`, where they are known already.
+        The `extremes` of the features, if they are already known.
     lost : Lost
-        Samples among them without a depth because the table of sections does not give it.
+        The rows whose depth the table of sections does not give.
     """
 
     features: NDArray[np.float32]
@@ -44,14 +44,14 @@ class Block:
 
     @cached_property
     def extremes(self) -> Extremes:
-        """Lowest and highest value of each feature."""
+        """Lowest and highest value of each feature, and whether a value is NaN."""
         return self.known or extremes(self.features)
 
     def __len__(self) -> int:
         return len(self.features)
 
     def take(self, rows: NDArray[np.bool_]) -> Block:
-        """Give some of the rows."""
+        """Return the rows where a mask of shape (n,) is true."""
         return Block(
             self.features[rows],
             None if self.depth is None else self.depth[rows],

@@ -1,4 +1,4 @@
-"""What a run would do with a scan, found out without running the model."""
+"""What a run would do with a scan, determined without running the model."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ from .own_depths import OwnDepths
 from .rows import Rows, rows_of
 
 MAX_STEPS = 1 << 18
+"""Largest number of depth steps of which the median is taken."""
 EFFECTS = {"impute": "imputed", "nan": "no embedding", "drop": "left out", "error": "the run stops"}
-"""What comes of a row's missing feature."""
+"""Effect of a missing feature, by missing-value policy."""
 MAX_NAMES = 1000
-"""Holes, cores and sections that are named, of however many there are."""
+"""Largest number of holes, cores or sections that are named; all are counted."""
 
 
 def inspect_scan(
     path: str | Path, settings: Settings, policy: MissingPolicy, *, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Find out what a run would do with a scan. The scan is read through, twice, in streaming.
+    """Determine what a run would do with a scan. The scan is streamed twice.
 
     Parameters
     ----------
@@ -40,38 +41,38 @@ def inspect_scan(
     settings : Settings
         The settings of the run.
     policy : MissingPolicy
-        What would be done with a row that lacks a feature.
+        What the run would do with a row that lacks a feature.
     progress : callable, optional
-        Wraps what passes, to show how far it is.
+        Wraps iterables to show progress; see `lithovae.runtime.console.progress`.
 
     Returns
     -------
     dict
-        Plain values; ``docs/scan-format.md`` lists the keys.
+        Plain values; ``docs/scan-format.md`` documents the keys.
 
     Raises
     ------
     ScanError
-        Where the run would end in one.
+        If the run would raise one.
     """
     with open_scan(path, settings.mapping) as scan:
         described = scan.describe()
         tracks = [_track(track, progress) for track in scan.tracks]
         rows = rows_of(scan, progress, settings.bin_width)
-        looked = _look_at(rows, policy.name)
+        found = _read_through(rows, policy.name)
     return {
         "scan": described.path,
         "layout": described.layout,
         "address": described.address,
         "found": {
             kind: {"n": len(names), "first": sorted(names, key=_natural)[:MAX_NAMES]}
-            for kind, names in looked.places.items()
+            for kind, names in found.names.items()
         },
         "rows": {
             "kind": "own" if rows.bin_width is None else "bins",
             "bin_width_m": rows.bin_width,
             "n": rows.n,
-            "depth_m": looked.depth,
+            "depth_m": found.depth,
             "samples_without_depth": rows.n_left_out,
         },
         "bundle": {"name": Path(settings.model).name, "missing": policy.name},
@@ -84,19 +85,19 @@ def inspect_scan(
                 "coverage": n_with / rows.n if rows.n else 0.0,
                 "where_missing": EFFECTS[policy.name],
             }
-            for feature, n_with in zip(described.features, looked.n_with, strict=True)
+            for feature, n_with in zip(described.features, found.n_with, strict=True)
         ],
         "tracks": tracks,
-        "notes": [*described.notes, *looked.notes, *filter(None, [policy.note])],
+        "notes": [*described.notes, *found.notes, *filter(None, [policy.note])],
         "unused": described.unused,
     }
 
 
 def _track(track: Track, progress: Progress) -> dict[str, Any]:
-    """Count the values of a track, and look at its depths."""
+    """Count the values of a track, and find the range and step of its depths."""
     values = dict.fromkeys(track.features, 0)
     depths = DepthSteps()
-    for stretch in progress(track.stretches(), "looking", track.length, lambda stretch: stretch.length):
+    for stretch in progress(track.stretches(), "reading", track.length, lambda stretch: stretch.length):
         for i, samples in stretch.features.items():
             values[i] += int(np.count_nonzero(~np.isnan(samples)))
         if stretch.depth is not None:
@@ -112,14 +113,14 @@ def _track(track: Track, progress: Progress) -> dict[str, Any]:
 
 
 class DepthSteps:
-    """Range and median step of depths that come block by block.
+    """Range and median step of depths that are added block by block.
 
-    Beyond `MAX_STEPS` steps, every second, fourth, ... one is kept.
+    If there are more than `MAX_STEPS` steps, every second, fourth, … one is kept.
 
     Attributes
     ----------
     range : list of float, or None
-        Shallowest and deepest depth in metres.
+        Shallowest and deepest depth in metres; None before the first.
     """
 
     def __init__(self) -> None:
@@ -129,7 +130,7 @@ class DepthSteps:
         self._last = np.nan
 
     def add(self, depth: NDArray[np.float64]) -> None:
-        """Add a block."""
+        """Add the depths of a block, in metres; NaN is ignored."""
         known = depth[~np.isnan(depth)]
         if not len(known):
             return
@@ -142,23 +143,23 @@ class DepthSteps:
             self._steps, self._stride = self._steps[::2], 2 * self._stride
 
     def median(self) -> float | None:
-        """Give the median distance from a sample to the next, in metres."""
+        """Return the median distance between consecutive samples in metres; None if there are fewer than two."""
         return float(np.median(self._steps)) if len(self._steps) else None
 
 
 class _Rows(NamedTuple):
-    """What the rows are: how many have each feature, their depths, the places that they are from, and notes."""
+    """What was found in the rows: how many have each feature, range of depth (m), names in the address, and notes."""
 
     n_with: list[int]
     depth: list[float] | None
-    places: dict[str, set[str]]
+    names: dict[str, set[str]]
     notes: list[str]
 
 
-def _look_at(rows: Rows, missing: str) -> _Rows:
+def _read_through(rows: Rows, missing: str) -> _Rows:
     n_with = np.zeros(len(FEATURES), np.int64)
     depths, own_depths, lost = DepthSteps(), OwnDepths(), rows.lost
-    places: dict[str, set[str]] = {}
+    names: dict[str, set[str]] = {}
     for block in (read() for read in rows.blocks):
         if missing == "error":
             require_whole(block, missing_bits(block.features))
@@ -169,16 +170,16 @@ def _look_at(rows: Rows, missing: str) -> _Rows:
         if rows.bin_width is None:
             own_depths.add(block)
         parts: list[NDArray[np.str_]] = []
-        for kind, names in (("holes", HOLE_PARTS), ("cores", ("core",)), ("sections", ("section",))):
-            inner = [block.address[part] for part in names if part in block.address]
+        for kind, level in (("holes", HOLE_PARTS), ("cores", ("core",)), ("sections", ("section",))):
+            inner = [block.address[part] for part in level if part in block.address]
             parts += inner
             if inner:
                 keys = [tuple(map(str, key)) for key in np.unique(np.rec.fromarrays(parts)).tolist()]
-                places.setdefault(kind, set()).update(" ".join(filter(None, key)) for key in keys if key[-1])
+                names.setdefault(kind, set()).update(" ".join(filter(None, key)) for key in keys if key[-1])
     notes = [*lost.notes, *filter(None, [own_depths.note])]
-    return _Rows(n_with.tolist(), depths.range, places, notes)
+    return _Rows(n_with.tolist(), depths.range, names, notes)
 
 
 def _natural(name: str) -> list[tuple[str, int]]:
-    """Sort 2 before 10."""
+    """Return a sort key that puts 2 before 10."""
     return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d{0,18})", name)]

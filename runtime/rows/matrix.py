@@ -1,4 +1,4 @@
-"""Six features side by side in one array, as the model takes them: read as a whole, not column by column."""
+"""Six neighbouring features of one dataset, in the model's order: read at once instead of column by column."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lithovae.runtime.formats.file import ReadMatrix
 from lithovae.runtime.missing import FIRST_COLOUR, SENTINELS, Extremes, extremes, measurable, without_sentinels
 from lithovae.runtime.scan.track import Track
 
-_ABOVE_SENTINELS = max(SENTINELS) + 1  # with room for what rounds to one
+_ABOVE_SENTINELS = max(SENTINELS) + 1  # with a margin for values that round to a sentinel
 
 
 class FeatureMatrix(NamedTuple):
@@ -23,7 +23,7 @@ class FeatureMatrix(NamedTuple):
 
     @classmethod
     def of(cls, track: Track) -> FeatureMatrix | None:
-        """Find the matrix that a track is; None where its columns have to be read one by one."""
+        """Return the matrix of a track's features; None if its columns must be read one by one."""
         sources = [track.features.get(i) for i in range(len(FEATURES))]
         columns = [source.column for source in sources if source and source.factor == 1]
         if len(columns) < len(FEATURES):
@@ -33,21 +33,26 @@ class FeatureMatrix(NamedTuple):
         return cls(read_rows) if read_rows else None
 
     def read(self, span: tuple[int, int]) -> tuple[NDArray[np.float32], Extremes]:
-        """Read rows: to the bit what the columns give one by one, missing values NaN.
+        """Read rows, with NaN for missing values: bit for bit what reading column by column returns.
+
+        Parameters
+        ----------
+        span : tuple of int
+            First row, and the row after the last.
 
         Returns
         -------
         tuple
-            Features (n, 6), float32, in storage order, and their extremes.
+            Features, a C-contiguous float32 array of shape (n, 6), and their extremes.
 
         Raises
         ------
         ScanError
-            If the file is damaged there.
+            If the file is damaged at these rows.
         """
         rows: NDArray[Any] = self.read_rows(*span)
         known = extremes(rows)
-        doubtful = _are_doubtful(known)
+        doubtful = _may_be_invalid(known)
         for i in np.flatnonzero(doubtful).tolist():
             rows[:, i] = measurable(Coding().values(np.ascontiguousarray(rows[:, i])), i)
         if rows.dtype == np.float32:
@@ -55,12 +60,12 @@ class FeatureMatrix(NamedTuple):
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
             narrow = np.ascontiguousarray(rows, np.float32)
         if doubtful.any():
-            narrow = without_sentinels(narrow)  # to which a number in float64 may have been rounded
+            narrow = without_sentinels(narrow)  # a float64 number may have been rounded to a sentinel
         return narrow, extremes(narrow)
 
 
-def _are_doubtful(known: Extremes) -> NDArray[np.bool_]:
-    """Tell which columns may hold what is no measurement; NaN is sure to be none."""
+def _may_be_invalid(known: Extremes) -> NDArray[np.bool_]:
+    """Return which columns may contain values other than NaN that are not measurements; shape (6,)."""
     doubtful = (known.lowest < _ABOVE_SENTINELS) | (known.highest > UNDEFINED)
     doubtful[FIRST_COLOUR:] |= known.lowest[FIRST_COLOUR:] <= -1
     return np.asarray(doubtful)

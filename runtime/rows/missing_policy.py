@@ -1,4 +1,4 @@
-"""What is done with a row of which a feature is missing: `MissingPolicy` prepares rows for the model."""
+"""What is done with a row that lacks a feature: `MissingPolicy` prepares rows for the model."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Prepared:
     Attributes
     ----------
     block : Block
-        The rows that stay, as they were measured.
+        The rows that are kept, as they were measured.
     inputs : ndarray of shape (n, 6), float32
-        What the model takes: their features, with fill values in place of missing ones where the policy asks for it.
+        Input of the model: their features, with fill values in place of missing ones if the policy says so.
     missing, implausible : ndarray of shape (n,), uint8
-        Bit ``i`` is set where feature ``i`` is missing, or there but beyond its plausible range.
+        Bit ``i`` is set where feature ``i`` is missing, or is present but outside its plausible range.
     dropped : ndarray of shape (m,), uint8
-        What was missing of the rows that do not stay.
+        The missing features, as bits, of the rows that are not kept.
     """
 
     block: Block
@@ -40,16 +40,16 @@ class Prepared:
 
 
 class MissingPolicy:
-    """Does with rows that lack a feature as it is told. Threads may share it.
+    """Prepares rows for the model, treating rows that lack a feature as configured. Threads may share it.
 
     Parameters
     ----------
     name : {"nan", "impute", "drop", "error"}
-        What is done.
+        What is done with a row that lacks a feature.
     fill : ndarray of shape (6,), float32, optional
-        Values that take the place of missing features; without it, the model does with NaN as it was trained.
+        Raw values that replace missing features; without them, the model handles NaN as it was trained to.
     note : str, optional
-        What a user should know of the policy; empty where it is what the model was trained for.
+        Note for the user about the policy; empty if it is the one that the model was trained with.
     """
 
     def __init__(self, name: str, fill: NDArray[np.float32] | None = None, note: str = "") -> None:
@@ -80,17 +80,24 @@ class MissingPolicy:
         if self._fill is None or not missing.any():
             return features
         bits = np.unpackbits(missing[:, None], axis=1, count=len(self._fill), bitorder="little").astype(np.bool_)
-        some = (missing != ALL_MISSING)[:, None]  # a row of which nothing was measured stays without an embedding
+        some = (missing != ALL_MISSING)[:, None]  # a row in which nothing was measured has no embedding
         return np.where(bits & some, self._fill, features)
 
 
 def require_whole(block: Block, missing: NDArray[np.uint8]) -> None:
-    """Make sure that no row of a block lacks a feature.
+    """Check that no row of a block lacks a feature.
+
+    Parameters
+    ----------
+    block : Block
+        The rows.
+    missing : ndarray of shape (n,), uint8
+        The missing features of each row, as bits.
 
     Raises
     ------
     ScanError
-        If one does, by its bits in ``missing``: it names the first.
+        If a row lacks one; the message names the first such row.
     """
     if not missing.any():
         return
@@ -99,6 +106,6 @@ def require_whole(block: Block, missing: NDArray[np.uint8]) -> None:
     depth = f" ({block.depth[first]:.2f} m)" if block.depth is not None else ""
     row = "a row" if block.first is None else f"row {block.first + first:,}"
     raise ScanError(
-        f"{row}{depth} lacks {', '.join(lacking)}: the run stops there, as --missing error asks; nan, impute and drop "
-        "go on"
+        f"{row}{depth} lacks {', '.join(lacking)}: --missing error stops the run there; use nan, impute or drop to "
+        "continue"
     )

@@ -1,4 +1,4 @@
-"""Whether the depths of a scan's own rows start again with each section; bins check that themselves."""
+"""Detects depths of a scan's own rows that start again with each section; `Binning` does this for bins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .block import Block
 
 
 class OwnDepths:
-    """Looks at the depths of rows, block by block."""
+    """Collects the depths of rows, block by block."""
 
     def __init__(self) -> None:
         self._ranges = DepthRanges()
@@ -22,6 +22,6 @@ class OwnDepths:
 
     @property
     def note(self) -> str | None:
-        """What a user should know of them; None where that is nothing."""
+        """Note for the user if the depths start again; else None."""
         restart = self._ranges.restart()
-        return f"{restart}: rows of equal depth are from different places" if restart else None
+        return f"{restart}: rows with equal depths are from different places" if restart else None

@@ -1,4 +1,4 @@
-"""Rows for the model: a scan's own where its tables hold all features, depth bins where instruments have own grids."""
+"""Rows for the model: a scan's own if all its tables hold the same features, else depth bins."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ from .matrix import FeatureMatrix
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a scan, to be had block by block.
+    """The rows of a scan, in blocks that are read on demand.
 
     Attributes
     ----------
     n : int
         Number of rows.
     blocks : iterator of callable
-        Each reads and gives a `Block`, whichever thread calls it.
+        Each reads and returns a `Block`. Any thread may call it.
     in_flight : int
-        How many blocks may be begun but not done with.
+        Largest number of blocks that may be in memory at once.
     address_types : dict of str to dtype
-        Type of each part of the address.
+        Text type of each part of the address.
     has_depth : bool
         Whether the blocks have depths.
     bin_width : float or None
-        Width of the depth bins in metres; None where the rows are the scan's own.
+        Width of the depth bins in metres; None if the rows are the scan's own.
     n_left_out : int
-        Samples, of all instruments, that are in no bin because their depth is missing.
+        Number of samples, of all instruments, that are in no bin because their depth is missing.
     left_out : ndarray of shape (6,), int64
-        Those of each feature's instrument.
+        Number of these for each feature's instrument.
     lost : Lost
-        Those of them whose depth the table of sections does not give.
+        The samples whose depth the table of sections does not give.
     """
 
     n: int
@@ -65,29 +65,47 @@ class Rows:
 
 
 def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto", threads: int = 1) -> Rows:
-    """Give the rows of a scan; where they are bins, threads read what is to be binned.
+    """Return the rows of a scan. Bins are filled before this returns; own rows are read when a block is called.
+
+    Parameters
+    ----------
+    scan : Scan
+        The open scan.
+    progress : callable
+        Wraps iterables to show progress; see `lithovae.runtime.console.progress`.
+    bin_width : float, None or "auto"
+        Width of the depth bins in metres; see `BinWidth`.
+    threads : int
+        Number of threads that read samples to be binned.
 
     Raises
     ------
     InputError
-        If the width is none that makes sense.
+        If the width is out of range.
     ScanError
-        If the file is damaged, has no depth to bin by, holes cannot be told apart, depths start again with each
-        section, or its own rows are asked for and its tables hold different features. Bins are filled here; a scan's
-        own rows are read as the blocks are taken.
+        If the file is damaged or, for bins, if samples have no depth, holes cannot be distinguished or depths start
+        again with each section. Also if own rows are requested and the tables hold different features.
     """
     width = width_of(scan, bin_width)
     return _own_rows(scan, threads) if width is None else _binned_rows(scan, progress, width, threads)
 
 
 def width_of(scan: Scan, bin_width: BinWidth) -> float | None:
-    """Give the width of a scan's bins in metres; None where its rows stay as they are. Raises as `rows_of` does."""
+    """Return the width of a scan's bins in metres; None if its own rows are kept.
+
+    Raises
+    ------
+    InputError
+        If the width is out of range.
+    ScanError
+        If own rows are requested and the tables hold different features.
+    """
     alike = len({frozenset(track.features) for track in scan.tracks}) == 1
     if bin_width == "auto":
         bin_width = None if alike else BIN_WIDTH
     if bin_width is None and not alike:
-        held = "; ".join(dict.fromkeys(", ".join(FEATURES[i].name for i in track.features) for track in scan.tracks))
-        raise ScanError(f"`--bin none` needs one depth grid; these features use several ({held}). Try `--bin 0.2`")
+        grids = "; ".join(dict.fromkeys(", ".join(FEATURES[i].name for i in track.features) for track in scan.tracks))
+        raise ScanError(f"`--bin none` needs one depth grid; these features use several ({grids}). Try `--bin 0.2`")
     return None if bin_width is None else require_width(bin_width)
 
 
@@ -103,7 +121,7 @@ def _own_rows(scan: Scan, threads: int) -> Rows:
         if matrix is None:
             return own_block(track.read(span), constant, has_depth, first)
         rows, known = matrix.read(span)
-        return _beside(track.read_beside(span), rows, constant, has_depth, first, known)
+        return _make_block(track.read_beside(span), rows, constant, has_depth, first, known)
 
     def blocks() -> Iterator[Callable[[], Block]]:
         before = 0
@@ -122,20 +140,29 @@ def _in_flight(tracks: list[Track], threads: int) -> int:
 
 
 def own_block(stretch: Stretch, constant: dict[str, str], has_depth: bool, first: int | None = None) -> Block:
-    """Give a stretch's samples as rows, from row ``first`` on where that is known.
+    """Return the samples of a stretch as rows.
 
-    ``constant`` says the parts of their address that the stretch may not say.
+    Parameters
+    ----------
+    stretch : Stretch
+        The samples.
+    constant : dict of str to str
+        All parts of the rows' address, with the text of those that the stretch does not have.
+    has_depth : bool
+        Whether the block has a depth; it is NaN if the stretch has none.
+    first : int, optional
+        Index of the first row among all rows, if it is known.
     """
     n = stretch.length
     rows = np.empty((n, len(FEATURES)), np.float32)
     with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
         for i in range(len(FEATURES)):
             rows[:, i] = stretch.features.get(i, np.nan)
-    rows = without_sentinels(rows)  # to which a number in float64 may have been rounded
-    return _beside(stretch, rows, constant, has_depth, first)
+    rows = without_sentinels(rows)  # a float64 number may have been rounded to a sentinel
+    return _make_block(stretch, rows, constant, has_depth, first)
 
 
-def _beside(
+def _make_block(
     stretch: Stretch,
     rows: NDArray[np.float32],
     constant: dict[str, str],

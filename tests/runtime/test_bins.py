@@ -109,7 +109,6 @@ def test_holes_never_share_a_bin() -> None:
     np.testing.assert_array_equal(bins.hole, [0, 0, 1, 1])
     np.testing.assert_allclose(bins.depth, [-0.4, 1.0, -0.4, 1.0])
     np.testing.assert_array_equal(bins.mean()[:, 0], [1, 2, 8, 4])
-    assert bins.last_bins() == {0: 5, 1: 5}
 
 
 def test_a_bin_remembers_the_label_of_its_first_labelled_sample() -> None:

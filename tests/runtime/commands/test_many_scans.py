@@ -111,7 +111,7 @@ def test_several_scans_need_a_folder(scans: list[Path], tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"a file")
     status, _, (complained,) = run(*scans, "--out", tmp_path / "out")
     assert status == 1
-    assert complained == f"error: cannot make the folder {tmp_path / 'out'}: File exists"
+    assert complained == f"error: cannot create the folder {tmp_path / 'out'}: File exists"
 
 
 @pytest.mark.parametrize("threads", ["1", "3"])

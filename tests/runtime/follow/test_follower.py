@@ -197,7 +197,7 @@ def test_a_swmr_writer_that_is_killed_and_goes_on_in_another_file(path: Path, mo
     settle(path)
     writer = write(path, core(1.0, 2.0), mode="a")
     assert len(lines.poll()) > n_before
-    assert "read anew" not in "".join(lines.said)  # its last rows are those of the old file: it goes on
+    assert "read again" not in "".join(lines.said)  # its last rows are those of the old file: it goes on
     writer.close()
     settle(path)
     lines.finish()
@@ -235,7 +235,7 @@ def test_rows_that_were_read_and_then_rewritten(path: Path, model: LithoModel) -
     lines.poll()
     append(path, core(0.0, 3.1) | {"ms/MS": [7.0] * len(core(0.0, 3.1, only=("ms",))["ms/MS"])}, mode="w")
     lines.poll()
-    assert "has other rows where some were read" in "".join(lines.said)
+    assert "has changed rows that were read before: read again" in "".join(lines.said)
     assert len(lines.rows) == len({row["depth"] for row in lines.rows}) == 15
 
 
@@ -444,7 +444,7 @@ def test_sections_that_are_entered_in_their_table_after_their_samples(path: Path
     assert len(lines.poll()) == before
     append(path, {"table/section": ["1"], "table/top depth": [1.0]})
     lines.poll()
-    assert "has sections in its table whose samples came before: read again" in "".join(lines.said)
+    assert "has new sections in its table, of samples read before: read again" in "".join(lines.said)
     append(path, placed(2))
     assert len(lines.poll()) > 2 * before
     lines.finish()
@@ -471,14 +471,15 @@ def test_rows_that_have_no_place_yet_are_given_once_when_they_have(path: Path, m
 def test_a_row_that_is_refused_is_told_by_its_depth_and_ends_the_run(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model, missing="error")
     append(path, core(0.0, 1.1))
-    with pytest.raises(ScanError, match=r"live\.h5: a row \(0\.00 m\) lacks NGR .*: the run stops there"):
+    message = r"live\.h5: a row \(0\.00 m\) lacks NGR .*: --missing error stops the run there"
+    with pytest.raises(ScanError, match=message):
         lines.poll()
 
 
 def test_nothing_ever_came(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model)
     lines.poll()
-    with pytest.raises(ScanError, match="is not there yet"):
+    with pytest.raises(ScanError, match="does not exist yet"):
         lines.follower.finish()
 
 
@@ -665,4 +666,4 @@ def test_options_that_do_not_go_together(command: Command, path: Path) -> None:
     assert done.returncode == 2
     _, stderr = command("--idle-timeout", "0").communicate(timeout=60)
     assert stderr.startswith("error: ")
-    assert "is not there yet" in stderr
+    assert "does not exist yet" in stderr

@@ -95,7 +95,7 @@ def with_golden(change: Callable[[dict[str, Any]], object]) -> Callable[[Any], N
 def test_golden_rows_that_are_absent_or_spoilt_are_refused(
     tmp_path: Path, change: Callable[[dict[str, Any]], object]
 ) -> None:
-    with pytest.raises(BundleError, match=r"embedder\.onnx carries no golden rows, or invalid ones"):
+    with pytest.raises(BundleError, match=r"embedder\.onnx has no golden rows, or invalid ones"):
         verify(Bundle.read(spoilt(tmp_path, with_golden(change))))
 
 

@@ -78,10 +78,10 @@ def test_a_member_of_more_than_four_gibibytes(tmp_path: Path, monkeypatch: pytes
     with np.load(tmp_path / "out.npz") as arrays:
         assert arrays["z"].tolist() == [0, 1, 2]
     with zipfile.ZipFile(tmp_path / "out.npz") as archive:
-        for name, place in (("x.npy", 0), ("y.npy", 1 << 32)):
+        for name, start in (("x.npy", 0), ("y.npy", 1 << 32)):
             info = archive.getinfo(name)
             assert info.file_size == n + 128
-            assert info.header_offset >= place
+            assert info.header_offset >= start
             with archive.open(name) as content:
                 assert f"({n},)".encode() in content.read(128)
 
@@ -167,7 +167,7 @@ def test_a_result_is_the_same_whatever_the_c_library_offers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, libc: str
 ) -> None:
     if libc != "its own":
-        monkeypatch.setattr(output, "_of_libc", lambda name: None)
+        monkeypatch.setattr(output, "_libc_function", lambda name: None)
     with npz_stream(tmp_path / "out.npz", 90, {"x": (np.float64, 2)}) as stream:
         for start in range(0, 90, 30):
             stream.write(stream.pack({"x": np.arange(2.0 * start, 2.0 * start + 60).reshape(30, 2)}))

@@ -114,7 +114,7 @@ def test_inspect_of_a_run_that_gaps_would_stop(flat_scan: Path) -> None:
         file["R"][3] = np.nan
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
-    assert done.stderr.startswith(f"error: {flat_scan}: row 3 lacks R: the run stops there, as --missing error asks")
+    assert done.stderr.startswith(f"error: {flat_scan}: row 3 lacks R: --missing error stops the run there")
 
 
 def test_the_median_step_needs_no_more_memory_for_a_longer_track() -> None:
@@ -144,14 +144,16 @@ def test_a_plan_says_of_own_rows_what_the_run_says(tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["MS"], file["depth"], file["section"] = np.ones(30), np.tile(np.arange(15) * 0.1, 2), np.repeat([1, 2], 15)
     notes = inspected(path, "semisup", "nan")["notes"]
-    assert any(note.startswith("depths start again near 0 with each section (2 of 2): rows of equal") for note in notes)
+    start = "depths start again near 0 with each section (2 of 2): rows with equal"
+    assert any(note.startswith(start) for note in notes)
 
 
 def test_a_plan_ends_as_a_run_that_may_miss_nothing(holes: Path) -> None:
-    with pytest.raises(ScanError, match=r"row 0 \(0\.00 m\) lacks Magnetic susceptibility .* as --missing error asks"):
+    message = r"row 0 \(0\.00 m\) lacks Magnetic susceptibility .*: --missing error stops the run there"
+    with pytest.raises(ScanError, match=message):
         inspected(holes, "semisup", "error")
 
 
 def test_a_plan_says_that_a_model_was_not_trained_to_impute(holes: Path) -> None:
     done = CliRunner().invoke(app, ["inspect", str(holes), "--model", "unsup", "--missing", "impute"])
-    assert "note     unsup was not trained with missing features: imputed all the same, as asked" in done.stdout
+    assert "note     unsup was not trained with missing features; --missing impute imputes them anyway" in done.stdout

@@ -79,7 +79,7 @@ def test_drop_leaves_whole_rows(rows: NDArray[np.float32]) -> None:
 def test_error_names_the_first_row(rows: NDArray[np.float32]) -> None:
     embedder = Embedder(LithoModel.load("unsup"), "error")
     assert len(embedder.embed(Block(rows[4:], None, {})).embeddings) == 6
-    expected = r"^row 7 \(0\.20 m\) lacks NGR total counts \(cps\): the run stops there"
+    expected = r"^row 7 \(0\.20 m\) lacks NGR total counts \(cps\): --missing error stops the run there"
     with pytest.raises(ScanError, match=expected):
         embedder.embed(Block(rows, DEPTH, {}, first=6))
 
@@ -119,7 +119,7 @@ def test_rows_dropped_are_not_written_and_counted(gaps: Path) -> None:
         "missing": 985,
         "implausible": 985,
     }
-    assert "15 rows with a feature missing left out, as asked (R 10, G 10)" in said
+    assert "15 rows with a missing feature left out because of --missing drop (R 10, G 10)" in said
     assert "rows   985 " in said
     assert np.flatnonzero(arrays["implausible"]).tolist() == [5]
     assert np.isfinite(arrays["embeddings"]).all()
@@ -150,7 +150,7 @@ def test_what_was_done_is_said_and_stands_in_the_output(
 def test_error_is_one_line_and_writes_nothing(gaps: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [str(gaps), "--out", str(tmp_path / "emb.npz"), "--missing", "error"])
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
-    assert f"error: {gaps}: row 0 lacks R: the run stops there" in done.stderr
+    assert f"error: {gaps}: row 0 lacks R: --missing error stops the run there" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [gaps.name]
     assert CliRunner().invoke(app, [str(gaps), "--out", "x.npz", "--missing", "guess"]).exit_code == 1
 
@@ -159,7 +159,7 @@ def test_nothing_may_be_left(write_scan: Callable[..., Path]) -> None:
     features = {name: np.full(3, np.nan if name == "R" else 2.0) for name in FEATURE_NAMES}
     scan = write_scan(features | {"depth": np.arange(3.0), "core": [1, 1, 2], "section": [b"1", b"2", b"1"]})
     said, arrays = run(scan, "drop")
-    assert "3 rows with a feature missing left out" in said
+    assert "3 rows with a missing feature left out" in said
     assert arrays["embeddings"].shape == (0, 10)
     assert arrays["section"].shape == arrays["depth"].shape == (0,)
 
@@ -169,5 +169,5 @@ def test_a_block_may_lose_all_its_rows(write_scan: Callable[..., Path], monkeypa
     features = {name: np.full(12, 2.0) for name in FEATURE_NAMES}
     features["R"] = np.repeat([2.0, np.nan, 2.0], 4)
     said, arrays = run(write_scan(features | {"depth": np.arange(12.0)}), "drop")
-    assert "4 rows with a feature missing left out" in said
+    assert "4 rows with a missing feature left out" in said
     assert arrays["depth"].tolist() == [0, 1, 2, 3, 8, 9, 10, 11]

@@ -83,7 +83,7 @@ def test_tables_that_hold_the_same_features_are_rows_one_after_the_other(write_s
 def test_widths_that_make_no_sense(flat_scan: Path, width: float) -> None:
     with open_scan(flat_scan) as scan, pytest.raises(InputError, match=r"bins must be 0.0001 to 1000 m wide"):
         rows(scan, width)
-    with pytest.raises(InputError, match=r"bins take auto, none or a width in metres, as 0.2, not 'wide'"):
+    with pytest.raises(InputError, match=r"--bin takes auto, none or a width in metres such as 0\.2, not 'wide'"):
         parse_bin_width("wide")
     with pytest.raises(InputError, match=r"bins must be 0.0001 to 1000 m wide, not 1e-05 m"):
         Settings(bin_width=parse_bin_width("0.00001"))
@@ -98,7 +98,7 @@ def test_a_width_in_words_as_the_command_line_has_it(write_scan: WriteScan, widt
 def test_a_width_needs_a_depth(flat_scan: Path) -> None:
     with (
         open_scan(flat_scan) as scan,
-        pytest.raises(ScanError, match="has no depth to put it in bins by: try --bin none"),
+        pytest.raises(ScanError, match=r"no depth for Bulk .*, B: the samples cannot be put in bins; try --bin none"),
     ):
         rows(scan, 0.2)
 
@@ -154,7 +154,7 @@ def test_depths_that_start_again_are_not_averaged(write_scan: WriteScan, level: 
 def test_rows_as_they_are_may_start_again_and_it_is_said(write_scan: WriteScan, tmp_path: Path) -> None:
     data = {"R": np.ones(30), "depth": np.tile(np.arange(15) * 0.1, 2), "section": np.repeat([1, 2], 15)}
     summary = embed_scan(write_scan(data), tmp_path / "out.npz", LithoModel.load("unsup_hybrid"))
-    said = "depths start again near 0 with each section (2 of 2): rows of equal depth are from different places"
+    said = "depths start again near 0 with each section (2 of 2): rows with equal depths are from different places"
     assert summary.notes == [said]
     with np.load(tmp_path / "out.npz") as arrays:
         assert json.loads(str(arrays["about"]))["notes"][-1] == summary.notes[0]
