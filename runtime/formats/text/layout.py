@@ -171,6 +171,9 @@ class _Table:
             if self._is_number[column]
         )
 
+    def _n_filled(self, row: int) -> int:
+        return sum(map(bool, self._rows[row]))
+
     def _is_row(self, row: int) -> bool:
         """Tell whether a line is a row of the table, not a heading."""
         texts = [text for j in range(self._width) if self._is_number[j] and (text := self._cell(row, j))]
@@ -178,11 +181,13 @@ class _Table:
 
     def layout(self, begin: int) -> Layout:
         """Find headings and units above the rows."""
-        first = self._body
-        while first and self._is_row(first - 1):
-            first -= 1
-        while first < len(self._rows) and not self._is_row(first):
-            first += 1
+        usual = float(np.median([self._n_filled(row) for row in range(self._body, len(self._rows))]))
+        are_rows = [self._is_row(row) for row in range(len(self._rows))]
+        first = next(
+            row
+            for row in range(len(are_rows))
+            if are_rows[row] and self._n_filled(row) >= usual / 2 and np.mean(are_rows[row : row + 6]) >= 0.5
+        )
         above = [row for row in range(first) if sum(map(bool, self._rows[row])) >= min(2, self._width)]
         names, units, used = self._headings(above)
         stated = _statements([self._rows[row] for row in range(first) if row not in used])
