@@ -1,4 +1,4 @@
-"""A column: one value per sample, whatever format holds it."""
+"""A column: one value per sample, independent of the file format."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Hashable
 from typing import Any
 
 TableKey = tuple[str, int, int | None]
-"""What tells one table from another: its path, its number of rows, and its netCDF dimension where it has one."""
+"""Identifies a table: its path, its number of rows, and its netCDF dimension (None if it has none)."""
 
 
 class Column(ABC):
-    """One value per sample. A format derives its own class, which its `File` can read.
+    """One value per sample. Each format has its own subclass, which its `File` can read.
 
     Attributes
     ----------
     name : str
-        Its own name; empty for a column of a matrix that does not name its columns.
+        Name of the column; empty for a column of a matrix that does not name its columns.
     location : str
-        Path, in the file, of the array that holds it.
+        Path, within the file, of the array that holds the column.
     label : str
-        What tells it from the other columns of that array: its name, or its number; empty where it is the only one.
+        Distinguishes it from the other columns of that array: its name or its number; empty if it is the only one.
     number : tuple of int, or None
-        Its position among the columns of the array, and how many there are; None where it is the only one.
+        Its position among the columns of the array, and their count; None if it is the only one.
     layout : str
-        How the file holds it, in words.
+        Description of how the file stores it.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Column(ABC):
 
     @property
     def path(self) -> str:
-        """Path in the file, as ``MST/Den``, ``A/GRA:Depth`` or ``data:3``: what ``--map`` takes."""
+        """Path in the file as ``--map`` takes it, such as ``MST/Den``, ``A/GRA:Depth`` or ``data:3``."""
         return f"{self.location}:{self.label}" if self.label else self.location
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """All spellings of its path: a column of a matrix may be given by its number, too."""
+        """All spellings of its path: a column of a matrix may also be given by its number."""
         return (self.path,) if self.number is None else (self.path, f"{self.location}:{self.number[0]}")
 
     @property
@@ -51,12 +51,12 @@ class Column(ABC):
     @property
     @abstractmethod
     def table(self) -> TableKey:
-        """The table that it belongs to: columns of one table share their rows."""
+        """The table that the column belongs to: columns of one table share their rows."""
 
     @property
     @abstractmethod
     def identity(self) -> Hashable:
-        """Equal for two columns that are the same data under different names (links)."""
+        """Key that is equal for two columns with the same data under different names (links)."""
 
     @property
     @abstractmethod
@@ -66,7 +66,7 @@ class Column(ABC):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """Shape of the array that holds it."""
+        """Shape of the array that holds the column."""
 
     @property
     @abstractmethod
@@ -76,7 +76,7 @@ class Column(ABC):
     @property
     @abstractmethod
     def is_number(self) -> bool:
-        """Whether the values are integers or real floating-point numbers, not codes for texts."""
+        """Whether the values are integers or real floating-point numbers, and not codes for text."""
 
     @property
     @abstractmethod
@@ -86,67 +86,67 @@ class Column(ABC):
     @property
     @abstractmethod
     def is_label(self) -> bool:
-        """Whether the values can say where a sample is from: numbers, or texts that are short enough."""
+        """Whether the values can be part of a sample's address: numbers, or sufficiently short text."""
 
     @property
     @abstractmethod
     def is_pixels(self) -> bool:
-        """Whether a sample is the mean of a row of pixels."""
+        """Whether each sample is the mean of a row of pixels."""
 
     @property
     @abstractmethod
     def is_coordinate(self) -> bool:
-        """Whether the file declares it as the coordinate of a dimension (netCDF)."""
+        """Whether the file declares the column as the coordinate of a dimension (netCDF)."""
 
     @property
     @abstractmethod
     def unit(self) -> str | None:
-        """Unit stated for this very column; None where none is, or a blank."""
+        """Unit stated for this column; None if none is stated or it is blank."""
 
     @property
     @abstractmethod
     def table_unit(self) -> str | None:
-        """The one unit that is stated for all columns of the array: it does not say of which."""
+        """A single unit stated for the whole array, with no column named; None if there is none."""
 
     @property
     @abstractmethod
     def text_width(self) -> int | None:
-        """Characters of the longest text that it can hold; None where its type does not tell."""
+        """Length in characters of the longest text that the column can hold; None if its type does not limit it."""
 
     @property
     @abstractmethod
     def chunk_rows(self) -> int:
-        """Rows of a storage chunk; 1 where rows are stored one after the other."""
+        """Number of rows per storage chunk; 1 if storage is contiguous."""
 
     @property
     @abstractmethod
     def row_bytes(self) -> int:
-        """Bytes that are read for one row, those of its neighbours in the array included."""
+        """Bytes read per row, including the other columns of the array."""
 
     @property
     @abstractmethod
     def has_unwritten(self) -> bool:
-        """Whether storage of some rows was set aside and never written."""
+        """Whether storage for some rows was allocated but never written."""
 
     @abstractmethod
     def stated(self, *names: str) -> str:
-        """Give what the file states of this column under one of some names, as ``positive``; empty if nothing."""
+        """Return what the file states about this column under one of these names (``positive``); empty if nothing."""
 
     @abstractmethod
     def stated_above(self, *names: str) -> str:
-        """Give what the group that holds it, or the whole file, states under one of some names; empty if nothing."""
+        """Return what the column's group, or the whole file, states under one of these names; empty if nothing."""
 
     @abstractmethod
     def require_readable(self) -> None:
-        """Make sure that it can be read: within the limits, and decompressed.
+        """Check that the column is within the limits and can be decompressed.
 
         Raises
         ------
         ScanError
-            If it cannot.
+            If the column cannot be read.
         """
 
     @property
     def kind(self) -> str:
-        """What its values are, for messages: ``text``, or the name of their type."""
+        """Type of the values, for messages: ``text``, or the name of the dtype."""
         return "text" if self.is_text else str(self.dtype).lstrip("|<>=")
