@@ -1,1 +1,1 @@
-"""What a file holds, as named columns, whatever its format."""
+"""Readers of file formats: each presents a file as named columns."""

@@ -1,4 +1,4 @@
-"""How stored numbers stand for values: fills, valid range, signs, packing (NetCDF users' guide and CF)."""
+"""Decoding of stored numbers: fills, valid range, signedness, packing (NetCDF users' guide and CF conventions)."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from lithovae.runtime.missing import SENTINELS, without_sentinels
 
 UNDEFINED = 9.9e29
-"""Numbers beyond this stand for "no value" in well software (ZMAP's 1e30, the 1e33 of RMS and xtgeo)."""
+"""Numbers above this mean "no value" in well software (1e30 in ZMAP, 1e33 in RMS and xtgeo)."""
 
 
 @dataclass(frozen=True)
 class Coding:
-    """What turns stored numbers into values.
+    """Conversion of stored numbers to values.
 
     Attributes
     ----------
     fills : tuple of float
-        Stored numbers that stand for "no value".
+        Stored numbers that mean "no value".
     valid : tuple of float, or None
-        Least and largest number that is a value.
+        Smallest and largest valid number; None if no range is declared.
     valid_of_values : bool
-        Whether the valid range speaks of unpacked values, not of stored numbers.
+        Whether the valid range applies to unpacked values rather than to stored numbers.
     unsigned : bool
-        Whether signed integers are to be read as unsigned ones.
+        Whether signed integers are to be read as unsigned.
     factor, offset : float
         Value = stored number * factor + offset.
     """
@@ -40,9 +40,9 @@ class Coding:
     offset: float = 0.0
 
     def values(self, stored: NDArray[Any]) -> NDArray[Any]:
-        """Turn stored numbers of any shape into values: missing ones NaN, integers as float64."""
+        """Convert stored numbers, of any shape, to values: missing ones become NaN, integers become float64."""
         fills, valid, sentinels = self.fills, self.valid, SENTINELS
-        if stored.dtype.kind == "f" and stored.dtype.itemsize == 2:  # which holds -999.99 as -1000
+        if stored.dtype.kind == "f" and stored.dtype.itemsize == 2:  # float16 rounds -999.99 to -1000
             sentinels = (*SENTINELS, *np.array(SENTINELS, np.float16).tolist())
         if self.unsigned and stored.dtype.kind == "i":
             span = float(2 ** (8 * stored.dtype.itemsize))
@@ -57,7 +57,7 @@ class Coding:
         is_packed = (self.factor, self.offset) != (1.0, 0.0)
         if not is_packed:
             values = without_sentinels(stored, fills, sentinels)
-        else:  # a declared fill is a stored number, a sentinel an unpacked one
+        else:  # declared fills are stored numbers, sentinels are unpacked values
             values = without_sentinels(stored.astype(np.float64), fills, sentinels=())
         if valid and not self.valid_of_values:
             values = _within(values, valid)

@@ -8,29 +8,29 @@ from typing import Any
 import numpy as np
 
 TableKey = tuple[str, int, int | None]
-"""What tells one table from another: its path, its number of rows, and its netCDF dimension where it has one."""
+"""Identifies a table: its path, its number of rows, and its netCDF dimension (None if it has none)."""
 
 
 class Column:
-    """One value per sample. A format derives its own class, which its `File` can read.
+    """One value per sample. Each format has its own subclass, which its `File` can read.
 
-    A format has to define ``name``, ``layout``, ``length`` and ``unit``. What it states of its columns beyond that, it
-    defines in place of the defaults here.
+    A subclass defines ``name``, ``layout``, ``length`` and ``unit``. It overrides the defaults below only where its
+    format states more.
 
     Attributes
     ----------
     name : str
-        Its own name; empty for a column of a matrix that does not name its columns.
+        Name of the column; empty for a column of a matrix that does not name its columns.
     layout : str
-        How the file holds it, in words.
+        Description of how the file stores it.
     length : int
         Number of samples.
     unit : str or None
-        Unit stated for this very column; None where none is, or a blank.
+        Unit stated for this column; None if none is stated, or a blank.
     label : str
-        What tells it from the other columns of its array: its name, or its number; empty where it is the only one.
+        Distinguishes it from the other columns of its array: its name or its number; empty if it is the only one.
     number : tuple of int, or None
-        Its position among the columns of its array, and how many there are; None where it is the only one.
+        Its position among the columns of its array, and their count; None if it is the only one.
     """
 
     name: str
@@ -52,32 +52,32 @@ class Column:
 
     @property
     def path(self) -> str:
-        """Path in the file, as ``MST/Den``, ``A/GRA:Depth`` or ``data:3``: what ``--map`` takes."""
+        """Path in the file as ``--map`` takes it, such as ``MST/Den``, ``A/GRA:Depth`` or ``data:3``."""
         return f"{self.location}:{self.label}" if self.label else self.location
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """All spellings of its path: a column of a matrix may be given by its number, too."""
+        """All spellings of its path: a column of a matrix may also be given by its number."""
         return (self.path,) if self.number is None else (self.path, f"{self.location}:{self.number[0]}")
 
     @property
     def group(self) -> str:
-        """Path of the group that holds its array, with a leading slash; empty for the root."""
+        """Path of the group that holds the array, with a leading slash; empty for the root."""
         return ""
 
     @property
     def table(self) -> TableKey:
-        """The table that it belongs to: columns of one table share their rows."""
+        """The table that the column belongs to: columns of one table share their rows."""
         return self.group, self.length, None
 
     @property
     def identity(self) -> Hashable:
-        """Equal for two columns that are the same data under different names (links)."""
+        """Key that is equal for two columns with the same data under different names (links)."""
         return self.paths
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the array that holds it."""
+        """Shape of the array that holds the column."""
         return (self.length,)
 
     @property
@@ -87,67 +87,67 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """Whether the values are integers or real floating-point numbers, not codes for texts."""
+        """Whether the values are integers or real floating-point numbers, and not codes for text."""
         return bool(self.dtype.kind in "iuf") and not self.is_text
 
     @property
     def is_label(self) -> bool:
-        """Whether the values can say where a sample is from: numbers, or texts that are short enough."""
+        """Whether the values can be part of a sample's address: numbers, or sufficiently short text."""
         return self.is_number or self.is_text
 
     @property
     def is_pixels(self) -> bool:
-        """Whether a sample is the mean of a row of pixels."""
+        """Whether each sample is the mean of a row of pixels."""
         return False
 
     @property
     def is_coordinate(self) -> bool:
-        """Whether the file declares it as the coordinate of a dimension (netCDF)."""
+        """Whether the file declares the column as the coordinate of a dimension (netCDF)."""
         return False
 
     @property
     def table_unit(self) -> str | None:
-        """The one unit that is stated for all columns of the array: it does not say of which."""
+        """A single unit stated for the whole array, with no column named; None if there is none."""
         return None
 
     @property
     def text_width(self) -> int | None:
-        """Characters of the longest text that it can hold; None where its type does not tell."""
+        """Length in characters of the longest text that the column can hold; None if its type does not limit it."""
         return None
 
     @property
     def chunk_rows(self) -> int:
-        """Rows that are stored, and so are read, together; 1 where rows are stored one after the other."""
+        """Number of rows per storage chunk; 1 if storage is contiguous."""
         return 1
 
     @property
     def row_bytes(self) -> int:
-        """Bytes that are read for one row, those of its neighbours in the array included."""
+        """Bytes read per row, including the other columns of the array."""
         return int(self.dtype.itemsize)
 
     @property
     def has_unwritten(self) -> bool:
-        """Whether storage of some rows was set aside and never written."""
+        """Whether storage for some rows was allocated but never written."""
         return False
 
     def stated(self, *names: str) -> str:
-        """Give what the file states of this column under one of some names, as ``positive``; empty if nothing."""
+        """Return what the file states about this column under one of these names (``positive``); empty if nothing."""
         return ""
 
     def stated_above(self, *names: str) -> str:
-        """Give what the group that holds it, or the whole file, states under one of some names; empty if nothing."""
+        """Return what the column's group, or the whole file, states under one of these names; empty if nothing."""
         return ""
 
-    def require_readable(self) -> None:  # noqa: B027 (most formats have nothing to check)
-        """Make sure that it can be read: within the limits, and decompressed.
+    def require_readable(self) -> None:
+        """Check that the column is within the limits and can be decompressed.
 
         Raises
         ------
         ScanError
-            If it cannot.
+            If the column cannot be read.
         """
 
     @property
     def kind(self) -> str:
-        """What its values are, for messages: ``text``, or the name of their type."""
+        """Type of the values, for messages: ``text``, or the name of the dtype."""
         return "text" if self.is_text else str(self.dtype).lstrip("|<>=")

@@ -1,4 +1,4 @@
-"""An open file: its columns, what it states of them, and their values."""
+"""An open file: its columns, their metadata and their values."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lithovae.runtime.findings import Findings
 from .column import Column
 
 ReadMatrix = Callable[[int, int], NDArray[Any]]
-"""Reads rows, from one (inclusive) to another (exclusive), of neighbouring columns: shape (rows, columns)."""
+"""Reads rows ``start`` (inclusive) to ``stop`` (exclusive) of adjacent columns; returns shape (rows, columns)."""
 
 
 class File(ABC):
-    """An open file of some format. Threads may share it.
+    """An open file of any format. Threads may share it.
 
     Attributes
     ----------
     findings : Findings
-        The file's path, and notes on what was left out.
+        The file's path, and notes on what was not read.
     """
 
     findings: Findings
@@ -31,60 +31,60 @@ class File(ABC):
     @property
     @abstractmethod
     def columns(self) -> Sequence[Column]:
-        """All that could hold one value per sample."""
+        """All columns: everything that could hold one value per sample."""
 
     def why_unsupported(self) -> str:
-        """Say what the file is where its format is read, but not this use of it; empty where it is."""
+        """Return what the file is, if its container format can be read but its content is not supported; else empty."""
         return ""
 
     def stated(self, path: str, names: Container[str]) -> list[tuple[str, str]]:
-        """List what the file states at a path under some names: in attributes, single values or metadata.
+        """List what the file states at a path under the given names: in attributes, scalar datasets or metadata.
 
         Parameters
         ----------
         path : str
             Path of a group or an array, with a leading slash.
         names : container of str
-            The names, reduced to their `letters`.
+            The names, reduced with `letters`.
 
         Returns
         -------
         list of (str, str)
-            Names and texts; of two with the same name, the later has precedence.
+            Names and texts; if a name occurs twice, the later text takes precedence.
         """
         return []
 
     @abstractmethod
     def read_numbers(self, columns: Sequence[Column], start: int, stop: int) -> list[NDArray[Any]]:
-        """Read rows of several columns, each array once; missing values become NaN, integers float64.
+        """Read rows of several columns, each array once; missing values become NaN, integers become float64.
 
         Raises
         ------
         ScanError
-            If the file is damaged there.
+            If the file is damaged in these rows.
         """
 
     @abstractmethod
     def read_texts(self, columns: Sequence[Column], start: int, stop: int) -> list[NDArray[np.str_]]:
-        """Read rows of several columns as text: numbers as a person writes them, missing values blank.
+        """Read rows of several columns as text: whole numbers without decimals, missing values blank.
 
         Raises
         ------
         ScanError
-            If the file is damaged there.
+            If the file is damaged in these rows.
         """
 
     def matrix(self, columns: Sequence[Column], beside: Sequence[Column]) -> ReadMatrix | None:
-        """Give what reads some columns as one array, where they are neighbours and need no conversion; else None.
+        """Return a function that reads adjacent columns that need no conversion as one array; None for others.
 
-        Values are as stored: floating-point numbers, sentinels among them. It is an optimisation that a format may
-        offer.
+        The function returns values as stored: floating-point numbers, including sentinels. This is an optimisation
+        that a format may offer.
 
         Parameters
         ----------
         columns : sequence of Column
             The columns.
         beside : sequence of Column
-            Columns that are read by themselves: where one is in the same array, nothing is gained.
+            Columns that are read separately: if one is in the same array, nothing is gained and None is returned.
         """
         return None

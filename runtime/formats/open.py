@@ -1,4 +1,4 @@
-"""Opening a file in whatever format it is: the format is told by the file's content, not by its name."""
+"""Open a file in any supported format, which is recognised by the file's content, not by its name."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from .text import file as text
 from .unsupported import what_it_is
 
 FORMATS = (hdf5, text)
-"""The formats, in the order in which they are asked. Each is a module with the functions ``is_mine(path)`` and
-``open_file(path, findings, swmr=..., locking=...)``, a context manager that gives a `File`."""
+"""The formats, in the order in which they are tried. Each is a module with the functions ``is_mine(path)`` and
+``open_file(path, findings, swmr=..., locking=...)``, a context manager that yields a `File`."""
 
 
 @contextmanager
 def open_file(path: Path, findings: Findings, *, swmr: bool = False, locking: bool | None = None) -> Iterator[File]:
-    """Open a file in the format that its content tells.
+    """Open a file in the format that its content has.
 
     Parameters
     ----------
     path : Path
         The file.
     findings : Findings
-        Takes what is not read, and why.
+        Receives notes on what is not read, and why.
     swmr, locking : optional
-        As `h5py.File` takes them: for an HDF5 file that is being written.
+        Passed to `h5py.File`, for an HDF5 file that is being written.
 
     Raises
     ------
     ScanError
-        If there is no such file, it is no regular file, cannot be opened, or is in no format that is read.
+        If the file does not exist, is not a regular file, cannot be opened, or has an unsupported format.
     """
     _require_regular(path)
     chosen = next((known for known in FORMATS if known.is_mine(path)), None)
@@ -49,13 +49,13 @@ def open_file(path: Path, findings: Findings, *, swmr: bool = False, locking: bo
 
 
 def _require_regular(path: Path) -> None:
-    """Make sure that a path leads to a file that may be read: no folder, nothing that could keep a reader waiting."""
+    """Check that a path is a regular file that can be opened: not a folder, nor a pipe or device that could block."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise ScanError(f"{path} is a folder, not a scan: name the files in it, as {path / '*.h5'}", path)
+            raise ScanError(f"{path} is a folder, not a scan: pass the files in it, such as {path / '*.h5'}", path)
         if not stat.S_ISREG(mode):
-            raise ScanError(f"{path} is a device, a pipe or a socket, not a file: save it as a file first", path)
+            raise ScanError(f"{path} is a device, a pipe or a socket, not a file: save the data to a file first", path)
         os.close(os.open(path, os.O_RDONLY))
     except FileNotFoundError as error:
         raise ScanError(f"no such file: {path}", path) from error

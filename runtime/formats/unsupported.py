@@ -1,4 +1,4 @@
-"""Files of formats that are not read: what they are, and what to do."""
+"""File formats that are recognised but not supported."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 def what_it_is(path: Path) -> str:
-    """Say what format a file is in, and what to do; empty where its first bytes do not tell."""
+    """Return which format a file has, and how to convert it; empty if its first bytes are not known."""
     with path.open("rb") as file:
         start = file.read(16)
     if start.startswith((b"CDF\x01", b"CDF\x02", b"CDF\x05")):
-        return "it is netCDF-3, which nccopy -4 turns into netCDF-4"
+        return "it is netCDF-3; convert it to netCDF-4 with nccopy -4"
     if start.startswith(b"MATLAB 5.0 MAT-f"):
-        return "it is a MATLAB file before v7.3; in MATLAB, save(..., '-v7.3') writes HDF5"
+        return "it is a MATLAB file older than v7.3; save it in MATLAB with save(..., '-v7.3'), which writes HDF5"
     if start.startswith((b"~V", b"~v")):
-        return "it is a LAS file; write its curves as one dataset each"
+        return "it is a LAS file; convert it to HDF5 with one dataset per curve"
     return ""

@@ -1,1 +1,1 @@
-"""The process that a run is: its guard, its limits and its threads."""
+"""The process of a run: its guard, its limits and its threads."""

@@ -1,11 +1,11 @@
-"""A run in a process of its own: what a damaged file does to libhdf5, no ``except`` can catch.
+"""Run the work in a child process, because a damaged file can crash or hang libhdf5 in ways that Python cannot catch.
 
-`guarded` forks before anything heavy is imported. The child does the work and tells its parent, through a pipe, which
-scan it reads and which unfinished files it has made. The parent only waits: it passes signals on, and when the child
-dies of one, it says so in one line and removes what the child left. A hang is the kernel's to find: at every step
-forward the child moves its own limit of processor time (`lithovae.runtime.process.heartbeat`), so that libhdf5 going
-round in circles meets it, and a slow disk does not. Where many scans are read (`several`), another child goes on with
-those after the one that was fatal. Outside a guarded child, what tells the parent does nothing.
+`guarded` forks before anything heavy is imported. The child does the work and reports to its parent, through a pipe,
+which scan it reads and which unfinished files it has created. The parent only waits: it forwards signals, and if a
+signal kills the child, it reports this in one line and removes unfinished files. The kernel ends a hang: at every step
+forward the child raises its own CPU time limit (`lithovae.runtime.process.heartbeat`), so that an endless loop in
+libhdf5 reaches the limit, and a slow disk does not. If many scans are read (`several`), another child continues after a
+scan that was fatal. Outside a guarded child, the functions that report to the parent do nothing.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from lithovae.runtime.errors import LithoError, ScanError, unexpected
 from . import heartbeat, memory
 
 GRACE_SECONDS = 10
-"""What a child may take to tidy up after a signal before it is killed."""
+"""Time in seconds that a child has to clean up after a signal before it is killed."""
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _SCAN, _PARTIAL, _KEPT, _SEVERAL, _DONE = b"S", b"P", b"K", b"N", b"D"
 _begun: set[str] = set()
 _done: set[str] = set()
 _pipe: int | None = None
-_told: Path | None = None
+_reported_scan: Path | None = None
 
 
 def guarded(work: Callable[[], object], complain: Callable[[str], object] = print) -> int:
-    """Run a command-line program in a child, and give the status to exit with; unguarded where there is no fork.
+    """Run a command-line program in a child process (in this process if there is no fork), and return its exit status.
 
     Parameters
     ----------
     work : callable
         Prints its own messages, and returns or raises SystemExit.
     complain : callable, optional
-        Takes what is said of a child whose work another goes on with.
+        Receives the message about a child that died, if another child continues its work.
 
     Raises
     ------
     LithoError
-        If the child crashed, hung or was killed. Of what it wrote, nothing is left unfinished.
+        If the child crashed, hung or was killed. Its unfinished files are removed.
     """
     if not hasattr(os, "fork"):
         return _status(work)
@@ -60,9 +60,13 @@ def guarded(work: Callable[[], object], complain: Callable[[str], object] = prin
         for path in records.get(_PARTIAL, []):
             Path(path).unlink(missing_ok=True)
         if sys.stderr and sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K\x1b[?25h")  # a progress bar dies without wiping itself and showing the cursor
-        left = f"{kept[-1]} has what came before" if (kept := records.get(_KEPT)) else "nothing was left half-written"
-        if passed:  # it did not heed, or had no time to
+            sys.stderr.write("\r\x1b[K\x1b[?25h")  # clear an unfinished progress bar, show the cursor
+        left = (
+            f"{kept[-1]} keeps what was written before"
+            if (kept := records.get(_KEPT))
+            else "nothing was left half-written"
+        )
+        if passed:  # the child ignored the signal, or had no time to handle it
             print(f"interrupted; {left}", file=sys.stderr)
             return 128 + passed[0]
         scans = records.get(_SCAN, [])
@@ -75,11 +79,11 @@ def guarded(work: Callable[[], object], complain: Callable[[str], object] = prin
 
 
 def _in_child(work: Callable[[], object]) -> tuple[int, list[int], dict[bytes, list[str]]]:
-    """Do the work in a child; give its exit status, the signals passed on to it, and what it told, by kind."""
+    """Do the work in a child; return its exit status, the signals forwarded to it, and its reports by kind."""
     numbers = [
         number
         for name in _SIGNALS
-        if signal.getsignal(number := getattr(signal, name)) not in (signal.SIG_IGN, None)  # as nohup leaves SIGHUP
+        if signal.getsignal(number := getattr(signal, name)) not in (signal.SIG_IGN, None)  # nohup ignores SIGHUP
     ]
     _flush()
     reader, writer = os.pipe()
@@ -91,71 +95,71 @@ def _in_child(work: Callable[[], object]) -> tuple[int, list[int], dict[bytes, l
             os.close(reader)
             _be_child(work, writer, parent, numbers)
         os.close(writer)
-        with _passing_on(child, numbers) as passed:
-            told = b"".join(iter(lambda: os.read(reader, 4096), b""))  # until the child's end is closed
+        with _forwarding_signals(child, numbers) as passed:
+            reports = b"".join(iter(lambda: os.read(reader, 4096), b""))  # until the child's end is closed
             ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     finally:
         os.close(reader)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     records: dict[bytes, list[str]] = {}
-    for record in filter(None, told.split(b"\0")):
+    for record in filter(None, reports.split(b"\0")):
         records.setdefault(record[:1], []).append(os.fsdecode(record[1:]))
     return ended, passed, records
 
 
 def several() -> tuple[set[str], set[str]]:
-    """Tell the parent that another child may go on after one that died of a scan.
+    """Tell the parent that another child may continue if a scan kills this one.
 
     Returns
     -------
     tuple of set of str
-        The scans that earlier children have begun, and those of them that they are `done` with.
+        The scans that earlier children have begun, and those of them that are `done`.
     """
-    _tell(_SEVERAL)
+    _report(_SEVERAL)
     return set(_begun), set(_done)
 
 
 def reading(scan: Path) -> None:
-    """Tell the parent which scan is being read, and bound the memory from here on."""
-    global _told
-    if scan != _told:  # a scan that is followed is opened again and again
-        _tell(_SCAN, scan)
-        _told = scan
+    """Tell the parent which scan is being read, and limit memory from now on."""
+    global _reported_scan
+    if scan != _reported_scan:  # a followed scan is opened repeatedly
+        _report(_SCAN, scan)
+        _reported_scan = scan
     memory.bound_memory()
 
 
 def done(scan: Path) -> None:
-    """Tell the parent that a scan's result is there."""
-    _tell(_DONE, scan)
+    """Tell the parent that the result of a scan is complete."""
+    _report(_DONE, scan)
 
 
 def writing(partial: Path) -> None:
-    """Tell the parent of an unfinished file, which it removes if this process dies. It need not be there yet."""
-    _tell(_PARTIAL, partial.absolute())
+    """Tell the parent about an unfinished file, which it removes if this process dies. It need not exist yet."""
+    _report(_PARTIAL, partial.absolute())
 
 
 def keeping(growing: Path) -> None:
-    """Tell the parent of a file that grows under its own name: it stays, whatever becomes of this process."""
-    _tell(_KEPT, growing)
+    """Tell the parent about a file that grows under its final name: it is kept even if this process dies."""
+    _report(_KEPT, growing)
 
 
-def _tell(kind: bytes, path: Path = Path()) -> None:
+def _report(kind: bytes, path: Path = Path()) -> None:
     if _pipe is not None:
         os.write(_pipe, kind + os.fsencode(path) + b"\0")
 
 
 @contextmanager
-def _passing_on(child: int, numbers: list[int]) -> Iterator[list[int]]:
-    """Pass signals on to the child; after a while, kill it. Gives the list of those that came."""
+def _forwarding_signals(child: int, numbers: list[int]) -> Iterator[list[int]]:
+    """Forward signals to the child, and kill it after `GRACE_SECONDS`. Yields the list of signals received."""
     passed: list[int] = []
 
-    def pass_on(number: int, frame: object) -> None:
+    def forward(number: int, frame: object) -> None:
         passed.append(number)
         with suppress(ProcessLookupError):
             os.kill(child, number)
         signal.alarm(GRACE_SECONDS)
 
-    before = {number: signal.signal(number, pass_on) for number in numbers}
+    before = {number: signal.signal(number, forward) for number in numbers}
     before[signal.SIGALRM] = signal.signal(signal.SIGALRM, lambda number, frame: os.kill(child, signal.SIGKILL))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     try:
@@ -171,12 +175,12 @@ def _death(number: int, scan: str | None, left: str) -> LithoError:
     if number == getattr(signal, "SIGXCPU", None):
         what = f"was stopped: no progress in {heartbeat.CPU_SECONDS} s of CPU time ({name})"
     elif number == signal.SIGKILL:
-        what = f"was killed ({name}): did the machine run out of memory?"
+        what = f"was killed ({name}), perhaps because the machine ran out of memory"
     else:
         what = f"crashed ({name})"
     if scan is None:
         return LithoError(f"the run {what}; {left}")
-    cause = "" if number in (signal.SIGKILL, signal.SIGTERM) else ": the file is damaged, or not what it says it is"
+    cause = "" if number in (signal.SIGKILL, signal.SIGTERM) else ": the file is damaged, or not what it claims to be"
     return ScanError(f"{scan}: the run {what} on this file{cause}; {left}", scan)
 
 
@@ -185,7 +189,7 @@ def _be_child(work: Callable[[], object], writer: int, parent: int, numbers: lis
     status = 1
     try:
         _die_with(parent)
-        _keep_to_one_line()
+        _silence_c_libraries()
         _pipe = writer
         for number in numbers:
             signal.signal(number, _interrupt if number == signal.SIGINT else signal.SIG_DFL)
@@ -194,11 +198,11 @@ def _be_child(work: Callable[[], object], writer: int, parent: int, numbers: lis
         status = _status(work)
         try:
             _flush()
-        except OSError:  # the reader of what we said, `head` say, has left
+        except OSError:  # the reader of our output, such as `head`, has exited
             status = status or 1
     except KeyboardInterrupt:
         status = 130
-    except BaseException as error:  # nothing may pass: this process is a copy of its parent, and must end here
+    except BaseException as error:  # no exception may escape: this process is a copy of its parent and must end here
         print(f"error: {unexpected(error)}", file=sys.stderr)
     finally:
         os._exit(status)
@@ -219,13 +223,13 @@ def _flush() -> None:
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
-    # A terminal sends Ctrl-C to parent and child, and the parent passes it on: the second must not disturb tidying up.
+    # A terminal sends Ctrl-C to parent and child, and the parent forwards it: the second must not disturb cleaning up.
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _die_with(parent: int) -> None:
-    """End when the parent is killed: by SIGTERM, to leave nothing half-written."""
+    """End with SIGTERM if the parent is killed, so that no partial files are left."""
     import ctypes
     import resource
 
@@ -237,13 +241,13 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _keep_to_one_line() -> None:
-    """Leave standard error to Python: what C libraries print there as they die is not for users."""
+def _silence_c_libraries() -> None:
+    """Reserve standard error for Python, and discard what C libraries print there when they crash."""
     faulthandler.disable()
     if not sys.stderr:  # closed, as 2>&- does
         return
     ours = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
     sys.stderr = os.fdopen(ours, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")

@@ -1,6 +1,6 @@
-"""Steps forward of a guarded run: the kernel ends it if it takes too much CPU time between two of them.
+"""Limit on CPU time between two steps of a guarded run; the kernel ends a run that exceeds it.
 
-This binds the child of `lithovae.runtime.process.guard` alone. In any other process nothing is bounded.
+The limit applies only to the child of `lithovae.runtime.process.guard`. In any other process nothing is limited.
 """
 
 from __future__ import annotations
@@ -8,26 +8,26 @@ from __future__ import annotations
 import time
 
 CPU_SECONDS = 30
-"""CPU time that a run may take between two steps forward. The slowest honest one, inflating a storage chunk of 128 MiB
-several times over on a slow core, takes a few seconds."""
+"""CPU time in seconds that a run may take between two steps. The slowest legitimate step, decompressing a storage chunk
+of 128 MiB several times on a slow core, takes a few seconds."""
 
 _is_bound = False
 
 
 def bind() -> None:
-    """Bound this process from here on."""
+    """Limit this process from now on."""
     global _is_bound
     _is_bound = True
     advanced()
 
 
 def is_bound() -> bool:
-    """Tell whether this process is bounded."""
+    """Return whether this process is limited."""
     return _is_bound
 
 
 def advanced() -> None:
-    """Mark a step forward: the next may again take `CPU_SECONDS` of CPU time. Any thread may."""
+    """Record a step forward: the next may again take `CPU_SECONDS` of CPU time. Any thread may call this."""
     if not _is_bound:
         return
     import resource
@@ -36,7 +36,7 @@ def advanced() -> None:
 
 
 def limit(kind: int, most: int) -> None:
-    """Set the soft limit of a resource of this process, at most to its hard limit."""
+    """Set the soft limit of a resource of this process, to at most its hard limit."""
     import resource
 
     hard = resource.getrlimit(kind)[1]

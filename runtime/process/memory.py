@@ -1,4 +1,4 @@
-"""Memory of a run: bounded where it is guarded, and kept rather than returned where it is wanted again at once."""
+"""Memory of a run: limited in a guarded child, and freed memory kept for reuse in command-line programs."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 from . import heartbeat
 
 MEMORY = 1 << 30
-"""Bytes that a run may take beyond what the program holds when it starts to read; an honest scan takes a tenth."""
+"""Bytes that a run may allocate after it starts to read; an ordinary scan takes a tenth of this."""
 MEMORY_PER_PROCESSOR = 16 << 20
-"""What is added for each processor: the stacks of its threads count as memory taken."""
+"""Bytes added per processor, because thread stacks count towards the limit."""
 KEPT = 1 << 25
-"""Bytes of the largest array that is cut from the heap, not mapped by itself, and of what the heap keeps when freed."""
+"""Bytes up to which arrays are allocated on the heap rather than mapped; twice as much freed memory is kept."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 _is_memory_bound = False
 
 
 def bound_memory() -> None:
-    """Bound what counts as data (heap, private mappings, stacks). Only Linux says how much of it there is by now."""
+    """Limit data memory (heap, private mappings, stacks). No effect except on Linux, which states its size."""
     global _is_memory_bound
     if not heartbeat.is_bound() or _is_memory_bound:
         return
@@ -29,17 +29,17 @@ def bound_memory() -> None:
 
     _is_memory_bound = True
     try:
-        held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+        in_use = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
     except OSError:
         return
-    heartbeat.limit(resource.RLIMIT_DATA, held + MEMORY + MEMORY_PER_PROCESSOR * (os.cpu_count() or 1))
+    heartbeat.limit(resource.RLIMIT_DATA, in_use + MEMORY + MEMORY_PER_PROCESSOR * (os.cpu_count() or 1))
 
 
 def keep_freed() -> None:
-    """Let this process keep the memory that it frees; for a program of its own, not for a guest in another's.
+    """Keep freed memory in this process for reuse. Meant for command-line programs, not for use inside a host program.
 
-    By default glibc hands a freed array back to the kernel, which clears every page of the next: a tenth of a run's
-    CPU time. Elsewhere than under glibc nothing is done.
+    By default glibc returns a freed array to the kernel, which then clears every page of the next one; this costs a
+    tenth of a run's CPU time. Does nothing without glibc.
     """
     with suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""Work on many items at once, with the results in order and only so many of them in flight."""
+"""Work on several items at once, with results in order and a bounded number of items in flight."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ R = TypeVar("R")
 
 @contextmanager
 def in_order(work: Callable[[T], R], items: Iterable[T], threads: int, in_flight: int) -> Iterator[Iterator[R]]:
-    """Give the results of some work, item by item in the items' order, while threads are busy with the next.
+    """Yield an iterator over the results, in the order of the items, while threads work on the next items.
 
-    An error of the work is raised in its item's turn. When the block is left, however that happens, no thread is left
-    behind: work under way is waited for, work not yet begun is dropped.
+    An error is raised when the result of its item is due. When the block ends, for any reason, no thread is left
+    behind: running work is waited for, pending work is cancelled.
 
     Parameters
     ----------
     work : callable
-        What is done with each item: in threads, or in the caller's own where there is but one item at a time.
+        Called with each item: in worker threads, or in the calling thread if there is only one item at a time.
     items : iterable
-        The items; each is taken when it is begun.
+        The items; each is fetched when its work is submitted.
     threads : int
-        How many are worked on at once.
+        Number of worker threads.
     in_flight : int
-        How many, at most, are begun but not yet taken: it bounds memory.
+        Maximum number of items submitted whose results have not been fetched; it bounds memory.
     """
     items = iter(items)
     first = list(islice(items, 2))

@@ -1,4 +1,4 @@
-"""How far a run is: what shows it is the caller's choice."""
+"""Progress of a run; the caller chooses how to show it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from .heartbeat import advanced
 
 Progress = Callable[[Iterable[Any], str, int, Callable[[Any], int]], Iterable[Any]]
-"""Passes items on, with a label, the sum of their sizes and their size. `lithovae.runtime.console.progress` shows a
-bar."""
+"""Yields the items unchanged, given a label, the sum of their sizes and a function for the size of one item.
+`lithovae.runtime.console.progress` shows a bar."""
 
 
 def silent(items: Iterable[Any], label: str, total: int, size: Callable[[Any], int]) -> Iterator[Any]:
-    """Pass items on without a word; each is a step forward."""
+    """Yield the items without any output; each counts as a step forward."""
     for item in items:
         advanced()
         yield item

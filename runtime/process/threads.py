@@ -1,4 +1,4 @@
-"""How many threads a process may use."""
+"""Number of threads that this process may use."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 
 
 def granted_threads() -> int:
-    """Tell how many threads this process may use: ``SLURM_CPUS_PER_TASK``, else its cores and its share of them.
+    """Return how many threads this process may use: ``SLURM_CPUS_PER_TASK``, else its cores, limited by its CPU quota.
 
-    The cores are those of the affinity mask; the share is a container's quota (``cpu.max`` of Linux's cgroups).
+    The cores are those of the affinity mask; the quota is that of a container (``cpu.max`` of Linux cgroups).
 
     Returns
     -------
@@ -23,7 +23,7 @@ def granted_threads() -> int:
         return int(slurm)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        quota, period = CPU_MAX.read_text().split()  # in a container its own; "max" where there is none
+        quota, period = CPU_MAX.read_text().split()  # the container's own quota; "max" if there is none
         return max(1, min(cores, -(-int(quota) // int(period))))
     except (OSError, ValueError):
         return cores

@@ -1,1 +1,1 @@
-"""What a file's columns mean: which is which feature, which depth, which address."""
+"""Interpretation of a file's columns: which is which feature, which depth, which part of the address."""

@@ -1,4 +1,4 @@
-"""Which columns of a file are the features; what is left out gets a note."""
+"""Choice of the columns for the features; a note says what is left out."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from .source import Candidate, Source, candidates, note_passed_over, unit_of
 
 
 def choose_sources(file: File, mapping: Mapping[str, str], addresses: GroupAddresses) -> dict[int, list[Source]]:
-    """Choose the columns of each feature: one, or one for each hole, core or section that has a group of its own.
+    """Choose the columns of each feature: one, or one for each hole, core or section with a group of its own.
 
     Parameters
     ----------
     file : File
-        The open file. Its findings take what was left out, or assumed, and why.
+        The open file. Its findings receive notes on what was left out or assumed, and why.
     mapping : mapping of str to str
-        Columns that the user has chosen, by feature.
+        Columns chosen by the user, by feature.
     addresses : GroupAddresses
-        What the file says of the address of its groups.
+        What the file states about the addresses of its groups.
 
     Returns
     -------
     dict of int to list of Source
-        By position in `FEATURES`; a feature that the file lacks is absent.
+        By position in `FEATURES`; features that the file lacks are absent.
 
     Raises
     ------
     ScanError
-        If no feature is found, one holds text, or several columns are equally well named for one.
+        If no feature is found, the only column for a feature holds text, or several columns fit one equally well.
     """
     columns, findings = file.columns, file.findings
     chosen: dict[int, list[Source]] = {}
@@ -55,7 +55,7 @@ def choose_sources(file: File, mapping: Mapping[str, str], addresses: GroupAddre
         for column in columns:
             if feature.is_point_sensor(column.name):
                 findings.note(
-                    f"{column.path} is a point sensor's {feature.name}, which is not comparable: left out "
+                    f"{column.path} is {feature.name} from a point sensor, which is not comparable: left out "
                     f"(--map takes it)"
                 )
             elif feature.rank(column.name) is not None and not (
@@ -63,51 +63,51 @@ def choose_sources(file: File, mapping: Mapping[str, str], addresses: GroupAddre
             ):
                 unfit[i] = column
         if ranked := candidates(feature, columns, partial(_take, file, feature, beside), findings):
-            chosen[i] = _one_for_each_place(feature, ranked, columns, addresses, findings)
+            chosen[i] = _one_per_address(feature, ranked, columns, addresses, findings)
     for i, column in unfit.items():
         if i not in chosen:
             name = FEATURES[i].name
             raise ScanError(f"column {column.path} matches feature {name} by name but holds {column.kind}, not numbers")
         findings.note(f"{column.path} holds {column.kind}, not numbers: not used for {FEATURES[i].name}")
     if not chosen:
-        raise ScanError(_nothing_found(columns, findings))
+        raise ScanError(_why_no_feature(columns, findings))
     return chosen
 
 
 def _take(file: File, feature: Quantity, beside: dict[object, set[str]], column: Column) -> Source | str:
-    """Give the source that a well-named column is, or say why it is not taken."""
+    """Return the source for a column whose name matches, or the reason why it is not used."""
     if is_lab_colour(column, beside[column.table]):
-        return f"stands beside L and a: taken for L*a*b* colour, not for {feature.name}"
+        return f"is in one table with L and a: taken as b of L*a*b* colour, not as {feature.name}"
     source = _source(feature, column)
     why_not = ""
-    if against := feature.contradiction(column.name, column.unit):
-        why_not = f"it {against}"
+    if contradiction := feature.contradiction(column.name, column.unit):
+        why_not = f"it {contradiction}"
     elif source is None:
         why_not = f"its unit {_stated_unit(feature, column)!r} is not {feature.unit}"
     elif source.unit is None and feature.needs_unit(column.name):
         why_not = f"columns with this name are rarely in {feature.unit}, and this one states no unit"
     elif feature.unit == "0-255" and source.unit is None:
         if is_wide_integer(column):
-            why_not = f"its pixels are {column.dtype}, which need not be 0 to 255"
+            why_not = f"its pixels are {column.dtype}, whose range is not known to be 0 to 255"
         elif has_fractions_only(file, column):
-            why_not = "its values lie between 0 and 1, not 0 and 255"
+            why_not = "its values range from 0 to 1, not from 0 to 255"
     if source is None or why_not:
         return f"looks like {feature.name}, but {why_not}: left out (--map takes it unchanged)"
     return source
 
 
-def _one_for_each_place(
+def _one_per_address(
     feature: Quantity,
     ranked: list[Candidate],
     columns: Sequence[Column],
     addresses: GroupAddresses,
     findings: Findings,
 ) -> list[Source]:
-    """Take the best-named candidate of each hole, core or section; refuse where two are equally good for one."""
+    """Return the best-named candidate for each hole, core or section; raise if two fit one equally well."""
     same_data: dict[object, list[Candidate]] = {}
     for candidate in ranked:
         same_data.setdefault(candidate.source.column.identity, []).append(candidate)
-    if len(same_data) < len(ranked):  # links: a single one may stand apart from the depth
+    if len(same_data) < len(ranked):  # links: prefer the one in the largest table, which may have the depth
         sizes = Counter(column.table for column in columns)
         ranked = [max(links, key=lambda link: sizes[link.source.column.table]) for links in same_data.values()]
     best = ranked[0]
@@ -118,7 +118,9 @@ def _one_for_each_place(
         if parts == best_parts and key not in taken:
             taken[key] = candidate
             continue
-        rival = taken[key] if parts == best_parts else best  # no sibling of the best one: one of another kind
+        rival = (
+            taken[key] if parts == best_parts else best
+        )  # not a sibling of the best one: its address has other parts
         if candidate.rank == rival.rank:
             names = ", ".join([other.column.path for rank, other in ranked if rank == rival.rank][:4])
             example = f"--map '{feature.name}={rival.source.column.path}'"
@@ -127,21 +129,21 @@ def _one_for_each_place(
     return [candidate.source for candidate in taken.values()]
 
 
-def _nothing_found(columns: Sequence[Column], findings: Findings) -> str:
+def _why_no_feature(columns: Sequence[Column], findings: Findings) -> str:
     if findings.notes:
-        return f"no feature can be taken; {'; '.join(findings.notes[:3])}"
+        return f"no usable feature found; {'; '.join(findings.notes[:3])}"
     nameless = [column for column in columns if not column.name and column.is_number]
     if nameless:
         return (
             f"{nameless[0].location} {nameless[0].shape} does not say what its columns are: name them in an attribute "
-            f"'columns', or map each, as in --map 'density={nameless[0].path}'"
+            f"'columns', or map each one, as in --map 'density={nameless[0].path}'"
         )
     if not columns:
         return "the file contains no data columns"
     names = ", ".join(column.path for column in columns[:8])
     return (
-        f"none of the six features is among its columns ({names}); known names are, for instance, "
-        f"{', '.join(feature.name for feature in FEATURES)}; --map FEATURE=PATH says which is which"
+        f"none of the six features is among its columns ({names}); known names include "
+        f"{', '.join(feature.name for feature in FEATURES)}; --map FEATURE=PATH chooses a column"
     )
 
 
@@ -149,7 +151,9 @@ def _mapped_source(feature: Quantity, column: Column, findings: Findings) -> Sou
     source = _source(feature, column)
     if source is None:
         unit = _stated_unit(feature, column)
-        findings.note(f"{column.path} is taken as {feature.name} in {feature.unit}, as mapped, though it says {unit!r}")
+        findings.note(
+            f"{column.path} is taken as {feature.name} in {feature.unit}, as mapped, although its unit is {unit!r}"
+        )
         return Source(column, unit, Fraction(1), is_mapped=True)
     return Source(column, source.unit, source.factor, is_mapped=True)
 
@@ -160,11 +164,11 @@ def _stated_unit(feature: Quantity, column: Column) -> str | None:
 
 
 def _source(feature: Quantity, column: Column) -> Source | None:
-    """Take a column for a feature; None where its unit cannot be converted exactly."""
+    """Return a column as the source of a feature; None if its unit cannot be converted exactly."""
     unit = unit_of(feature, column)  # "(GRA)" is part of a known name, "(gAPI)" is a unit
     if unit is None and column.table_unit is not None:
         others = [other for other in FEATURES if other.factor(column.table_unit) is not None]
-        if feature in others or not others:  # otherwise it speaks of another of the table's measurements
+        if feature in others or not others:  # otherwise it is the unit of another column
             unit = column.table_unit
     factor = feature.factor(unit or "")
     return None if factor is None else Source(column, unit or None, factor)

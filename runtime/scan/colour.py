@@ -1,4 +1,4 @@
-"""Whether a column called R, G or B is a colour from 0 to 255."""
+"""Checks whether a column named R, G or B is a colour from 0 to 255."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from lithovae.runtime.formats.file import File
 from lithovae.runtime.missing import FIRST_COLOUR, measurable
 
 PEEK_VALUES = 4096
-"""Values that are read of a column's start, middle and end."""
+"""Number of values read at a column's start, middle and end."""
 
 
 def has_fractions_only(file: File, column: Column) -> bool:
-    """Tell whether a colour is given from 0 to 1: nothing is above 1, and something is no whole number."""
+    """Return whether a colour seems to range from 0 to 1: no value exceeds 1, and not all are whole numbers."""
     if column.dtype.kind != "f" or not column.length:
         return False
     column.require_readable()
@@ -27,12 +27,12 @@ def has_fractions_only(file: File, column: Column) -> bool:
 
 
 def is_wide_integer(column: Column) -> bool:
-    """Tell whether an image is kept in integers of more than 8 bits: from 0 to 65535, or to 255, it does not say."""
+    """Return whether an image is stored in integers of more than 8 bits, so that its range is unknown."""
     return column.is_pixels and column.dtype.kind in "iu" and column.dtype.itemsize > 1
 
 
 def is_lab_colour(column: Column, beside: set[str]) -> bool:
-    """Tell whether a column is the b of L*a*b* colour, by the names of the columns in its table."""
+    """Return whether a column is the b of L*a*b* colour, by the names of the columns in its table."""
     if letters(column.name) != "b" or "a" not in map(letters, beside):
         return False
     return "r" not in map(letters, beside) or (column.name.strip() == "b" and {"a", "B"} <= beside)

@@ -1,4 +1,4 @@
-"""Which column holds the depth of a table's samples."""
+"""Choice of the column that holds the depth of a table's samples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCALES = {
     "CSF-B": ("csfb",),
     "vertical depth": ("tvd", "trueverticaldepth"),
 }
-"""Depth scales (IODP's; mcd and mbsf were the names before), and the letters that tell them, in this order."""
+"""Depth scales of IODP (formerly called mcd and mbsf), and the words that identify them, in this order."""
 TRUE_VERTICAL = ("tvd", "tvdss", "ztvdss", "trueverticaldepth")
 
 
@@ -32,30 +32,30 @@ def choose_depth(
     Parameters
     ----------
     table : tuple
-        The table, as `Column.table` gives it.
+        The table, as in `Column.table`.
     own, above : sequence of Column
-        Its columns, and those that may stand for it.
+        Columns of the table, and columns above it that may be used instead.
     mapped : sequence of Column
-        Columns that the user has chosen as depths; each serves the tables of its length that are nearest to it.
+        Columns chosen by the user as depths; each applies to the nearest tables of its length.
     findings : Findings
-        Takes what was assumed, or left out, and why.
+        Receives notes on what was assumed or left out, and why.
 
     Returns
     -------
     Source or None
-        None where no column is a depth in a known unit.
+        None if no column is a depth in a known unit.
 
     Raises
     ------
     ScanError
-        If two columns are equally well named, two mapped ones are equally near, or a netCDF file does not tell which
-        of two is the coordinate.
+        If two columns fit equally well, two mapped ones are equally near, or a netCDF file does not say which of two
+        is the coordinate.
     """
     if (column := _nearest(table, mapped)) is not None:
         source = _take(column)
         if isinstance(source, str):
             unit = unit_of(DEPTH, column)
-            findings.note(f"{column.path} is taken as a depth in m, as mapped, though it says {unit!r}")
+            findings.note(f"{column.path} is taken as a depth in m, as mapped, although its unit is {unit!r}")
             return Source(column, unit, Fraction(1), is_mapped=True)
         for note in source.assumed:
             findings.note(note)
@@ -69,7 +69,7 @@ def _nearest(table: TableKey, mapped: Sequence[Column]) -> Column | None:
     nearest = [column for shared, column in fits if shared == max(shared for shared, _ in fits)]
     if len(nearest) > 1:
         names = " and ".join(column.path for column in nearest[:2])
-        raise ScanError(f"--map: {names} could both be the depth of {home or '/'}: name one")
+        raise ScanError(f"--map: {names} could both be the depth of {home or '/'}: map only one")
     return nearest[0] if nearest else None
 
 
@@ -84,7 +84,7 @@ def _best(members: Sequence[Column], findings: Findings) -> Source | None:
     if len(scales) > 1 and scales[0].table[2] is None:
         raise ScanError(
             f"{scales[0].path} and {scales[1].path} are coordinates of dimensions of the same length, and the file "
-            "does not say which is whose: --map depth=PATH names one"
+            "does not say which belongs to which variable: choose one with --map depth=PATH"
         )
     for (rank, source), (other_rank, other) in pairwise(ranked):
         if rank == other_rank and source.column.identity != other.column.identity:
@@ -96,36 +96,36 @@ def _best(members: Sequence[Column], findings: Findings) -> Source | None:
 
 
 def _take(column: Column) -> Source | str:
-    """Give the source that a column named as a depth is, or say why it is not used."""
-    if against := DEPTH.contradiction(column.name, column.unit):
-        return f"{against}: not used"
+    """Return the source for a column named as a depth, or the reason why it is not used."""
+    if contradiction := DEPTH.contradiction(column.name, column.unit):
+        return f"{contradiction}: not used"
     unit = unit_of(DEPTH, column) or None
     assumed = []
     if unit is None and (unit := column.stated_above("depthunits", "depthunit") or None):
-        assumed.append(f"{column.path} gives no unit, but its group or the file says that depths are in {unit!r}")
+        assumed.append(f"{column.path} states no unit, but its group or the file states that depths are in {unit!r}")
     factor = DEPTH.factor(unit or "")
     if factor is None:
         return f"is a depth in {unit!r}, which is not a known unit of length: not used"
     if unit is None:
-        assumed.append(f"{column.path} gives no unit: taken as metres")
-    if column.stated("positive") == "up":  # CF: a height, of which the depth is the opposite
-        assumed.append(f"{column.path} counts upwards (positive = up): its sign is turned")
+        assumed.append(f"{column.path} states no unit: taken as metres")
+    if column.stated("positive") == "up":  # CF: a height, so the depth is its negative
+        assumed.append(f"{column.path} increases upwards (positive = up): its sign is reversed")
         factor = -factor
     if DEPTH.names[DEPTH.rank(column.name) or 0] in TRUE_VERTICAL:
-        assumed.append(f"{column.path} is a vertical depth: samples at the same height share a bin")
+        assumed.append(f"{column.path} is a vertical depth: samples at the same vertical depth share a bin")
     return Source(column, unit, factor, assumed=tuple(assumed))
 
 
 def note_scales(depths: Iterable[Source], findings: Findings) -> None:
-    """Say where the depths of a scan's tables are on different scales, by their names or units."""
+    """Add a note if the depths of a scan's tables are on different scales, by their names or units."""
     scales: dict[str, Source] = {}
     for depth in depths:
-        told = letters(f"{depth.column.name} {depth.unit or ''}")
-        if scale := next((scale for scale, words in SCALES.items() if any(word in told for word in words)), None):
+        text = letters(f"{depth.column.name} {depth.unit or ''}")
+        if scale := next((scale for scale, words in SCALES.items() if any(word in text for word in words)), None):
             scales.setdefault(scale, depth)
     if len(scales) > 1:
         named = ", ".join(f"{scale} in {depth.column.path}" for scale, depth in scales.items())
         findings.note(
             f"depths are on different scales ({named}), which can be metres apart: taken unchanged "
-            "(--map depth=PATH names another)"
+            "(--map depth=PATH chooses another)"
         )

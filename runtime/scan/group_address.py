@@ -1,4 +1,4 @@
-"""What a file says of the address of whole tables: by attributes, by single values, by the names of groups."""
+"""Addresses that a file states for whole tables: in attributes, scalar datasets and names of groups."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def address_columns(members: list[Column]) -> dict[str, Column]:
         if part and column.is_label:
             found.setdefault(part, column)
     if "core" not in found and "type" in found and letters(found["type"].name) == "type":
-        del found["type"]  # of anything
+        del found["type"]  # a type without a core is not a core type
     return {part: found[part] for part in ADDRESS if part in found}
 
 
 class GroupAddresses:
-    """What a file says of the address of its groups: by attributes, by single values, by names.
+    """Addresses that a file states for its groups: in attributes, scalar datasets and names.
 
     Parameters
     ----------
@@ -36,14 +36,14 @@ class GroupAddresses:
         self._stated: dict[str, dict[str, str]] = {}
 
     def stated(self, path: str) -> dict[str, str]:
-        """Collect what is stated of a group or array, and of the groups above it; the nearest has precedence."""
+        """Collect the address stated for a group or array and for the groups above it; the nearest takes precedence."""
         found: dict[str, str] = {}
         for ancestor in _ancestors(path):
             found |= self._at(ancestor)
         return found
 
     def named(self, path: str) -> dict[str, str]:
-        """Collect what the name of a group or array, and the names of the groups above it, say."""
+        """Collect the address in the name of a group or array and in the names of the groups above it."""
         found: dict[str, str] = {}
         names = path.split("/")[1:]
         for above, name in zip(["", *names], names, strict=False):
@@ -51,7 +51,7 @@ class GroupAddresses:
         return found
 
     def key(self, path: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
-        """Tell siblings apart: which parts of an address a group has, and what they are."""
+        """Return a key that distinguishes siblings: the parts of an address that a group has, and their texts."""
         parts = set(self.named(path).items()) | set(self.stated(path).items())
         return frozenset(part for part, _ in parts), frozenset(parts)
 
@@ -77,11 +77,11 @@ def constant_addresses(
     Parameters
     ----------
     addresses : GroupAddresses
-        What the file says.
+        What the file states about the addresses of its groups.
     tables : list of (str, list of str)
-        Path of each table, and of the arrays that features are taken from.
+        Path of each table, and paths of the arrays that its features come from.
     findings : Findings
-        Takes what is contradictory, which is left out.
+        Receives notes on contradictions, which are left out.
     """
     stated, named = [], [addresses.named(home) for home, _ in tables]
     for home, arrays in tables:
@@ -97,13 +97,13 @@ def constant_addresses(
             else:
                 found[part] = next(iter(texts))
         stated.append(found)
-    tells = {part for part in ADDRESS if len({names.get(part, "") for names in named}) > 1}
+    distinguishing = {part for part in ADDRESS if len({names.get(part, "") for names in named}) > 1}
     shared = {part for part in ADDRESS if len({found.get(part) for found in stated}) == 1}
     constants = []
     for i in range(len(tables)):
         found = dict(named[i])
         for part, text in stated[i].items():
-            if part not in found or part not in tells & shared:
-                found[part] = text  # an attribute is meant; but one above all, where names tell groups apart, is not
+            if part not in found or part not in distinguishing & shared:
+                found[part] = text  # unless it is the same for all tables, and their names distinguish them
         constants.append({part: found[part] for part in ADDRESS if part in found})
     return constants

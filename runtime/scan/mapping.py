@@ -1,4 +1,4 @@
-"""The columns that a user has chosen with ``--map``."""
+"""Columns chosen by the user with ``--map``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lithovae.runtime.features import DEPTH, FEATURES
 from lithovae.runtime.formats.column import Column
 
 MAPPED_DEPTH = len(FEATURES)
-"""The key of the depth among the features' positions."""
+"""Key of the depth, after the positions of the features."""
 
 
 def mapped_columns(columns: Sequence[Column], mapping: Mapping[str, str]) -> dict[int, list[Column]]:
@@ -21,24 +21,24 @@ def mapped_columns(columns: Sequence[Column], mapping: Mapping[str, str]) -> dic
     columns : list of Column
         All columns of the file.
     mapping : mapping of str to str
-        The column of each feature, and of the depth: a path, in which ``*`` stands for any part of a group's name.
+        The column of each feature, and of the depth: a path, in which ``*`` stands for any part of a name.
 
     Returns
     -------
     dict of int to list of Column
-        By position in `FEATURES`, or `MAPPED_DEPTH`; several where a path with ``*`` fits several.
+        By position in `FEATURES`, or `MAPPED_DEPTH`; several if a path with ``*`` matches several.
 
     Raises
     ------
     ScanError
-        If a feature or a column is not known, or a column does not hold numbers.
+        If a feature or a column is unknown, or a column does not hold numbers.
     """
     found: dict[int, list[Column]] = {}
     for name, wanted in mapping.items():
         position = next((i for i, quantity in enumerate((*FEATURES, DEPTH)) if quantity.rank(name) is not None), None)
         if position is None:
             known = ", ".join(feature.name for feature in FEATURES)
-            raise ScanError(f"--map: {name!r} is none of the features {known}, nor the depth")
+            raise ScanError(f"--map: unknown feature {name!r}; known are {known} and depth")
         if position in found:
             raise ScanError(f"--map: {(*FEATURES, DEPTH)[position].name} is mapped twice")
         found[position] = _find(columns, wanted)

@@ -1,4 +1,4 @@
-"""Depths that start again with each section or core: noticed before samples from different places are averaged."""
+"""Detection of depths that start again with each section or core, before samples from different ones are averaged."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lithovae.runtime.bins import MAX_DEPTH
 from .address import ADDRESS, HOLE_PARTS, AddressCodes, Texts
 
 NEAR_ZERO = 0.5
-"""Depth (m) above which a section starts near 0."""
+"""Depth (m) below which the start of a section counts as near 0."""
 Key = tuple[str, ...]
 Span = tuple[float, float]
 
 
 class Restart(NamedTuple):
-    """What starts again: the ``level``, core, section or run (of rows), and a sentence that says so."""
+    """A detected restart: its ``level`` (``core``, ``section``, or ``run`` of rows) and a ``sentence`` for messages."""
 
     level: str
     sentence: str
@@ -29,10 +29,10 @@ class Restart(NamedTuple):
 
 
 class DepthRanges:
-    """The ranges of depth that each section's samples span: they follow each other, or start again near 0.
+    """Depth ranges of sections, which show whether sections follow one another or each start again near 0.
 
-    Where samples do not say their section or core, the runs of rows in which depth does not fall stand for these.
-    Memory grows with the sections.
+    If samples do not state their section or core, runs of rows in which depth does not decrease are used instead.
+    Memory grows with the number of sections.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class DepthRanges:
         self._runs: dict[Key, _Runs] = {}
 
     def add(self, address: Texts, starts: NDArray[np.intp], depth: NDArray[np.float64], track: str = "") -> None:
-        """Add samples of a track: the address of each of their `run_starts`, and their depths (m), some of them NaN."""
+        """Add samples of a track: the address at each of their `run_starts`, and their depths (m; may contain NaN)."""
         if not {"core", "section"} & set(address):
             for start, stop, *hole in zip(starts, [*starts[1:], len(depth)], *address.values(), strict=True):
                 self._runs.setdefault((track, *map(str, hole)), _Runs()).add(depth[start:stop])
@@ -55,10 +55,10 @@ class DepthRanges:
         np.fmax.at(self._high, codes, np.fmax.reduceat(depth, starts))
 
     def restart(self) -> Restart | None:
-        """Tell whether depths start again with each section, or core.
+        """Return how depths start again with each section or core; None if they do not.
 
-        They do if more than half of a hole's sections (two at least) start above `NEAR_ZERO` and lie over one another.
-        Depths below sea floor do not, unsorted or overlapping as they may be.
+        They do if more than half of a hole's sections (at least two) start above `NEAR_ZERO` and overlap one another.
+        Depths below sea floor do not, even if they are unsorted or overlap.
         """
         for level in ("section", "core"):
             last = list(ADDRESS).index(level) + 1
@@ -69,20 +69,20 @@ class DepthRanges:
                     known = ranges.get(key[:last], (low, high))
                     ranges[key[:last]] = (min(low, known[0]), max(high, known[1]))
             for ranges in holes.values():
-                if n := _piled_up(list(ranges.values())):
+                if n := _n_restarts(list(ranges.values())):
                     return Restart(level, f"depths start again near 0 with each {level} ({n} of {len(ranges)})")
         for (track, *_), runs in self._runs.items():
-            if n := _piled_up(runs.spans):
+            if n := _n_restarts(runs.spans):
                 of = f" of {track}" if track else ""
                 return Restart("run", f"depths{of} fall back to near 0 and rise again {n} times")
         return None
 
 
 class _Runs:
-    """The runs of a track's rows in which depth does not fall; none where it falls elsewhere than to near 0."""
+    """Runs of a track's rows in which depth does not decrease; none if it decreases to anything but near 0."""
 
     JITTER = 0.1
-    """A fall (m) that is none."""
+    """Decrease (m) that is ignored."""
     SHORTEST = 1.0
     """Length (m) of a run that could be a section."""
     MOST = 10_000
@@ -120,8 +120,8 @@ class _Runs:
         return [(low, high) for low, high in self._spans if high - low >= self.SHORTEST]
 
 
-def _piled_up(spans: list[Span]) -> int:
-    """Count the spans that start near 0 and lie over one another; 0 unless they are more than half of all."""
+def _n_restarts(spans: list[Span]) -> int:
+    """Count the spans that start near 0 and overlap; 0 unless they are more than half of all."""
     near = sorted(span for span in spans if span[0] < NEAR_ZERO)
     over = sum(_overlap(*pair) for pair in pairwise(near))
     return over + 1 if over and 2 * (over + 1) > len(spans) else 0

@@ -1,4 +1,4 @@
-"""A core scan: which column of a file is which feature, on which depths, from which core."""
+"""A core scan: the columns of a file that are features, with their depths and addresses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .choose import choose_sources
 from .depth import choose_depth, note_scales
 from .group_address import GroupAddresses, address_columns, constant_addresses
 from .mapping import MAPPED_DEPTH, mapped_columns
-from .section_depths import Unplaced, choose_section_depths, find_restarts
+from .section_depths import TableOfSamples, choose_section_depths, find_restarts
 from .sections import SectionTable
 from .source import Source
 from .tables import Tables
@@ -31,20 +31,20 @@ from .track import Track
 
 @dataclass(frozen=True)
 class Scan:
-    """What was understood of a file.
+    """The interpretation of a file.
 
     Attributes
     ----------
     path : Path
         The file.
     tracks : list of Track
-        One where all features share their rows; several that are brought together in depth bins otherwise.
+        One if all features share their rows; otherwise several, which are combined in depth bins.
     address : dict of str to str
-        Parts of the address that hold for the whole scan.
+        Parts of the address that apply to the whole scan.
     notes : list of str
-        What was left out, or assumed, and why.
+        Notes on what was left out or assumed, and why.
     unused : list of str
-        Columns that are none of the features.
+        Columns that are not used.
     """
 
     path: Path
@@ -63,7 +63,7 @@ class Scan:
         return dict(sorted(found.items()))
 
     def describe(self) -> ScanDescription:
-        """Give what was understood in plain values, which outlive the open file."""
+        """Return the interpretation as plain values, which remain valid after the file is closed."""
         sources = self.sources
         return ScanDescription(
             path=str(self.path),
@@ -80,7 +80,7 @@ class Scan:
         )
 
     def _layout(self) -> list[str]:
-        """Name the layout of the columns, and how the file arranges them."""
+        """Describe the layout of the columns, and how the file arranges them."""
         kinds = dict.fromkeys(source.column.layout for sources in self.sources.values() for source in sources)
         several = {part for track in self.tracks for part in track.constants if part not in self.address}
         if len(self.tracks) == 1:
@@ -104,17 +104,17 @@ def open_scan(
     path : path-like
         The file.
     mapping : mapping of str to str, optional
-        Columns to take, by feature (its name or an alias) or for the depth: a path in the file, with ``:field`` or
-        ``:column`` for a column of a compound or 2-D dataset; ``*`` stands for any part of a group's name, so that
-        ``*/GRA/den`` is one column in each of several groups. A column is taken unchanged where its unit is not known.
+        Columns to use, by feature (its name or an alias) or for the depth: a path in the file, with ``:field`` or
+        ``:column`` for a column of a compound or 2-D dataset; ``*`` stands for any part of a name, so that
+        ``*/GRA/den`` is one column in each of several groups. A column is taken unchanged if its unit is not known.
     swmr, locking : optional
-        As `h5py.File` takes them: for a file that is being written.
+        Passed to `h5py.File`, for a file that is being written.
 
     Raises
     ------
     ScanError
-        If the file cannot be read, holds none of the features, or leaves open what only its owner can decide; also
-        from what is read of it while it is open. The message begins with the file's name.
+        If the file cannot be read, holds none of the features, or is ambiguous in a way that only its owner can
+        resolve. Reading rows while the file is open may also raise it. The message begins with the file's name.
     """
     path = Path(path)
     guard.reading(path)
@@ -122,7 +122,7 @@ def open_scan(
         try:
             scan = _understand(file, mapping or {})
         except DAMAGE as error:
-            raise ScanError(f"its contents cannot be read, the file is damaged: {error}") from error
+            raise ScanError(f"the file is damaged and its contents cannot be read: {error}") from error
         yield scan
 
 
@@ -139,14 +139,14 @@ def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
     sections = SectionTable.find(file, [column for column in columns if column.table not in homes], addresses)
     alike = len({frozenset(features) for _, features in found}) == 1
     tables = Tables(columns)
-    unplaced = []
+    samples = []
     for (key, features), constant in zip(found, constants, strict=True):
         own, above = tables.of(key)
         depth = choose_depth(key, own, above, mapped_depths, findings)
-        unplaced.append(Unplaced(frozenset(features), depth, address_columns(own + above), constant))
-    restarts = find_restarts(file, unplaced) if sections else {}
+        samples.append(TableOfSamples(frozenset(features), depth, address_columns(own + above), constant))
+    restarts = find_restarts(file, samples) if sections else {}
     tracks = []
-    for (key, features), table in zip(found, unplaced, strict=True):
+    for (key, features), table in zip(found, samples, strict=True):
         depth, section_depths = table.depth, None
         if sections:
             own, above = tables.of(key)
@@ -157,20 +157,20 @@ def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
         if depth is None and not alike:
             names = ", ".join(source.column.path for source in features.values())
             raise ScanError(
-                f"{names} ({length} samples) has no depth in m, cm, mm or ft beside it, so it cannot be brought "
-                "together with the other instruments; known names are depth, Depth CSF-A, mbsf, or offset where there "
-                "is a table of sections (--map depth=PATH names another)"
+                f"{names} ({length} samples) has no depth (m, cm, mm or ft) in or above its group, so it cannot "
+                "be combined with the other instruments; known names include depth, Depth CSF-A, mbsf, and offset if "
+                "there is a table of sections (--map depth=PATH chooses a column)"
             )
         parts = table.parts
         constant = {
             part: text for part, text in table.constants.items() if part not in parts
-        }  # a column has precedence
+        }  # a column takes precedence
         track = Track(file, features, depth, parts, length, constant, section_depths)
         _require_readable(track, findings)
         tracks.append(track)
-    tracks = _together(tracks)
+    tracks = _joined(tracks)
     if not any(track.length for track in tracks):
-        raise ScanError("the features are there, but have no rows")
+        raise ScanError("the columns of the features have no rows")
     note_scales([track.depth for track in tracks if track.depth and not track.section_depths], findings)
     tracks, address = _share_address(tracks)
     used = {column.path for track in tracks for column in track.columns}
@@ -180,22 +180,22 @@ def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
 
 
 def _unused(columns: Sequence[Column], used: set[str]) -> list[str]:
-    """List the columns that are not used; a matrix without names once, if nothing of it is."""
-    places = {column.location for column in columns if column.path in used}
+    """List the columns that are not used; a matrix without names is listed once, if none of its columns is used."""
+    used_locations = {column.location for column in columns if column.path in used}
     unused = (column.path if column.name else column.location for column in columns if column.path not in used)
-    return [path for path in dict.fromkeys(unused) if path not in places]
+    return [path for path in dict.fromkeys(unused) if path not in used_locations]
 
 
 def _tables(chosen: dict[int, list[Source]]) -> list[tuple[TableKey, dict[int, Source]]]:
-    """Put the sources that share their rows together."""
+    """Group the sources that share their rows."""
     tables: dict[TableKey, dict[int, Source]] = {}
     for i, sources in chosen.items():
         for source in sources:
             features = tables.setdefault(source.column.table, {})
             if i in features:
                 raise ScanError(
-                    f"--map: {features[i].column.path} and {source.column.path} cannot both be the same feature of one "
-                    "table: name one"
+                    f"--map: {features[i].column.path} and {source.column.path} are mapped to the same feature of one "
+                    "table: map only one"
                 )
             features[i] = source
     return list(tables.items())
@@ -213,8 +213,8 @@ def _require_readable(track: Track, findings: Findings) -> None:
             findings.note(f"parts of {source.column.path} were never written: missing there")
 
 
-def _together(tracks: list[Track]) -> list[Track]:
-    """Bring together the tracks of different features that share one depth column, and so their rows."""
+def _joined(tracks: list[Track]) -> list[Track]:
+    """Join tracks of different features that share one depth column, and therefore their rows."""
     found: dict[Any, Track] = {}
     for i, track in enumerate(tracks):
         key: Any = i
@@ -230,10 +230,10 @@ def _together(tracks: list[Track]) -> list[Track]:
 
 
 def _share_address(tracks: list[Track]) -> tuple[list[Track], dict[str, str]]:
-    """Take out of the tracks the constant parts of the address that hold for the whole scan.
+    """Move the constant parts of the address that apply to the whole scan from the tracks to the scan.
 
-    A hole that a column names in one track and one attribute or group in the others is such a part, too: whether it is
-    the same hole is seen when the columns are read.
+    This includes a hole that a column names in one track and an attribute or group in the others: whether it is the
+    same hole is checked when the columns are read.
     """
     shared: dict[str, str] = {}
     for part in ADDRESS:

@@ -1,4 +1,4 @@
-"""Depths of samples that are given by their section and their offset in it, from a table of sections."""
+"""Depths of samples that are located by section and offset in the section, from a table of sections."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from lithovae.runtime.formats.file import File
 from .address import HOLE_PARTS, AddressCodes, Texts, run_starts, several_places, split_hole
 from .blocks import BLOCK_ROWS, spans
 from .restart import DepthRanges, Key, Restart, Span
-from .sections import OFFSET, SectionTable, find_quantity, name_of, spelt
+from .sections import OFFSET, SectionTable, find_quantity, normalized, section_name
 from .source import Source
 
 END = 0.02
-"""Reach (m) of a reading beyond the ends of its section."""
+"""Distance (m) that a sample may lie beyond the ends of its section."""
 
 UNKNOWN = np.nan, np.nan
 
 
 class Lost(NamedTuple):
-    """Samples that have no depth because the table of sections does not give it.
+    """Samples that have no depth because the table of sections does not provide it.
 
     Attributes
     ----------
     n_unknown, n_beyond : int
-        Samples of sections that the table lacks, and beyond the ends of their section.
+        Number of samples whose section is not in the table, and of samples beyond the ends of their section.
     sections : frozenset of tuple of str
-        The sections that the table lacks, as it spells them.
+        Normalised addresses of the sections that are not in the table.
     names : frozenset of str
-        The same, for people.
+        The same sections, for messages.
     table : str
         Path of the table's column of top depths.
     """
@@ -48,7 +48,7 @@ class Lost(NamedTuple):
     table: str = ""
 
     def plus(self, other: Lost) -> Lost:
-        """Give those of both."""
+        """Return the sum of both."""
         return Lost(
             self.n_unknown + other.n_unknown,
             self.n_beyond + other.n_beyond,
@@ -59,10 +59,10 @@ class Lost(NamedTuple):
 
     @property
     def notes(self) -> Iterator[str]:
-        """What a user should know of them."""
+        """Notes for the user on these samples."""
         if self.n_unknown:
             some = ", ".join(sorted(self.names)[:4])
-            yield f"no depth for {_samples(self.n_unknown)} of sections that {self.table} lacks ({some})"
+            yield f"no depth for {_samples(self.n_unknown)} of sections that are not in {self.table} ({some})"
         if self.n_beyond:
             yield f"no depth for {_samples(self.n_beyond)} beyond the ends of their sections"
 
@@ -75,21 +75,21 @@ def _samples(n: int) -> str:
 
 
 class SectionDepths:
-    """Gives samples of one track, which say their section and their offset in it, their depth. Threads may share it.
+    """Computes the depths of a track's samples from their section and offset. Threads may share it.
 
     Parameters
     ----------
     table : SectionTable
         Top depths.
     parts : iterable of str
-        The parts of the samples' address that the track has.
+        Parts of the address for which the track has columns.
     constants : dict of str to str
-        Parts of the address that hold for the whole track.
+        Parts of the address that apply to the whole track.
 
     Raises
     ------
     ScanError
-        If the samples do not say enough of where they are from.
+        If the addresses of the samples are incomplete.
     """
 
     def __init__(self, table: SectionTable, parts: tuple[str, ...], constants: dict[str, str]) -> None:
@@ -100,22 +100,24 @@ class SectionDepths:
         if lacking:
             raise ScanError(
                 f"samples have an offset in their section, but no {' and '.join(lacking)} to look up in {table.name}: "
-                "add that column beside them"
+                "add that column to their table"
             )
         self._rows = table.only(self._parts)
         self._single = tuple(part for part in (*HOLE_PARTS, "core") if part in parts and part not in table.parts)
         self._require_single({part: np.array([text]) for part, text in self._constants.items()}, self._constants)
         self._lock = Lock()
         self._codes = AddressCodes()
-        self._places = np.empty((0, 2))  # top and length of the section of each code
+        self._spans = np.empty((0, 2))  # top and length (m) of the section of each code
 
     def of(self, address: Texts, offset: NDArray[np.float64]) -> tuple[NDArray[np.float64], Lost]:
-        """Give the depth (m) of samples by their address and offset (m); NaN where it is not known; shape (n,).
+        """Return the depths (m) of samples from their addresses and offsets (m), and a count of those without one.
+
+        The depths have shape (n,), float64, and are NaN where unknown.
 
         Raises
         ------
         ScanError
-            If they are from several holes, or cores, which the table does not tell apart.
+            If they are from several holes or cores, which the table does not distinguish.
         """
         n = len(offset)
         starts = run_starts(list(address.values()), n)
@@ -125,25 +127,25 @@ class SectionDepths:
             self._require_single(runs, self._single)
             codes = self._codes.encode([(constant | runs)[part] for part in self._parts], len(starts))
             keys = self._codes.keys()
-            new = [self._row(spelt(key)) for key in keys[len(self._places) :]]
-            self._places = places = np.concatenate([self._places, np.reshape(new, (-1, 2))])
-        top, length = np.repeat(places[codes], np.diff(starts, append=n), axis=0).T
+            new = [self._row(normalized(key)) for key in keys[len(self._spans) :]]
+            self._spans = found = np.concatenate([self._spans, np.reshape(new, (-1, 2))])
+        top, length = np.repeat(found[codes], np.diff(starts, append=n), axis=0).T
         unknown = np.isnan(top)
-        beyond = (offset < -END) | (offset > length + END)  # False where length is not known
+        beyond = (offset < -END) | (offset > length + END)  # False where the length is unknown
         n_unknown, n_beyond = int(np.count_nonzero(unknown)), int(np.count_nonzero(beyond & ~unknown))
         lost = Lost(n_unknown, n_beyond, table=self.table.name)
         if lost.n_unknown:
-            sections = [keys[code] for code in np.unique(codes[np.isnan(places[codes, 0])]).tolist()]
-            names = frozenset(name_of(self._parts, key) for key in sections)
-            lost = lost._replace(sections=frozenset(map(spelt, sections)), names=names)
+            sections = [keys[code] for code in np.unique(codes[np.isnan(found[codes, 0])]).tolist()]
+            names = frozenset(section_name(self._parts, key) for key in sections)
+            lost = lost._replace(sections=frozenset(map(normalized, sections)), names=names)
         return np.where(beyond, np.nan, top + offset), lost
 
     def knows(self, sections: Iterable[Key]) -> bool:
-        """Tell whether the table has one of some sections, spelt as it spells them."""
+        """Return whether the table has any of these sections, given by their normalised addresses."""
         return not self._rows.keys().isdisjoint(sections)
 
     def _row(self, key: Key) -> Span:
-        """Find the top and the length of a section, NaN where it is not known; U1482A is A of the table's U1482."""
+        """Return the top and length (m) of a section, NaN where unknown; U1482A matches hole A of site U1482."""
         if key in self._rows or "hole" not in self._parts:
             return self._rows.get(key, UNKNOWN)
         at = self._parts.index("hole")
@@ -152,28 +154,28 @@ class SectionDepths:
             return UNKNOWN
         if "site" in self.table.parts:
             rows = self.table.only(tuple(dict.fromkeys(("site", *self._parts))))
-            places = dict(zip(self._parts, key, strict=True)) | {"site": site, "hole": hole}
-            return rows.get(tuple(places[part] for part in dict.fromkeys(("site", *self._parts))), UNKNOWN)
+            texts = dict(zip(self._parts, key, strict=True)) | {"site": site, "hole": hole}
+            return rows.get(tuple(texts[part] for part in dict.fromkeys(("site", *self._parts))), UNKNOWN)
         self._require_single({"site": np.array([site])}, ["site"])
         return self._rows.get((*key[:at], hole, *key[at + 1 :]), UNKNOWN)
 
     def _require_single(self, texts: Texts, parts: Iterable[str]) -> None:
-        """Make sure that all samples, of other tracks too, are from the one place that the table is of."""
+        """Check that all samples, also those of other tracks, are from the one hole, core, ... of the table."""
         for part in parts:
             if part not in self.table.places:
                 continue
             if names := several_places(self.table.places[part], texts[part]):
                 raise ScanError(
-                    f"samples are from several places ({part} {names}), but {self.table.name} has no {part} beside it: "
-                    "add that column to the table of sections"
+                    f"samples are from several {part}s ({names}), but {self.table.name} has no {part} column "
+                    "beside it: add one to the table of sections"
                 )
 
     def __str__(self) -> str:
-        return f"placed by {self.table.name}"
+        return f"added to {self.table.name}"
 
 
-class Unplaced(NamedTuple):
-    """A table whose samples may have to be placed: its features, its depth, its address (columns and constants)."""
+class TableOfSamples(NamedTuple):
+    """A table whose samples may need section depths: its features, depth, and address (columns and constants)."""
 
     features: frozenset[int]
     depth: Source | None
@@ -181,19 +183,19 @@ class Unplaced(NamedTuple):
     constants: dict[str, str]
 
     @property
-    def says_section(self) -> bool:
-        """Whether its samples say which core or section they are from."""
+    def has_section(self) -> bool:
+        """Whether the core or section of its samples is known."""
         return not {"core", "section"}.isdisjoint({*self.parts, *self.constants})
 
 
-def find_restarts(file: File, tables: Iterable[Unplaced]) -> dict[frozenset[int], Restart]:
-    """Find out whose depths start again with each section, by the features that they are the depths of.
+def find_restarts(file: File, tables: Iterable[TableOfSamples]) -> dict[frozenset[int], Restart]:
+    """Return the restarts of tables whose depths start again with each section, by the features of the table.
 
-    Tables of the same features, a group per section say, are looked at together.
+    Tables of the same features, for example one group per section, are examined together.
     """
     ranges: dict[frozenset[int], DepthRanges] = {}
     for table in tables:
-        if table.depth is None or table.depth.is_mapped or not table.says_section:
+        if table.depth is None or table.depth.is_mapped or not table.has_section:
             continue
         n = min(column.length for column in (table.depth.column, *table.parts.values()))
         for start, stop in spans(n, BLOCK_ROWS):
@@ -209,24 +211,24 @@ def find_restarts(file: File, tables: Iterable[Unplaced]) -> dict[frozenset[int]
 
 
 def choose_section_depths(
-    table: SectionTable, restart: Restart | None, unplaced: Unplaced, members: list[Column], findings: Findings
+    table: SectionTable, restart: Restart | None, samples: TableOfSamples, members: list[Column], findings: Findings
 ) -> tuple[Source | None, SectionDepths | None]:
     """Decide whether a table of sections gives the depths of an instrument's samples.
 
-    It does where they have an offset and no depth, or a depth that starts again with each section.
+    It does if they have an offset and no depth, or a depth that starts again with each section.
 
     Returns
     -------
     tuple
-        The column of their depths or offsets, and what turns offsets into depths; None where there is none.
+        The column of their depths or offsets, and the `SectionDepths` that convert offsets to depths; each may be None.
 
     Raises
     ------
     ScanError
-        If the samples do not say enough of where they are from.
+        If the addresses of the samples are incomplete.
     """
-    depth = unplaced.depth
-    if not unplaced.says_section:
+    depth = samples.depth
+    if not samples.has_section:
         return depth, None
     if depth is None:
         depth = find_quantity(OFFSET, members, findings)
@@ -235,5 +237,5 @@ def choose_section_depths(
     elif restart is None or depth.is_mapped:
         return depth, None
     else:
-        findings.note(f"{depth.column.path}: {restart}: taken as the offset in it")
-    return depth, SectionDepths(table, tuple(unplaced.parts), unplaced.constants)
+        findings.note(f"{depth.column.path}: {restart}: taken as offsets in the section")
+    return depth, SectionDepths(table, tuple(samples.parts), samples.constants)

@@ -1,4 +1,4 @@
-"""A table of sections: it places samples that are given by their section and their offset in it."""
+"""A table of sections, which gives the depths of samples that are located by section and offset."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ LENGTH = Quantity(
 )
 OFFSET = Quantity(
     "Offset (cm)", "m", ("offset", "sectionoffset", "offsetinsection", "topoffset", "depthinsection"), _LENGTHS, (0, 20)
-)  # its unit must be stated: cm in the IODP's tables, m elsewhere
+)  # its unit must be stated: cm in IODP tables, m elsewhere
 MAX_SECTIONS = 1_000_000
 
 
 def find_quantity(quantity: Quantity, members: list[Column], findings: Findings) -> Source | None:
-    """Find the column of a table that is best named for a quantity, and whose unit is known."""
+    """Return the best-named column for a quantity whose unit is known; None if there is none."""
 
     def take(column: Column) -> Source | str:
         unit = unit_of(quantity, column)
         factor = quantity.factor(unit or "")
         if factor is None:
-            why_not = f"is in {unit!r}, which is not a known unit of length" if unit else "gives no unit, cm or m"
+            why_not = f"is in {unit!r}, which is not a known unit of length" if unit else "states no unit (cm or m)"
             return f"{why_not}: not used"
-        return Source(column, unit, factor, assumed=() if unit else (f"{column.path} gives no unit: taken as metres",))
+        return Source(column, unit, factor, assumed=() if unit else (f"{column.path} states no unit: taken as metres",))
 
     return best_of(candidates(quantity, members, take, findings), quantity.name, findings)
 
@@ -67,14 +67,14 @@ class SectionTable:
     name : str
         Path of the column of top depths.
     parts : tuple of str
-        The parts of an address that tell its rows apart.
+        The parts of an address that identify its rows.
     rows : dict
-        Top depth and length (m; NaN where it is not said) of each section, by its address.
+        Top depth and length (m; NaN if not stated) of each section, by its address.
     columns : frozenset of str
-        Paths of all columns beside it.
+        Paths of all columns of the table.
     places : dict of str to set of str
-        The hole, the core, ... that it is of, where it has no column for that: what is said of it, and of the samples
-        that it places.
+        By part of the address (hole, core, ...) for which it has no column: the texts stated for the table, and those
+        of the samples located by it so far.
     """
 
     name: str
@@ -86,29 +86,30 @@ class SectionTable:
 
     @classmethod
     def find(cls, file: File, columns: list[Column], addresses: GroupAddresses) -> SectionTable | None:
-        """Find the one table that gives the tops of sections among columns of a file that are in no feature's table.
+        """Find the one table that gives the top depths of sections, among columns outside the tables of features.
 
-        One that has offsets in the sections, too, is of samples. ``addresses`` tells what the file says of its groups.
+        A table that also has offsets in the sections is a table of samples. ``addresses`` holds what the file states
+        about the addresses of its groups.
 
         Raises
         ------
         ScanError
-            If there are several, or one that contradicts itself.
+            If there are several, or it contradicts itself.
         """
         tables: dict[TableKey, list[Column]] = {}
         for column in columns:
             tables.setdefault(column.table, []).append(column)
         found = []
         for members in tables.values():
-            address, said = address_columns(members), Findings(file.findings.path)
+            address, findings = address_columns(members), Findings(file.findings.path)
             is_of_samples = any(OFFSET.rank(column.name) is not None for column in members)
-            if "section" in address and not is_of_samples and (top := find_quantity(TOP, members, said)):
+            if "section" in address and not is_of_samples and (top := find_quantity(TOP, members, findings)):
                 found.append((top, address, members))
-                for note in said.notes:
+                for note in findings.notes:
                     file.findings.note(note)
         if len(found) > 1:
             names = ", ".join(top.column.path for top, _, _ in found[:4])
-            raise ScanError(f"{names} could all be the sections' top depths: keep one table of sections")
+            raise ScanError(f"{names} could all be the top depths of sections: keep only one table of sections")
         return cls._read(file, *found[0], addresses) if found else None
 
     @classmethod
@@ -128,7 +129,7 @@ class SectionTable:
             texts = [text.tolist() for text in file.read_texts(list(address.values()), *span)]
             for *key, top_depth, extent in zip(*texts, tops.tolist(), lengths.tolist(), strict=True):
                 if np.isfinite(top_depth):
-                    _put(rows, spelt(key), (top_depth, extent), tuple(address))
+                    _add_row(rows, normalized(key), (top_depth, extent), tuple(address))
         home = top.column.table[0]
         stated = addresses.named(home) | addresses.stated(home)
         places = {
@@ -139,35 +140,35 @@ class SectionTable:
         return cls(top.column.path, tuple(address), rows, frozenset(column.path for column in members), places)
 
     def only(self, parts: tuple[str, ...]) -> dict[Key, Span]:
-        """Give the rows by some of the parts alone.
+        """Return the rows by some parts of the address only.
 
         Raises
         ------
         ScanError
-            If these do not tell its rows apart.
+            If these parts do not distinguish rows with different top depths.
         """
         if parts not in self._only:
             rows: dict[Key, Span] = {}
             for key, row in self.rows.items():
-                _put(rows, tuple(key[self.parts.index(part)] for part in parts), row, parts)
+                _add_row(rows, tuple(key[self.parts.index(part)] for part in parts), row, parts)
             self._only[parts] = rows
         return self._only[parts]
 
 
-def _put(rows: dict[Key, Span], key: Key, row: Span, parts: tuple[str, ...]) -> None:
+def _add_row(rows: dict[Key, Span], key: Key, row: Span, parts: tuple[str, ...]) -> None:
     if rows.setdefault(key, row)[0] != row[0]:
         raise ScanError(
-            f"the table of sections gives {name_of(parts, key)} two top depths, {rows[key][0]:g} m and "
-            f"{row[0]:g} m: correct it, or add the columns (hole, core, section) that tell them apart to it and to the "
-            "samples"
+            f"the table of sections gives {section_name(parts, key)} two top depths, {rows[key][0]:g} m and "
+            f"{row[0]:g} m: correct it, or add the columns that distinguish them (hole, core, section) to it and to "
+            "the samples"
         )
 
 
-def spelt(key: list[str] | Key) -> Key:
-    """Bring the parts of an address to one spelling: 01 is 1, cc is CC."""
+def normalized(key: list[str] | Key) -> Key:
+    """Normalise the parts of an address: 01 becomes 1, cc becomes CC."""
     return tuple(str(int(text)) if text.isdecimal() else text.strip().upper() for text in key)
 
 
-def name_of(parts: tuple[str, ...], key: Key) -> str:
-    """Name a section for people."""
+def section_name(parts: tuple[str, ...], key: Key) -> str:
+    """Return the name of a section for messages."""
     return " ".join(f"{part} {text}" for part, text in zip(parts, key, strict=True))

@@ -1,4 +1,4 @@
-"""A column taken for a quantity: how columns are ranked by name, and how their unit is known."""
+"""Columns as sources of quantities: ranking by name, and units."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from lithovae.runtime.formats.column import Column
 
 @dataclass(frozen=True)
 class Source:
-    """A column taken for a quantity.
+    """A column that is used for a quantity.
 
     Attributes
     ----------
     column : Column
         The column.
     unit : str or None
-        Unit in which the file states its values; None where it states none.
+        Unit of the values as stated by the file; None if it states none.
     factor : Fraction
-        What brings a value to the quantity's unit.
+        Factor that converts a value to the quantity's unit.
     is_mapped : bool
-        Whether the user has chosen it.
+        Whether the user chose the column.
     assumed : tuple of str
-        What was assumed of it: a note each, if it is used.
+        Assumptions about the column; each becomes a note if the column is used.
     """
 
     column: Column
@@ -45,25 +45,25 @@ class Source:
         return self.column.path if self.column.path.endswith(unit) else f"{self.column.path} {unit}"
 
     def describe(self) -> SourceDescription:
-        """Give the same in plain values."""
+        """Return the source as plain values."""
         column = self.column
         return SourceDescription(str(self), column.path, column.layout, self.unit, self.factor, self.is_mapped)
 
     def scaled(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Bring values to the quantity's unit; shape and order stay."""
+        """Convert values to the quantity's unit; the shape is kept."""
         if self.factor == 1:
             return values
-        # Dividing by 100 rounds as the file in metres would have been; multiplying by 0.01 does not.
+        # Dividing by 100 gives the same float as a file in metres would hold; multiplying by 0.01 does not.
         return np.asarray(values.astype(np.float64) * self.factor.numerator / self.factor.denominator)
 
 
 def unit_of(quantity: Quantity, column: Column) -> str | None:
-    """Give the unit that is stated for a column, or else that its name ends in; None where neither is."""
+    """Return the unit stated for a column, or else the unit at the end of its name; None if there is neither."""
     return column.unit if column.unit is not None else quantity.unit_in(column.name)
 
 
 class Candidate(NamedTuple):
-    """A column that could be a quantity; the better its name fits, the lower its rank."""
+    """A column that could be a quantity; the better its name matches, the lower its rank."""
 
     rank: int
     source: Source
@@ -72,7 +72,7 @@ class Candidate(NamedTuple):
 def candidates(
     quantity: Quantity, columns: Iterable[Column], take: Callable[[Column], Source | str], findings: Findings
 ) -> list[Candidate]:
-    """List the columns of numbers that could be a quantity, the best-named first.
+    """List the numeric columns that could be a quantity, the best match first.
 
     Parameters
     ----------
@@ -81,9 +81,9 @@ def candidates(
     columns : iterable of Column
         The columns to choose from.
     take : callable
-        Gives the source that a well-named column is, or says why it is not used: a note then.
+        Returns the source for a column whose name matches, or the reason why it is not used, which becomes a note.
     findings : Findings
-        Takes the notes.
+        Receives the notes.
     """
     found = []
     for column in columns:
@@ -99,7 +99,7 @@ def candidates(
 
 
 def best_of(ranked: Sequence[Candidate], name: str, findings: Findings, advice: str = "") -> Source | None:
-    """Take the first of several candidates, with a note on the rest; None where there is none."""
+    """Return the first of several candidates, and add a note on the others; None if there are no candidates."""
     if not ranked:
         return None
     best = ranked[0].source
@@ -111,6 +111,6 @@ def best_of(ranked: Sequence[Candidate], name: str, findings: Findings, advice: 
 
 
 def note_passed_over(other: Source, taken: Source, name: str, findings: Findings, advice: str = "") -> None:
-    """Note that a column could be a quantity, too."""
+    """Note that another column could also be the quantity."""
     if other.column.identity != taken.column.identity:
         findings.note(f"{other.column.path} could be {name} too: {taken.column.path} is taken{advice}")

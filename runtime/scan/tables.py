@@ -1,4 +1,4 @@
-"""The tables of a file: the columns of each, and those above that may stand for one that it lacks."""
+"""The tables of a file: the columns of each, and columns above that may supply one that it lacks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lithovae.runtime.formats.column import Column, TableKey
 
 
 class Tables:
-    """The columns of a file by their table, by the group that holds them and by their dimension."""
+    """The columns of a file by table, by group and by dimension."""
 
     def __init__(self, columns: Iterable[Column]) -> None:
         self._tables: dict[TableKey, list[Column]] = {}
@@ -23,14 +23,14 @@ class Tables:
                 self._dimensions.setdefault(table[2], []).append(column)
 
     def of(self, table: TableKey) -> tuple[list[Column], list[Column]]:
-        """List the columns of a table, and those that may stand for it from above.
+        """List the columns of a table, and the columns above it that may supply what it lacks.
 
-        Those are the columns of the same length in the group above, or the variables along the same netCDF dimension;
-        of an unlimited one some may be written further than others.
+        The latter are the columns of the same length in the group above, or the variables along the same netCDF
+        dimension. Along an unlimited dimension, some may be longer than others.
         """
-        place, length, dimension = table
+        home, length, dimension = table
         if dimension is not None:
             near = [column for column in self._dimensions[dimension] if column.length >= length]
         else:
-            near = self._groups.get((place.rpartition("/")[0], length), []) if place else []
+            near = self._groups.get((home.rpartition("/")[0], length), []) if home else []
         return self._tables[table], [column for column in near if column.table != table]

@@ -1,4 +1,4 @@
-"""A track: the columns of one instrument, read stretch by stretch."""
+"""A track: the columns of one instrument, read block by block."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from .source import Source
 
 @dataclass(frozen=True)
 class Track:
-    """Columns of one instrument, or of one table: as many samples each, at the same depths.
+    """Columns of one instrument or table: the same number of samples each, at the same depths.
 
     Attributes
     ----------
     file : File
-        The file that it is read from.
+        The file that the track is read from.
     features : dict of int to Source
-        Features that are taken from here, by position in `FEATURES`.
+        Features that the track provides, by position in `FEATURES`.
     depth : Source or None
-        Depth of the samples, or their offset in their section where there are `section_depths`.
+        Depth of the samples, or their offset in the section if there are `section_depths`.
     address : dict of str to Column
-        Columns that say where a sample comes from: hole, core, section, ...
+        Columns of the address of each sample: hole, core, section, ...
     length : int
         Number of samples.
     constants : dict of str to str
-        Parts of the address that hold for the whole track: from attributes, or from the names of groups.
+        Parts of the address that apply to the whole track, from attributes or names of groups.
     section_depths : SectionDepths, optional
-        Gives samples their depth by their section and their offset in it.
+        Computes depths from sections and offsets.
     """
 
     file: File
@@ -57,22 +57,22 @@ class Track:
 
     @property
     def name(self) -> str:
-        """What tells it from the other tracks, for people: its depth may be theirs, too."""
+        """Name of the track for messages; it names a feature, because tracks may share a depth column."""
         return f"{self.depth_text} beside {next(iter(self.features.values())).column.path}"
 
     @property
     def depth_text(self) -> str:
-        """What its depths are, for people: the column, and the table of sections that places them."""
+        """Source of the depths, for messages: the column, and the table of sections if there is one."""
         return ", ".join(str(part) for part in (self.depth, self.section_depths) if part)
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Parts of the address that its samples have, constant or not, from the widest to the narrowest."""
+        """Parts of the address of its samples, constant or not, from the widest to the narrowest."""
         return tuple(part for part in ADDRESS if part in self.address or part in self.constants)
 
     @property
     def block_rows(self) -> int:
-        """Rows to read at once: whole storage chunks, so that none is decompressed twice."""
+        """Number of rows to read at once: whole storage chunks, so that none is decompressed twice."""
         chunk = max(source.column.chunk_rows for source in self.features.values())
         rows = min(-(-BLOCK_ROWS // chunk) * chunk, MAX_BLOCK_ROWS)
         rows = max(1, min(rows, MAX_BLOCK_BYTES // max(source.column.row_bytes for source in self.features.values())))
@@ -80,12 +80,12 @@ class Track:
 
     @property
     def block_bytes(self) -> int:
-        """Bytes that are read for a block: of whole arrays, of which it is one column perhaps."""
+        """Bytes read per block: whole arrays, even if only one of their columns is used."""
         arrays = {column.location: column for column in self.columns}
         return max(1, self.block_rows * sum(column.row_bytes for column in arrays.values()))
 
     def spans(self) -> Iterator[tuple[int, int]]:
-        """Part the track into blocks, from a row on (inclusive) to another (exclusive)."""
+        """Divide the track into blocks, each from a first row (inclusive) to a last row (exclusive)."""
         return spans(self.length, self.block_rows)
 
     def stretches(self) -> Iterator[Stretch]:
@@ -99,17 +99,17 @@ class Track:
         return map(self.read, self.spans())
 
     def read(self, span: tuple[int, int]) -> Stretch:
-        """Read a block; several threads may each read one of their own.
+        """Read a block. Several threads may read different blocks at the same time.
 
         Raises
         ------
         ScanError
-            If the file is damaged there.
+            If the file is damaged in this block.
         """
         return self._read(span, self.features)
 
     def read_beside(self, span: tuple[int, int]) -> Stretch:
-        """Read what lies beside the features in a block: depth and address. Raises as `read` does."""
+        """Read only the depth and address of a block, without features. Raises the same errors as `read`."""
         return self._read(span, {})
 
     def _read(self, span: tuple[int, int], features: dict[int, Source]) -> Stretch:
@@ -136,7 +136,7 @@ class Track:
         )
 
     def address_types(self) -> dict[str, np.dtype[Any]]:
-        """Find the width of each part of the address, reading a column once where its type does not tell."""
+        """Return the string dtype of each part of the address; a column of unlimited length is read once to find it."""
         constant = {part: np.array(text).dtype for part, text in self.constants.items()}
         return constant | {part: self._text_type(column) for part, column in self.address.items()}
 
@@ -161,13 +161,13 @@ class Stretch:
     length : int
         Number of samples.
     features : dict of int to ndarray of shape (length,), float
-        Features in the models' units, by position; NaN where one is missing.
+        Features in the models' units, by position in `FEATURES`; NaN where missing.
     depth : ndarray of shape (length,), float64, or None
-        Depth in metres; NaN where it is missing.
+        Depth in metres; NaN where missing.
     address : dict of str to ndarray of shape (length,), str
         Parts of the address.
     lost : Lost
-        Samples without a depth because the table of sections does not give it.
+        Samples without a depth because the table of sections does not provide it.
     """
 
     track: Track

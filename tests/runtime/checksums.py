@@ -1,7 +1,7 @@
-"""Checksums of HDF5 metadata made right again, so that damage gets past them.
+"""Repair the checksums of damaged HDF5 metadata, so that the damage is not detected by them.
 
-Which blocks have one, and where, is in the HDF5 File Format Specification 3.0; the function is Bob Jenkins' lookup3
-(``hashlittle``), which he gave to the public.
+The HDF5 File Format Specification 3.0 states which blocks have a checksum, and where. The function is Bob Jenkins'
+lookup3 (``hashlittle``), which is in the public domain.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ ROTATIONS = (4, 6, 8, 16, 19, 4)
 LAST_ROTATIONS = (14, 11, 25, 16, 4, 14, 24)
 
 
-def mend_checksums(data: bytearray) -> None:
+def repair_checksums(data: bytearray) -> None:
     """Recompute the checksums of a version 2 or 3 superblock and of every version 2 object header."""
     if data[8] in (2, 3):
-        _mend(data, 0, 44)
+        _repair(data, 0, 44)
     start = -1
     while (start := data.find(b"OHDR\x02", start + 1)) >= 0:
         flags = data[start + 5]
@@ -22,15 +22,15 @@ def mend_checksums(data: bytearray) -> None:
         width = 1 << (flags & 3)
         end = at + width + int.from_bytes(data[at : at + width], "little")
         if end + 4 <= len(data):
-            _mend(data, start, end)
+            _repair(data, start, end)
 
 
-def _mend(data: bytearray, start: int, end: int) -> None:
+def _repair(data: bytearray, start: int, end: int) -> None:
     data[end : end + 4] = lookup3(bytes(data[start:end])).to_bytes(4, "little")
 
 
 def lookup3(data: bytes) -> int:
-    """Give the hash of some bytes."""
+    """Return the 32-bit hash of bytes."""
     a = b = c = (0xDEADBEEF + len(data)) & MASK
     if not data:
         return c

@@ -1,6 +1,7 @@
-"""Damages good scans at random and runs ``lithovae-run`` over each: ``python -m tests.runtime.fuzz --files 2000``.
+"""Damage good scans at random and run ``lithovae-run`` on each: ``python -m tests.runtime.fuzz --files 2000``.
 
-A run must end in embeddings or in one clear line, whatever the damage. What does not is kept, and named.
+Whatever the damage, a run must end with embeddings or with one clear error line. Files that violate this are kept and
+listed.
 """
 
 from __future__ import annotations
@@ -26,34 +27,34 @@ from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.model.model import LithoModel
 from lithovae.runtime.process import heartbeat
 from lithovae.runtime.process.memory import MEMORY
-from tests.runtime.checksums import mend_checksums
+from tests.runtime.checksums import repair_checksums
 from tests.runtime.watched import Done, run
 
 ROOT = Path(__file__).parents[2]
 SIGNATURES = re.compile(rb"OHDR|OCHK|TREE|SNOD|HEAP|GCOL|FRHP|FHDB|FHIB|BTHD|BTLF|BTIN|FAHD|FADB|EAHD|EAIB|EADB")
-"""What blocks of metadata begin with (HDF5 File Format Specification 3.0)."""
+"""Signatures of metadata blocks (HDF5 File Format Specification 3.0)."""
 WORDS = (0, 1, 8, 255, 1 << 16, 1 << 20, 1 << 31, 1 << 32, 1 << 40, 1 << 62, 1 << 63, (1 << 64) - 1)
-"""Lengths and addresses that are wrong in interesting ways."""
+"""Wrong lengths and addresses that are likely to cause trouble."""
 KINDS = ("truncate", "flip", "byte", "zero", "fill", "duplicate", "swap", "word", "metadata", "metadata word")
 OUTCOMES = ("embedded", "refused", "crash caught", "hang caught", "VIOLATION")
 MAX_MEMORY = MEMORY + (256 << 20)
 MAX_SECONDS = 120.0
 CPU_SECONDS = 2
-"""Instead of the guard's own budget: a scan of the size of ours needs a twentieth of one."""
+"""Replaces the guard's limit: scans of this size need 0.05 s of CPU time."""
 
 
 @dataclass(frozen=True)
 class Damage:
-    """One blow.
+    """One damage to a file.
 
     Attributes
     ----------
     kind : str
         One of `KINDS`.
     where, elsewhere : float
-        Places in the file, from 0 to 1.
+        Relative positions in the file, from 0 to 1.
     size : int
-        Bytes of a block; or which bit, value or word.
+        Size of a block in bytes; or the number of a bit, a byte value or a word.
     """
 
     kind: str
@@ -62,32 +63,32 @@ class Damage:
     size: int
 
 
-def damaged(content: bytes, blows: list[Damage], *, mend: bool) -> bytes:
-    """Give a damaged copy; ``mend`` makes checksums right again, so that the damage gets past them."""
+def damaged(content: bytes, damages: list[Damage], *, repair: bool) -> bytes:
+    """Return a damaged copy; ``repair`` recomputes the checksums, so that they do not reveal the damage."""
     data = bytearray(content)
-    for blow in blows:
+    for damage in damages:
         if data:
-            _strike(data, blow)
-    if mend and len(data) > 48:
-        mend_checksums(data)
+            _apply(data, damage)
+    if repair and len(data) > 48:
+        repair_checksums(data)
     return bytes(data)
 
 
-def _strike(data: bytearray, blow: Damage) -> None:
-    at, other = (min(int(place * len(data)), len(data) - 1) for place in (blow.where, blow.elsewhere))
-    kind = blow.kind
+def _apply(data: bytearray, damage: Damage) -> None:
+    at, other = (min(int(share * len(data)), len(data) - 1) for share in (damage.where, damage.elsewhere))
+    kind = damage.kind
     if kind.startswith("metadata"):
         blocks = [match.start() for match in SIGNATURES.finditer(data)]
         if blocks:
-            at = min(blocks[int(blow.where * (len(blocks) - 1))] + 4 + int(blow.elsewhere * 200), len(data) - 1)
+            at = min(blocks[int(damage.where * (len(blocks) - 1))] + 4 + int(damage.elsewhere * 200), len(data) - 1)
         kind = kind.removeprefix("metadata ").replace("metadata", "byte")
-    size = min(blow.size, len(data) - at, len(data) - other)
+    size = min(damage.size, len(data) - at, len(data) - other)
     if kind == "truncate":
         del data[at:]
     elif kind == "flip":
-        data[at] ^= 1 << (blow.size % 8)
+        data[at] ^= 1 << (damage.size % 8)
     elif kind == "byte":
-        data[at] = blow.size % 256
+        data[at] = damage.size % 256
     elif kind == "zero":
         data[at : at + size] = bytes(size)
     elif kind == "fill":
@@ -97,11 +98,11 @@ def _strike(data: bytearray, blow: Damage) -> None:
     elif kind == "swap" and abs(at - other) >= size:
         data[at : at + size], data[other : other + size] = data[other : other + size], data[at : at + size]
     elif kind == "word":
-        data[at : at + 8] = WORDS[blow.size % len(WORDS)].to_bytes(8, "little")[: len(data) - at]
+        data[at : at + 8] = WORDS[damage.size % len(WORDS)].to_bytes(8, "little")[: len(data) - at]
 
 
-def blows_at_random(rng: np.random.Generator) -> list[Damage]:
-    """Draw one blow, or a few, or many."""
+def random_damages(rng: np.random.Generator) -> list[Damage]:
+    """Draw 1, 2, 4 or 16 damages."""
     n = int(rng.choice([1, 2, 4, 16]))
     return [
         Damage(str(rng.choice(KINDS[n > 2 :])), rng.random(), rng.random(), int(2 ** rng.uniform(0, 10)))
@@ -110,7 +111,7 @@ def blows_at_random(rng: np.random.Generator) -> list[Damage]:
 
 
 def good_scans(folder: Path) -> dict[str, bytes]:
-    """Make small good scans in which most of what HDF5 has is used."""
+    """Make small valid scans that use most features of HDF5."""
     found = {"example": (ROOT / "examples" / "scan.h5").read_bytes()}
     rng = np.random.default_rng(0)
     rows = rng.uniform(1, 200, (300, 6)).astype("f4").round(1)
@@ -153,7 +154,7 @@ def good_scans(folder: Path) -> dict[str, bytes]:
 
 
 def outcome(scan: Path, out: Path, model: LithoModel) -> tuple[str, Done]:
-    """Run over a file, and tell how it ended."""
+    """Run on a file, and return the outcome (one of `OUTCOMES`) and the run."""
     done = run(scan, "--out", out / "emb.npz", model=model, timeout=MAX_SECONDS)
     left = sorted(path.name for path in out.iterdir())
     bounded = done.memory < MAX_MEMORY and done.seconds < MAX_SECONDS
@@ -170,10 +171,10 @@ def outcome(scan: Path, out: Path, model: LithoModel) -> tuple[str, Done]:
 
 
 def one(i: int, *, seed: int, scans: dict[str, bytes], model: LithoModel, keep: Path) -> tuple[str, str, float, int]:
-    """Damage a scan and run over it; give the outcome, what was said, and what it took in time and memory."""
+    """Damage a scan and run on it; return the outcome, the message, the seconds and the memory in bytes."""
     rng = np.random.default_rng([seed, i])
     name = str(rng.choice(sorted(scans)))
-    content = damaged(scans[name], blows_at_random(rng), mend=bool(rng.integers(2)))
+    content = damaged(scans[name], random_damages(rng), repair=bool(rng.integers(2)))
     with tempfile.TemporaryDirectory() as folder:
         scan, out = Path(folder) / "scan.h5", Path(folder) / "out"
         out.mkdir()
@@ -182,8 +183,8 @@ def one(i: int, *, seed: int, scans: dict[str, bytes], model: LithoModel, keep: 
         if found in OUTCOMES[2:]:
             keep.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(scan, keep / f"{found.replace(' ', '-')}-{seed}-{i}.h5")
-    said = done.err.strip().replace(str(scan), "scan.h5") or done.out[-300:]
-    return found, f"{seed}-{i} ({name}): {said if found != 'VIOLATION' else done}", done.seconds, done.memory
+    message = done.err.strip().replace(str(scan), "scan.h5") or done.out[-300:]
+    return found, f"{seed}-{i} ({name}): {message if found != 'VIOLATION' else done}", done.seconds, done.memory
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -191,7 +192,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--keep", type=Path, default=ROOT / "build" / "fuzz", help="where offending files are kept")
+    parser.add_argument(
+        "--keep", type=Path, default=ROOT / "build" / "fuzz", help="folder for files with crashes, hangs or violations"
+    )
     options = parser.parse_args(arguments)
     heartbeat.CPU_SECONDS = CPU_SECONDS
     with tempfile.TemporaryDirectory() as folder:
@@ -207,11 +210,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _watch(ends: Iterator[tuple[str, str, float, int]], total: int, start: float) -> Counter[str]:
     counts: Counter[str] = Counter()
     longest, largest = 0.0, 0
-    for n, (found, said, seconds, memory) in enumerate(ends, 1):
+    for n, (found, message, seconds, memory) in enumerate(ends, 1):
         counts[found] += 1
         longest, largest = max(longest, seconds), max(largest, memory)
         if found in OUTCOMES[2:]:
-            print(f"{found}: {said}", flush=True)
+            print(f"{found}: {message}", flush=True)
         if n == total or (n % 10 == 0 and sys.stderr.isatty()):
             print(f"\r{n:,} of {total:,} files", end="\n" if n == total else "", file=sys.stderr, flush=True)
     print(f"{total:,} files in {time.monotonic() - start:.0f} s")

@@ -1,7 +1,7 @@
-"""The faults that a file handed to ``lithovae-run`` may have, and what is said of each.
+"""Faults that a file passed to ``lithovae-run`` may have, and the message for each.
 
-A fault is a function that makes the file under a given name. Beside it stand words of the line that it is to get; or,
-where the fault does not concern what is read, words of a note, and the run succeeds.
+A fault is a function that writes the file to a given path. Its decorator states words of the expected error message;
+or, if the fault does not affect what is read, words of the output of a run that succeeds.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from tests.runtime.checksums import mend_checksums
+from tests.runtime.checksums import repair_checksums
 
 RED = np.linspace(0, 250, 1000, dtype=np.float32)
-"""What R holds in every file whose R can be read."""
+"""Values of R in every file whose R can be read."""
 MANY = 10**15
 LIBVERS = {"earliest": "earliest", "latest": "v110"}
-"""Of the file format: the first has hardly a checksum, the other has them throughout its metadata."""
+"""Versions of the file format: the first has almost no checksums, the second has them in all its metadata."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Fault:
     Attributes
     ----------
     make : callable
-        Makes the file.
+        Writes the file.
     words : str
-        What is said of it.
+        Words of the message.
     reads : bool
-        Whether the run succeeds, with R as it is.
+        Whether the run succeeds, with R unchanged.
     """
 
     make: Callable[[Path], None]
@@ -60,7 +60,7 @@ def fault(words: str, *, reads: bool = False) -> Callable[[Callable[[Path], None
 
 
 def write(path: Path, libver: str = "earliest", /, **datasets: Any) -> None:
-    """Write datasets; a dict gives the arguments of create_dataset."""
+    """Write datasets; a dict is passed to create_dataset as arguments."""
     with h5py.File(path, "w", libver=(LIBVERS[libver], "v110")) as file:
         for name, values in datasets.items():
             if isinstance(values, dict):
@@ -69,15 +69,15 @@ def write(path: Path, libver: str = "earliest", /, **datasets: Any) -> None:
                 file[name] = values
 
 
-def patch(path: Path, *changes: tuple[bytes, bytes], mend: bool = False) -> None:
-    """Replace bytes by others of the same length; ``mend`` makes the checksums right again."""
+def patch(path: Path, *changes: tuple[bytes, bytes], repair: bool = False) -> None:
+    """Replace bytes by others of the same length; ``repair`` recomputes the checksums."""
     data = bytearray(path.read_bytes())
     for old, new in changes:
         assert len(old) == len(new)
         assert old in data, old
         data = data.replace(old, new)
-    if mend:
-        mend_checksums(data)
+    if repair:
+        repair_checksums(data)
     path.write_bytes(data)
 
 
@@ -88,7 +88,7 @@ def patch_at(path: Path, offset: int, new: bytes) -> None:
 
 
 def bait(path: Path) -> str:
-    """Lay out a pipe that nobody writes to: whoever opens it waits for ever."""
+    """Create a pipe that nothing writes to: opening it blocks for ever."""
     os.mkfifo(path.parent / "bait")
     return "bait"
 
@@ -140,11 +140,11 @@ def device(path: Path) -> None:
 
 @fault("is a device, a pipe or a socket")
 def unix_socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as door:
+    with socket.socket(socket.AF_UNIX) as unix:
         here = Path.cwd()
         os.chdir(path.parent)  # a socket's name must be short
         try:
-            door.bind(path.name)
+            unix.bind(path.name)
         finally:
             os.chdir(here)
 
@@ -165,50 +165,50 @@ def unreadable(path: Path) -> None:
     path.chmod(0)
 
 
-# A file whose frame is broken
+# A file whose superblock or length is wrong
 
 
-@fault("cannot be opened, it is cut off, damaged or still being written")
+@fault("cannot be opened; it is truncated, damaged or still being written")
 def signature_alone(path: Path) -> None:
     path.write_bytes(b"\x89HDF\r\n\x1a\n")
 
 
-@fault("cannot be opened, it is cut off, damaged or still being written")
+@fault("cannot be opened; it is truncated, damaged or still being written")
 def cut_in_the_superblock(path: Path) -> None:
     write(path, R=RED)
     os.truncate(path, 40)
 
 
-@fault("cannot be opened, it is cut off, damaged or still being written")
+@fault("cannot be opened; it is truncated, damaged or still being written")
 def cut_in_half(path: Path) -> None:
     write(path, R=RED)
     os.truncate(path, path.stat().st_size // 2)
 
 
-@fault("cannot be opened, it is cut off, damaged or still being written")
+@fault("cannot be opened; it is truncated, damaged or still being written")
 def cut_by_a_byte(path: Path) -> None:
     write(path, R=RED)
     os.truncate(path, path.stat().st_size - 1)
 
 
-@fault("cannot be opened, it is cut off, damaged or still being written")
+@fault("cannot be opened; it is truncated, damaged or still being written")
 def superblock_of_version_99(path: Path) -> None:
     write(path, R=RED)
     patch_at(path, 8, b"\x63")
 
 
-@fault("cannot be opened, it is cut off, damaged or still being written")
+@fault("cannot be opened; it is truncated, damaged or still being written")
 def superblock_with_a_wrong_checksum(path: Path) -> None:
     write(path, "latest", R=RED)
     patch_at(path, 30, b"\xff")
 
 
-@fault("its contents cannot be read, the file is damaged")
+@fault("the file is damaged and its contents cannot be read")
 def root_beyond_the_end(path: Path) -> None:
     write(path, "latest", R=RED)
     data = bytearray(path.read_bytes())
     data[36:44] = (1 << 40).to_bytes(8, "little")
-    mend_checksums(data)
+    repair_checksums(data)
     path.write_bytes(data)
 
 
@@ -246,7 +246,7 @@ def block_of_junk_before_the_file(path: Path) -> None:
     patch_at(path, 0, bytes(range(256)) * 4)
 
 
-# Ways out of the file
+# References out of the file
 
 
 @fault("R is a link to another file: not followed")
@@ -269,22 +269,22 @@ def external_link_beside_a_good_column(path: Path) -> None:
     write(path, R=RED, G=h5py.ExternalLink(bait(path), "G"))
 
 
-@fault("R is a link that leads in a circle")
+@fault("R is a circular link")
 def soft_link_to_itself(path: Path) -> None:
     write(path, R=h5py.SoftLink("/R"))
 
 
-@fault("G is a link that leads in a circle")
+@fault("G is a circular link")
 def soft_links_in_a_circle(path: Path) -> None:
     write(path, a=h5py.SoftLink("/b"), b=h5py.SoftLink("/a"), G=h5py.SoftLink("a/b/R"))
 
 
-@fault("R is a link that leads nowhere")
+@fault("R is a broken link: its target does not exist")
 def soft_link_to_nowhere(path: Path) -> None:
     write(path, R=h5py.SoftLink("/no/where"))
 
 
-@fault("R is a link that leads nowhere")
+@fault("R is a broken link: its target does not exist")
 def soft_link_upwards(path: Path) -> None:
     write(path, R=h5py.SoftLink("../../../etc/passwd"))
 
@@ -292,20 +292,20 @@ def soft_link_upwards(path: Path) -> None:
 @fault("R is a link to another file: not followed")
 def link_of_an_unknown_class(path: Path) -> None:
     write(path, "latest", R=h5py.SoftLink("/nowhere"))
-    patch(path, (b"\x08\x01\x01R", b"\x08\xc8\x01R"), mend=True)  # a link message: of class 200, called R
+    patch(path, (b"\x08\x01\x01R", b"\x08\xc8\x01R"), repair=True)  # a link message of class 200, named R
 
 
-@fault("R keeps its values in another file, bait: not read")
+@fault("R stores its values in another file, bait: not read")
 def external_storage(path: Path) -> None:
     write(path, R={"shape": (1000,), "dtype": "f4", "external": [(bait(path), 0, 4000)]})
 
 
-@fault("R keeps its values in another file, /etc/passwd: not read")
+@fault("R stores its values in another file, /etc/passwd: not read")
 def external_storage_of_a_secret(path: Path) -> None:
     write(path, R={"shape": (1000,), "dtype": "u1", "external": [("/etc/passwd", 0, 1000)]})
 
 
-@fault("R is assembled from other datasets (virtual): not read")
+@fault("R is a virtual dataset: not read")
 def virtual_dataset(path: Path) -> None:
     layout = h5py.VirtualLayout((1000,), "f4")
     layout[:] = h5py.VirtualSource(bait(path), "R", (1000,))
@@ -313,7 +313,7 @@ def virtual_dataset(path: Path) -> None:
         file.create_virtual_dataset("R", layout)
 
 
-@fault("R is assembled from other datasets (virtual): not read")
+@fault("R is a virtual dataset: not read")
 def virtual_dataset_that_grows_with_its_source(path: Path) -> None:  # asking for its shape opens the source
     space, plist = endless_space(), h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plist.set_virtual(space, bait(path).encode(), b"R", space)
@@ -327,7 +327,7 @@ def endless_space() -> Any:
     return space
 
 
-@fault("R is assembled from other datasets (virtual): not read")
+@fault("R is a virtual dataset: not read")
 def virtual_dataset_of_itself(path: Path) -> None:
     layout = h5py.VirtualLayout((1000,), "f4")
     layout[:] = h5py.VirtualSource(".", "R", (1000,))
@@ -477,7 +477,7 @@ def thirty_two_dimensions(path: Path) -> None:
     write(path, R=np.ones((1,) * 32))
 
 
-@fault("the features are there, but have no rows")
+@fault("the columns of the features have no rows")
 def no_rows(path: Path) -> None:
     write(path, R=np.empty(0))
 
@@ -488,7 +488,7 @@ def committed_datatype(path: Path) -> None:
 
 
 @fault("holds text, not numbers")
-def text_in_a_numbers_place(path: Path) -> None:
+def text_instead_of_numbers(path: Path) -> None:
     write(path, R=[b"red"] * 3)
 
 
@@ -522,7 +522,7 @@ def complex_numbers(path: Path) -> None:
     write(path, R=np.ones(3, "c16"))
 
 
-@fault("R holds an array in each place: not read")
+@fault("R holds an array in each element: not read")
 def small_arrays(path: Path) -> None:
     write(path, R={"shape": (3,), "dtype": np.dtype(("f4", (3,)))})
 
@@ -534,7 +534,7 @@ def two_columns_of_one_name(path: Path) -> None:
         file["data"].attrs["columns"] = ["R", "R"]
 
 
-@fault("is packed by scalefactor")
+@fault("attribute scale_factor of R is 'two', not a number")
 def packed_by_text(path: Path) -> None:
     write(path, R=RED)
     with h5py.File(path, "a") as file:
@@ -598,16 +598,16 @@ def name_of_dots(path: Path) -> None:
 @fault("has a name that is not valid in HDF5")
 def name_that_is_a_path(path: Path) -> None:
     write(path, "latest", out=h5py.ExternalLink(bait(path), "/"), **{"out_R": RED})
-    patch(path, (b"\x05out_R", b"\x05out/R"), mend=True)
+    patch(path, (b"\x05out_R", b"\x05out/R"), repair=True)
 
 
 @fault("has a name that is not valid in HDF5")
 def name_that_is_empty(path: Path) -> None:
     write(path, "latest", R=RED)
-    patch(path, (b"\x01\x00\x01R", b"\x01\x00\x01\x00"), mend=True)
+    patch(path, (b"\x01\x00\x01R", b"\x01\x00\x01\x00"), repair=True)
 
 
-# Damage where the values, or what leads to them, are stored
+# Damage to stored values, or to the metadata that locate them
 
 
 def damage_chunk(path: Path, **options: Any) -> None:
@@ -617,12 +617,12 @@ def damage_chunk(path: Path, **options: Any) -> None:
     patch_at(path, chunk.byte_offset + chunk.size // 2, b"\xff\x00\xff\x00")
 
 
-@fault("cannot be read, the file is damaged there")
+@fault("cannot be read (damaged file)")
 def damaged_gzip_stream(path: Path) -> None:
     damage_chunk(path, compression="gzip")
 
 
-@fault("cannot be read, the file is damaged there")
+@fault("cannot be read (damaged file)")
 def damaged_lzf_stream(path: Path) -> None:
     write(path, R={"data": RED.round(-2), "chunks": (1000,), "compression": "lzf"})
     with h5py.File(path) as file:
@@ -630,18 +630,18 @@ def damaged_lzf_stream(path: Path) -> None:
     patch_at(path, chunk.byte_offset, b"\xff" * chunk.size)
 
 
-@fault("cannot be read, the file is damaged there")
+@fault("cannot be read (damaged file)")
 def wrong_fletcher32(path: Path) -> None:
     damage_chunk(path, fletcher32=True)
 
 
-@fault("is compressed by filter 32767 (deflate), which neither HDF5 nor hdf5plugin can read")
+@fault("is compressed with filter 32767 (deflate), which neither HDF5 nor hdf5plugin can read")
 def unknown_filter(path: Path) -> None:
     write(path, R={"data": RED, "chunks": (1000,), "compression": "gzip"})
     patch(path, (b"\x01\x00\x08\x00\x01\x00\x01\x00deflate\x00", b"\xff\x7f\x08\x00\x01\x00\x01\x00deflate\x00"))
 
 
-@fault("cannot be read, the file is damaged there")
+@fault("cannot be read (damaged file)")
 def chunk_beyond_the_end(path: Path) -> None:
     write(path, R={"data": RED, "chunks": (1000,)})
     with h5py.File(path) as file:
@@ -653,8 +653,8 @@ def chunk_beyond_the_end(path: Path) -> None:
 def contiguous_values_beyond_the_end(path: Path) -> None:
     write(path, R=RED)
     with h5py.File(path) as file:
-        place = file["R"].id.get_offset().to_bytes(8, "little") + (4000).to_bytes(8, "little")
-    patch(path, (place, (1 << 40).to_bytes(8, "little") + place[8:]))
+        address = file["R"].id.get_offset().to_bytes(8, "little") + (4000).to_bytes(8, "little")
+    patch(path, (address, (1 << 40).to_bytes(8, "little") + address[8:]))
 
 
 @fault("R cannot be read")
@@ -699,11 +699,11 @@ def damaged_tree_of_chunks(path: Path) -> None:
 def attribute_in_a_damaged_heap(path: Path) -> None:
     write(path, R=RED)
     with h5py.File(path, "a") as file:
-        file["R"].attrs["units"] = "0-255"  # of variable length: kept in a heap
+        file["R"].attrs["units"] = "0-255"  # of variable length: stored in a heap
     patch(path, (b"GCOL", b"XXXX"))
 
 
-@fault("cannot be read, the file is damaged there")
+@fault("cannot be read (damaged file)")
 def texts_in_a_damaged_heap(path: Path) -> None:
     write(path, R=RED, hole={"data": ["A"] * 1000, "dtype": h5py.string_dtype()})
     patch(path, (b"GCOL", b"XXXX"))
@@ -721,7 +721,7 @@ def texts_that_are_all_one_megabyte(path: Path) -> None:
             reference.write_direct_chunk((start,), chunk * rows)
 
 
-# What libhdf5 itself does not survive
+# Faults that crash or hang libhdf5
 
 
 @fault("of CPU time (SIGXCPU) on this file")
@@ -730,7 +730,7 @@ def heap_that_goes_in_circles(path: Path) -> None:
     with h5py.File(path, "a") as file:
         file["R"].attrs["units"] = "0-255"
     first = path.read_bytes().index(b"GCOL") + 16
-    patch_at(path, first, bytes(16))  # an object without number and length: the next one is where it is
+    patch_at(path, first, bytes(16))  # an object of length 0: the next one starts at the same address
 
 
 @fault("crashed (SIG")
@@ -743,12 +743,12 @@ def chunk_smaller_than_its_checksum(path: Path) -> None:
 
 
 def as_table() -> str:
-    """Give the faults as ``docs/hostile-files.md`` lists them."""
+    """Return the faults as the Markdown table of ``docs/hostile-files.md``."""
     rows = [
         f"| {name.replace('_', ' ')} | {'reads R; ' * fault.reads}{fault.words.replace('|', '')} |"
         for name, fault in FAULTS.items()
     ]
-    return "\n".join(["| fault | what is said |", "|---|---|", *rows])
+    return "\n".join(["| fault | message |", "|---|---|", *rows])
 
 
 if __name__ == "__main__":

@@ -134,7 +134,10 @@ def test_colours_from_0_to_1_are_left_out_aloud(write_scan: WriteScan) -> None:
     data = {"R": np.linspace(0, 1, 9), "G": np.linspace(0, 1.5, 9), "B": np.ones(9), "depth": np.arange(9.0)}
     with open_scan(write_scan(data)) as scan:
         assert list(scan.sources) == [4, 5]  # a colour of 1 in all rows may be that
-        assert any(note.startswith("R looks like R, but its values lie between 0 and 1") for note in scan.notes)
+        assert any(
+            note.startswith("R looks like R, but its values range from 0 to 1, not from 0 to 255")
+            for note in scan.notes
+        )
     with open_scan(write_scan(data), {"R": "R"}) as scan:
         assert list(scan.sources) == [3, 4, 5]
 
@@ -148,7 +151,9 @@ def test_the_depth_can_be_mapped(write_scan: WriteScan) -> None:
         np.testing.assert_array_equal(np.asarray(stretch.depth), [3, 4, 5])
         assert scan.unused == ["depth", "mbsf"]
     with open_scan(write_scan(data, {"z_cm": "fathoms"}), {"depth": "z_cm"}) as scan:
-        assert any("z_cm is taken as a depth in m, as mapped, though it says 'fathoms'" in note for note in scan.notes)
+        assert any(
+            "z_cm is taken as a depth in m, as mapped, although its unit is 'fathoms'" in note for note in scan.notes
+        )
 
 
 def test_a_mapped_depth_serves_the_tables_that_are_nearest(write_scan: WriteScan) -> None:
@@ -180,6 +185,6 @@ def test_a_name_and_an_attribute_that_contradict_each_other_are_not_chosen_betwe
 
 
 def test_a_matrix_that_is_called_like_a_feature_is_said_to_be_none(write_scan: WriteScan) -> None:
-    with pytest.raises(ScanError, match=r"R \(10, 300\) has several values in a row, which have no names: not used"):
+    with pytest.raises(ScanError, match=r"R \(10, 300\) has several columns without names: not used"):
         with open_scan(write_scan({"R": np.ones((10, 300))})):
             pass

@@ -1,4 +1,4 @@
-"""What no file may do to ``lithovae-run``: crash it, hang it, make it read elsewhere or say more than a line."""
+"""No file may crash or hang ``lithovae-run``, make it read other files, or cause more than one line of error."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_good_scans_are_embedded(model: LithoModel, tmp_path: Path) -> None:
         assert outcome(tmp_path / "scan.h5", tmp_path / "out", model)[0] == "embedded", name
 
 
-blows = st.builds(Damage, st.sampled_from(KINDS), st.floats(0, 1), st.floats(0, 1), st.integers(1, 1024))
+damages = st.builds(Damage, st.sampled_from(KINDS), st.floats(0, 1), st.floats(0, 1), st.integers(1, 1024))
 
 
 @settings(
@@ -111,11 +111,11 @@ blows = st.builds(Damage, st.sampled_from(KINDS), st.floats(0, 1), st.floats(0, 
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(which=st.integers(0), strikes=st.lists(blows, min_size=1, max_size=8), mend=st.booleans())
+@given(which=st.integers(0), hits=st.lists(damages, min_size=1, max_size=8), repair=st.booleans())
 def test_damage_ends_in_embeddings_or_one_clear_line(
     which: int,
-    strikes: list[Damage],
-    mend: bool,
+    hits: list[Damage],
+    repair: bool,
     scans: list[bytes],
     model: LithoModel,
     tmp_path: Path,
@@ -124,6 +124,6 @@ def test_damage_ends_in_embeddings_or_one_clear_line(
     monkeypatch.setattr(heartbeat, "CPU_SECONDS", 1)
     scan, out = tmp_path / "scan.h5", tmp_path / "out"
     out.mkdir(exist_ok=True)
-    scan.write_bytes(damaged(scans[which % len(scans)], strikes, mend=mend))
+    scan.write_bytes(damaged(scans[which % len(scans)], hits, repair=repair))
     found, done = outcome(scan, out, model)
     assert found != "VIOLATION", done

@@ -1,4 +1,4 @@
-"""`lithovae-run` in a process forked from this one: the whole of it, its guard too, without the imports' time."""
+"""Run all of `lithovae-run`, including its guard, in a process forked from this one, which saves the import time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lithovae.runtime.console import run_guarded
 from lithovae.runtime.model.model import LithoModel
 from lithovae.runtime.report import run_log  # noqa: F401 (likewise)
 
-CliRunner().invoke(app, ["no such file", "--out", "none.npz"])  # typer, too, imports when it is first used
+CliRunner().invoke(app, ["no such file", "--out", "none.npz"])  # typer imports modules when it is first used
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Done:
     Attributes
     ----------
     status : int or None
-        Exit status; None for a run that had to be ended, or that died of a signal for all to see.
+        Exit status; None for a run that was killed after the timeout, or that died of a signal.
     out, err : str
         What it printed.
     seconds : float
-        What it took.
+        Duration.
     memory : int
-        Bytes that it took beyond what it began with, at most.
+        Peak memory in bytes beyond that of this process.
     """
 
     status: int | None
@@ -49,7 +49,7 @@ class Done:
 
 
 def run(*arguments: str | Path, model: LithoModel, timeout: float = 90) -> Done:
-    """Run ``lithovae-run`` with some arguments and a model that is loaded already."""
+    """Run ``lithovae-run`` with arguments and a model that is already loaded."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.monotonic()
         child = os.fork()
@@ -65,8 +65,8 @@ def run(*arguments: str | Path, model: LithoModel, timeout: float = 90) -> Done:
         seconds = time.monotonic() - start
         if os.WIFEXITED(code):
             status = os.WEXITSTATUS(code)
-        began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return Done(status, _text(out), _text(err), seconds, (used.ru_maxrss - began) * 1024)
+        initial = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return Done(status, _text(out), _text(err), seconds, (used.ru_maxrss - initial) * 1024)
 
 
 def _text(file: IO[bytes]) -> str:
@@ -76,7 +76,7 @@ def _text(file: IO[bytes]) -> str:
 
 def _be_child(arguments: list[str], model: LithoModel, out: int, err: int) -> NoReturn:
     status = 70
-    gc.freeze()  # or a collection would touch, and so copy, all that the parent holds
+    gc.freeze()  # a garbage collection would copy all memory shared with the parent
     try:
         os.setpgid(0, 0)
         os.dup2(out, 1)

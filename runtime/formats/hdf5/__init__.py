@@ -1,1 +1,1 @@
-"""Columns of an HDF5 file: one file a dialect, and what all of them need."""
+"""Reader of HDF5 files: one module per dialect in `dialects`, and the code that they share."""

@@ -1,4 +1,4 @@
-"""HDF5 attributes as writers in many languages leave them: by any spelling, scalar or array of one, in any encoding."""
+"""HDF5 attributes as different writers store them: any spelling, scalar or one-element array, any encoding."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ import numpy as np
 from lithovae.runtime.errors import DAMAGE, ScanError
 from lithovae.runtime.features import letters
 
-from .limits import MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, shown
+from .limits import MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, display_path
 
-_NAMES: WeakKeyDictionary[Any, list[str]] = WeakKeyDictionary()  # they are asked for some twenty times of each object
+_NAMES: WeakKeyDictionary[Any, list[str]] = WeakKeyDictionary()  # requested some twenty times per object
 
 
 def attribute_names(node: Any) -> list[str]:
-    """List the names of an object's attributes; one that is not UTF-8 is none that we know.
+    """List the names of an object's attributes; names that are not UTF-8 are skipped.
 
     Raises
     ------
     ScanError
-        If there are more than `MAX_ATTRIBUTES`.
+        If the object has more than `MAX_ATTRIBUTES` attributes.
     """
     if (names := _NAMES.get(node)) is not None:
         return names
     n = h5py.h5a.get_num_attrs(node.id)
     if n > MAX_ATTRIBUTES:
         raise ScanError(
-            f"{shown(node.name)} has {n:,} attributes, more than {MAX_ATTRIBUTES:,}: not a core scan, or damaged"
+            f"{display_path(node.name)} has {n:,} attributes, more than {MAX_ATTRIBUTES:,}: not a core scan, or damaged"
         )
     names = _NAMES[node] = [name for name in (node.attrs if n else ()) if isinstance(name, str)]
     return names
 
 
 def _require_small(node: Any, name: str) -> None:
-    """Raise ValueError if an attribute is too large to be read."""
+    """Raise ValueError if an attribute has more than `MAX_ATTRIBUTE_BYTES` bytes."""
     attribute = node.attrs.get_id(name)
     n_values, value_bytes = attribute.get_space().get_simple_extent_npoints(), attribute.get_type().get_size()
     if n_values * value_bytes > MAX_ATTRIBUTE_BYTES:
@@ -45,17 +45,18 @@ def _require_small(node: Any, name: str) -> None:
 
 
 def find_attributes(node: Any, *names: str) -> list[Any]:
-    """List the values of a node's attributes whose names are equal by their letters. Raises as `named_attributes`."""
+    """List the values of a node's attributes with one of these reduced names; see `named_attributes`."""
     return [value for _, value in named_attributes(node, names)]
 
 
 def named_attributes(node: Any, names: Container[str]) -> list[tuple[str, Any]]:
-    """List the attributes of a node whose names are among some by their letters: these, and the values.
+    """List a node's attributes with one of these names (compared by `letters`) as pairs of reduced name and value.
 
     Raises
     ------
     ScanError
-        If one cannot be read, or is too large to be what its name says: without its unit, a value could be any.
+        If an attribute cannot be read or is too large. It is not skipped, because values without their unit would be
+        ambiguous.
     """
     found: list[tuple[str, Any]] = []
     for name in attribute_names(node):
@@ -64,14 +65,14 @@ def named_attributes(node: Any, names: Container[str]) -> list[tuple[str, Any]]:
                 _require_small(node, name)
                 value = node.attrs[name]
             except DAMAGE as error:
-                raise ScanError(f"attribute {name} of {shown(node.name)} cannot be read: {error}") from error
+                raise ScanError(f"attribute {name} of {display_path(node.name)} cannot be read: {error}") from error
             if not isinstance(value, (h5py.Empty, h5py.Reference)):
                 found.append((plain, value))
     return found
 
 
 def as_text(value: Any) -> str | None:
-    """Give text or a number, or an array of one of them, as text; None for anything else."""
+    """Return text, a number, or a one-element array of either as text; None for anything else."""
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
     if isinstance(value, bytes):
@@ -82,7 +83,7 @@ def as_text(value: Any) -> str | None:
 
 
 def as_texts(value: Any) -> list[str]:
-    """Give an array of text, or one text with commas, as a list."""
+    """Return a 1-D array of text, or one comma-separated text, as a list."""
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "SUO" and value.size > 1:
         return [as_text(item) or "" for item in value]
     text = as_text(value)
@@ -90,7 +91,7 @@ def as_texts(value: Any) -> list[str]:
 
 
 def as_numbers(value: Any) -> tuple[float, ...]:
-    """Give numbers, or text that is one, as floats; nothing for anything else."""
+    """Return numbers, or text that contains numbers, as floats; an empty tuple for anything else."""
     if isinstance(value, (str, bytes)) or (isinstance(value, np.ndarray) and value.dtype.kind in "SUO"):
         try:
             return tuple(float(text) for text in as_texts(value))
@@ -101,7 +102,7 @@ def as_numbers(value: Any) -> tuple[float, ...]:
 
 
 def decode(value: bytes) -> str:
-    """Decode text that should be UTF-8 and may be Latin-1."""
+    """Decode text as UTF-8, or as Latin-1 if it is not valid UTF-8."""
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
@@ -109,24 +110,24 @@ def decode(value: bytes) -> str:
 
 
 def number_text(value: float) -> str:
-    """Write a number as a person would: a core number that a notebook has left as 1.0 is 1, NaN is nothing."""
+    """Return a number as text: whole numbers without decimals (a core number stored as 1.0 is ``1``), NaN as blank."""
     if value != value:
         return ""
     return str(int(value)) if value.is_integer() else repr(value)
 
 
 def has_attribute(node: Any, *names: str) -> bool:
-    """Tell whether a node has an attribute of one of some names, without reading it."""
+    """Return whether a node has an attribute with one of these reduced names, without reading it."""
     return any(letters(name) in names for name in attribute_names(node))
 
 
 def first_text(node: Any, *names: str) -> str:
-    """Give the first text among a node's attributes of some names; empty where there is none."""
+    """Return the first text among a node's attributes with these names; empty if there is none."""
     return next((text for value in find_attributes(node, *names) if (text := as_text(value)) is not None), "")
 
 
 def raw_attribute(node: Any, name: str) -> bytes:
-    """Give the bytes of a node's attribute of this very name; empty where there is none, or it is not text."""
+    """Return the bytes of a node's attribute with exactly this name; empty if it is absent, unreadable or not bytes."""
     if name not in attribute_names(node):
         return b""
     try:

@@ -1,4 +1,4 @@
-"""Compressed chunks, inflated by the thread that asks for them: h5py inflates under a lock, one chunk at a time."""
+"""Decompression of chunks in the calling thread, because h5py decompresses under a lock, one chunk at a time."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from numpy.typing import NDArray
 
 decompressobj: Callable[[], Any] = zlib.decompressobj
 TABLE_WIDTH = 64
-"""Columns up to which a 2-D window is taken for a table of columns, not for lines of pixels."""
+"""Largest width at which a 2-D window is treated as a table of columns rather than as lines of pixels."""
 _DAMAGE: tuple[type[Exception], ...] = (OSError, RuntimeError, ValueError, EOFError, zlib.error)
-with suppress(ImportError):  # several times as fast; comes with the extra `fast`
+with suppress(ImportError):  # several times faster; installed by the extra `fast`
     from isal import isal_zlib
 
     decompressobj = isal_zlib.decompressobj
-    _DAMAGE = (*_DAMAGE, isal_zlib.error)  # type: ignore[arg-type]  # its stub has an instance for the class
+    _DAMAGE = (*_DAMAGE, isal_zlib.error)  # type: ignore[arg-type]  # its stub declares an instance, not a class
 
 Order = Literal["C", "F"]
 SIZES = range(1 << 12, (1 << 25) + 1)
-"""Bytes of a chunk worth the trouble: smaller ones cost more in calls than they save, larger ones cost memory."""
+"""Uncompressed chunk sizes, in bytes, that are read here: smaller ones cost more in calls than they save, larger ones
+cost too much memory."""
 
 
 def read_window(dataset: Any, window: Sequence[slice], order: Order | None = None) -> NDArray[Any]:
-    """Read part of a dataset; the result is that of ``dataset[window]``, which does all that is not plain deflate.
+    """Read part of a dataset. The result equals ``dataset[window]``, which also reads all that is not plain deflate.
 
-    A table lies in memory column by column (Fortran order), for so it is used, unless told otherwise; anything else row
-    by row.
+    By default, a table is returned in Fortran order, because it is used column by column; anything else in C order.
 
     Parameters
     ----------
     dataset : h5py.Dataset
         The dataset.
     window : sequence of slice
-        What of it is read, a slice without a step for each dimension.
+        The part to read: for each dimension a slice without a step.
     order : {"C", "F"}, optional
-        How the result lies in memory.
+        Memory order of the result.
 
     Raises
     ------
     OSError, RuntimeError, ValueError
-        Whatever h5py raises, for a damaged chunk say.
+        As raised by h5py, for example for a damaged chunk.
     """
     window = tuple(slice(*part.indices(n)[:2]) for part, n in zip(window, dataset.shape, strict=True))
     if packing := Packing.of(dataset):
@@ -55,31 +55,31 @@ def read_window(dataset: Any, window: Sequence[slice], order: Order | None = Non
         except ShortChunkError:
             raise
         except _DAMAGE:
-            pass  # never written, damaged, or not as it seemed: h5py gives the fill value, or says what is wrong
+            pass  # never written or damaged: h5py returns the fill value or raises a clear error
     return np.asarray(dataset[window], order=order or _order(window))
 
 
 def _order(window: Sequence[slice]) -> Order:
-    """Tell how a window lies in memory: sums along a line of pixels depend on it in their last bits."""
+    """Return the default memory order of a window; sums along a line of pixels depend on it in their last bits."""
     return "F" if len(window) == 2 and window[1].stop - window[1].start <= TABLE_WIDTH else "C"
 
 
 class ShortChunkError(OSError):
-    """A chunk's compressed stream holds too few bytes. libhdf5 would take what was in memory for the rest."""
+    """The compressed stream of a chunk is too short. libhdf5 would return uninitialised memory for the rest."""
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How chunks that are deflated, and perhaps shuffled, lie in a file.
+    """How deflated, and possibly shuffled, chunks are stored in a file.
 
     Attributes
     ----------
     shape : tuple of int
         Shape of a chunk.
     dtype : dtype
-        Type of the values, the very bytes of the file.
+        Type of the values as stored, including the byte order.
     filters : tuple of int
-        HDF5's numbers of the filters, in the order in which they were applied.
+        HDF5 filter codes, in the order in which they were applied.
     """
 
     shape: tuple[int, ...]
@@ -88,11 +88,11 @@ class Packing:
 
     @classmethod
     def of(cls, dataset: Any) -> Packing | None:
-        """Tell how a dataset is packed; None where h5py had better read it."""
+        """Return how a dataset is packed; None if h5py has to read it."""
         if not dataset.chunks or dataset.dtype.kind not in "iuf":
             return None
         dtype = np.dtype(dataset.dtype.str)
-        if h5py.h5t.py_create(dtype) != dataset.id.get_type():  # an enumeration, or numbers of odd widths
+        if h5py.h5t.py_create(dtype) != dataset.id.get_type():  # an enumeration, or numbers of unusual width
             return None
         properties = dataset.id.get_create_plist()
         filters = [properties.get_filter(i) for i in range(properties.get_nfilters())]
@@ -106,7 +106,7 @@ class Packing:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of a chunk when inflated."""
+        """Size of an uncompressed chunk in bytes."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
     def read(self, dataset: Any, window: tuple[slice, ...], order: Order) -> NDArray[Any]:
@@ -115,24 +115,24 @@ class Packing:
         Raises
         ------
         ShortChunkError
-            If a chunk holds too little.
+            If the compressed stream of a chunk is too short.
         OSError, RuntimeError, ValueError, EOFError, zlib.error
-            If one was never written, or is not what it should be.
+            If a chunk was never written or is damaged.
         """
         out = np.empty([part.stop - part.start for part in window], self.dtype, order=order)
-        stored = bytearray(self.n_bytes + self.n_bytes // 8 + 1024)  # deflate adds little to what it cannot shrink
+        stored = bytearray(self.n_bytes + self.n_bytes // 8 + 1024)  # deflate adds little to incompressible data
         grid = (
             range(part.start - part.start % size, part.stop, size)
             for part, size in zip(window, self.shape, strict=True)
         )
-        for place in product(*grid):
-            skipped, content = dataset.id.read_direct_chunk(place, out=stored)
+        for origin in product(*grid):
+            skipped, content = dataset.id.read_direct_chunk(origin, out=stored)
             chunk = self._unpack(content, skipped)
             inside = [
                 (max(part.start, start), min(part.stop, start + size))
-                for part, start, size in zip(window, place, self.shape, strict=True)
+                for part, start, size in zip(window, origin, self.shape, strict=True)
             ]
-            source = tuple(slice(low - start, high - start) for (low, high), start in zip(inside, place, strict=True))
+            source = tuple(slice(low - start, high - start) for (low, high), start in zip(inside, origin, strict=True))
             target = tuple(
                 slice(low - part.start, high - part.start) for (low, high), part in zip(inside, window, strict=True)
             )
@@ -140,7 +140,7 @@ class Packing:
         return out
 
     def _unpack(self, content: Any, skipped: int) -> NDArray[Any]:
-        """Undo a chunk's filters, but for those whose bit is set in ``skipped``."""
+        """Undo the filters of a chunk, except those whose bit is set in ``skipped``."""
         for i in reversed(range(len(self.filters))):
             if skipped >> i & 1:
                 continue
@@ -150,21 +150,21 @@ class Packing:
 
 
 def _inflate(content: Any, n_bytes: int) -> bytes:
-    """Inflate a zlib stream that must hold so many bytes: one that holds more is given up before it fills memory."""
+    """Inflate a zlib stream of exactly ``n_bytes``; stop at a longer one before it fills memory."""
     stream = decompressobj()
     inflated: bytes = stream.decompress(content, n_bytes)
     more = b"" if stream.eof else stream.decompress(stream.unconsumed_tail, 1)  # reads the checksum at the end
     if len(inflated) < n_bytes or not (stream.eof or more):
-        raise ShortChunkError("a compressed chunk is cut off")
+        raise ShortChunkError("a compressed chunk is truncated")
     if more:
-        raise ValueError(f"a chunk of {n_bytes} bytes holds more")
+        raise ValueError(f"a compressed chunk holds more than {n_bytes} bytes")
     return inflated
 
 
 def _unshuffle(content: Any, item_bytes: int) -> NDArray[np.uint8]:
-    """Bring the bytes of each value together: shuffled, all first bytes come first, then all second ones, ..."""
+    """Undo the shuffle filter, which stores the first bytes of all values, then the second bytes, and so on."""
     planes = np.frombuffer(content, np.uint8).reshape(item_bytes, -1)
     values = np.empty(planes.shape[::-1], np.uint8)
     for i, plane in enumerate(planes):
-        values[:, i] = plane  # byte by byte in C; a transposed copy takes three times as long
+        values[:, i] = plane  # three times faster than copying the transposed array
     return values.reshape(-1)

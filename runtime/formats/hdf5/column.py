@@ -1,4 +1,4 @@
-"""A column of an HDF5 file: a place in a dataset that could hold one value per sample, and what the file says of it."""
+"""A column of an HDF5 file: a dataset, or a part of it, with one value per sample, and its metadata."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ PLAIN = "1-D datasets"
 
 @dataclass(frozen=True, eq=False)
 class Hdf5Column(Column):
-    """One value per sample, wherever a dialect keeps it.
+    """One value per sample, wherever a dialect stores it.
 
     Attributes
     ----------
     dataset : h5py.Dataset
-        Where it lives.
+        The dataset that holds the column.
     name, label, number, layout
-        As of `lithovae.runtime.formats.column.Column`.
+        See `lithovae.runtime.formats.column.Column`.
     selection : Selection
-        Which part of the dataset it is.
+        The part of the dataset that is the column.
     home : str or None
-        Path of the group or dataset whose columns of the same length make a table; None for the dataset's group.
+        Path of the group or dataset whose columns of the same length form a table; None for the dataset's group.
     dimension : int or None
-        Identifier of the netCDF dimension along which its rows lie: columns along different ones make no table.
+        Identifier of the netCDF dimension of its rows: columns along different dimensions do not form a table.
     stated_unit : str or None
-        Unit that the dialect states elsewhere than in the dataset's own attributes.
+        Unit that the dialect states outside the dataset's own attributes.
     """
 
     dataset: Any
@@ -60,7 +60,7 @@ class Hdf5Column(Column):
     _path: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_path", str(self.dataset.name))  # a closed file does not know it
+        object.__setattr__(self, "_path", str(self.dataset.name))  # a closed file has no names
 
     @property
     def location(self) -> str:
@@ -79,7 +79,7 @@ class Hdf5Column(Column):
 
     @property
     def identity(self) -> Hashable:
-        """Equal for two columns that are the same data under different names (links)."""
+        """Key that is equal for two columns with the same data under different names (links)."""
         return *identity(self.dataset), self.selection
 
     @property
@@ -102,24 +102,24 @@ class Hdf5Column(Column):
 
     @property
     def is_number(self) -> bool:
-        """Whether the values are integers or real floating-point numbers (and no codes for texts)."""
+        """Whether the values are integers or real floating-point numbers, and not codes for text."""
         return self.dtype.kind in "iuf" and h5py.check_enum_dtype(self.dtype) is None and not self.is_text
 
     @cached_property
     def is_text(self) -> bool:
         """Whether the values are text, of fixed or variable length."""
-        if self.dtype.kind in "iu":  # MATLAB's characters
+        if self.dtype.kind in "iu":  # MATLAB stores characters as integers
             return self.dtype.itemsize == 2 and "char" in map(as_text, find_attributes(self.dataset, "matlabclass"))
         return is_text(self.dtype)
 
     @property
     def is_label(self) -> bool:
-        """Whether the values can say where a sample is from: numbers, or texts that are short enough."""
+        """Whether the values can be part of a sample's address: numbers, or text of at most `MAX_LABEL_BYTES`."""
         return (self.is_text or self.is_number) and bool(self.dtype.itemsize <= MAX_LABEL_BYTES)
 
     @property
     def is_pixels(self) -> bool:
-        """Whether a row of an image, or a line of characters, makes a value."""
+        """Whether each value comes from a row of an image, or from a line of characters."""
         return self.selection.is_line
 
     @property
@@ -129,10 +129,10 @@ class Hdf5Column(Column):
 
     @cached_property
     def unit(self) -> str | None:  # type: ignore[override]  # read when it is asked for
-        """Unit that is stated for this very column, None where none is: a blank one says nothing, its name may."""
+        """Unit stated for this column; None if none is stated or it is blank (the name may still contain one)."""
         if self.stated_unit:
             return self.stated_unit
-        if self.number is not None:  # depth_units, and FIELD_0_UNITS beside PyTables' FIELD_0_NAME
+        if self.number is not None:  # depth_units, or FIELD_0_UNITS like FIELD_0_NAME of PyTables
             starts = [start for start in (letters(self.name), f"field{self.number[0]}") if start]
             for value in find_attributes(self.dataset, *(start + end for start in starts for end in UNIT_ATTRIBUTES)):
                 if text := as_text(value):
@@ -145,13 +145,13 @@ class Hdf5Column(Column):
 
     @cached_property
     def table_unit(self) -> str | None:
-        """The one unit that a compound or 2-D dataset states: of which of its columns, it does not say."""
+        """A single unit stated for a whole compound or 2-D dataset, without saying which column it applies to."""
         values = find_attributes(self.dataset, *UNIT_ATTRIBUTES) if self.number is not None else []
         return next((text for value in values if (text := as_text(value))), None)
 
     @cached_property
     def coding(self) -> Coding:
-        """What turns stored numbers into values.
+        """Conversion of stored numbers to values.
 
         Raises
         ------
@@ -162,7 +162,7 @@ class Hdf5Column(Column):
 
     @property
     def text_width(self) -> int | None:
-        """Characters of the longest text that it can hold; None where its type does not tell."""
+        """Length in characters of the longest text that the column can hold; None if its type does not limit it."""
         if self.dtype.kind == "S" and not self.selection.is_line:
             return max(1, int(self.dtype.itemsize))
         if self.is_number and self.dtype.kind in "iu":
@@ -172,12 +172,12 @@ class Hdf5Column(Column):
 
     @property
     def chunk_rows(self) -> int:
-        """Rows of a storage chunk; 1 where the dataset is contiguous."""
+        """Number of rows per storage chunk; 1 if the dataset is contiguous."""
         return int(self.dataset.chunks[self.selection.axis]) if self.dataset.chunks else 1
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row of the dataset; of a row of several values, once they are numbers."""
+        """Bytes per row of the dataset; for a row of several values (pixels), at least 8 bytes per value (float64)."""
         others = [n for i, n in enumerate(self.dataset.shape) if i != self.selection.axis]
         size = max(int(self.dataset.dtype.itemsize), 8 * self.selection.is_line)
         return max(1, int(math.prod(others)) * size)
@@ -189,9 +189,9 @@ class Hdf5Column(Column):
 
     @cached_property
     def unwritten(self) -> NDArray[np.bool_]:
-        """Which storage chunks (by row) were never written: they read as zeros that nobody measured.
+        """Which storage chunks, along the rows, were never written: they read as zeros that were not measured.
 
-        One element, for all rows, where the dataset is contiguous.
+        A single element, for all rows, if the dataset is contiguous.
         """
         dataset = self.dataset
         if not self.length:
@@ -208,31 +208,31 @@ class Hdf5Column(Column):
             written[tuple(o // size for o, size in zip(chunk.chunk_offset, dataset.chunks, strict=True))] = True
 
         dataset.id.chunk_iter(mark)
-        places = tuple(
+        chunk_index = tuple(
             at // size if isinstance(at, int) else slice(None)
             for at, size in zip(self.selection.index, dataset.chunks, strict=False)
         )
-        of_rows: NDArray[np.bool_] = np.asarray(written[places])
+        of_rows: NDArray[np.bool_] = np.asarray(written[chunk_index])
         if self.selection.is_line:
             of_rows = np.asarray(of_rows.all(axis=1 if self.selection.index.index(ACROSS) > axis else 0))
         return np.asarray(~of_rows)
 
     def stated(self, *names: str) -> str:
-        """Give the first text among the dataset's attributes of some names; empty where there is none."""
+        """Return the first text among the dataset's attributes with these names; empty if there is none."""
         return first_text(self.dataset, *names)
 
     def stated_above(self, *names: str) -> str:
-        """Give the first text among the attributes of the group, and of the file; empty where there is none."""
+        """Return the first such text among the attributes of the group, then of the file; empty if there is none."""
         groups = self.dataset.parent, self.dataset.file["/"]
         return next((text for group in groups if (text := first_text(group, *names))), "")
 
     def require_readable(self) -> None:
-        """Make sure that it is within the limits, and can be decompressed.
+        """Check that the column is within the limits and can be decompressed.
 
         Raises
         ------
         ScanError
-            If it is not, or cannot.
+            If it is beyond a limit, or compressed with a filter that is not available.
         """
         require_bounded(self)
         require_filters(self.dataset)

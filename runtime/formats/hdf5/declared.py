@@ -1,4 +1,4 @@
-"""What a dataset declares of its stored numbers: fills, valid range, signs, packing."""
+"""What a dataset declares about its stored numbers: fills, valid range, signedness, packing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from lithovae.runtime.errors import ScanError
+from lithovae.runtime.features import letters
 from lithovae.runtime.formats.codes import Coding
 
 from .attributes import as_numbers, as_text, find_attributes, has_attribute
@@ -16,21 +17,21 @@ FILL_ATTRIBUTES = ("missingvalue", "fillvalue", "nodata", "nodatavalue", "nullva
 
 
 def coding_of(dataset: Any, field: tuple[str, ...], path: str) -> Coding:
-    """Read what a dataset declares of its stored numbers.
+    """Read what a dataset declares about its stored numbers.
 
     Parameters
     ----------
     dataset : h5py.Dataset
         The dataset.
     field : tuple of str
-        Field of a compound dataset.
+        Path of the field in a compound dataset; empty for other datasets.
     path : str
         Path of the column, for messages.
 
     Raises
     ------
     ScanError
-        If the file declares something that is not a number.
+        If a declared packing or valid range is not numeric.
     """
     dtype = dataset.dtype
     for name in field:
@@ -38,10 +39,10 @@ def coding_of(dataset: Any, field: tuple[str, ...], path: str) -> Coding:
     fills = [number for value in find_attributes(dataset, *FILL_ATTRIBUTES) for number in as_numbers(value)]
     declared = has_attribute(dataset, "fillvalue")
     is_netcdf = has_attribute(dataset, "netcdf4coordinates", "netcdf4dimid")
-    # netCDF sets its default fill in every dataset; of single bytes, all of which are in use, it means none by it.
+    # netCDF sets its default fill in every dataset, but does not treat it as missing in variables of single bytes.
     if not (is_netcdf and dtype.base.itemsize == 1 and not declared):
         fills += _property_fill(dataset, field)
-    factor, offset = (_one_number(dataset, name, path) for name in ("scalefactor", "addoffset"))
+    factor, offset = (_one_number(dataset, name, path) for name in ("scale_factor", "add_offset"))
     valid, valid_of_values = _valid_range(dataset, dtype.base, path, is_packed=(factor, offset) != (None, None))
     return Coding(
         fills=tuple(fills),
@@ -63,22 +64,22 @@ def _property_fill(dataset: Any, field: tuple[str, ...]) -> tuple[float, ...]:
 
 
 def _valid_range(dataset: Any, dtype: Any, path: str, *, is_packed: bool) -> tuple[tuple[float, float] | None, bool]:
-    (low, low_type), (high, high_type) = _bound(dataset, "validmin", path), _bound(dataset, "validmax", path)
+    (low, low_type), (high, high_type) = _bound(dataset, "valid_min", path), _bound(dataset, "valid_max", path)
     for value in find_attributes(dataset, "validrange"):
         numbers = as_numbers(value)
         if len(numbers) != 2:
-            raise _not_a_number(path, "valid_range", value)
+            raise ScanError(f"attribute valid_range of {path} is {value!r}, not two numbers")
         low, high = numbers
         low_type = high_type = np.asarray(value).dtype
     if low is None and high is None:
         return None, False
-    # The users' guide: a range of the stored type speaks of stored numbers, one of the unpacked type of values.
+    # NetCDF users' guide: a range of the stored type applies to stored numbers, one of the unpacked type to values.
     of_values = is_packed and dtype.kind in "iu" and all(t.kind == "f" for t in (low_type, high_type) if t is not None)
     return (-np.inf if low is None else low, np.inf if high is None else high), of_values
 
 
 def _bound(dataset: Any, name: str, path: str) -> tuple[float | None, Any]:
-    for value in find_attributes(dataset, name):
+    for value in find_attributes(dataset, letters(name)):
         numbers = as_numbers(value)
         if len(numbers) != 1:
             raise _not_a_number(path, name, value)
@@ -87,13 +88,13 @@ def _bound(dataset: Any, name: str, path: str) -> tuple[float | None, Any]:
 
 
 def _one_number(dataset: Any, name: str, path: str) -> float | None:
-    for value in find_attributes(dataset, name):
+    for value in find_attributes(dataset, letters(name)):
         numbers = as_numbers(value)
         if len(numbers) != 1:
-            raise ScanError(f"{path} is packed by {name} {value!r}, which is not a number")
+            raise _not_a_number(path, name, value)
         return numbers[0]
     return None
 
 
 def _not_a_number(path: str, name: str, value: Any) -> ScanError:
-    return ScanError(f"{path} declares {name} {value!r}, which is not a number")
+    return ScanError(f"attribute {name} of {path} is {value!r}, not a number")

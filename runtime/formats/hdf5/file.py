@@ -1,4 +1,4 @@
-"""An HDF5 file: its columns in whatever layout they are kept, and their values."""
+"""An HDF5 file: its columns, in any supported layout, and their values."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def is_mine(path: Path) -> bool:
-    """Tell whether a file is HDF5: by its signature, at its start or behind a block of the user's (512, 1024, … B)."""
+    """Return whether a file is HDF5: it has the signature at its start or after a user block (512, 1024, … bytes)."""
     with path.open("rb") as file:
-        place = 0
+        offset = 0
         while True:
-            file.seek(place)
+            file.seek(offset)
             head = file.read(len(_SIGNATURE))
             if head == _SIGNATURE or len(head) < len(_SIGNATURE):
                 return head == _SIGNATURE
-            place = max(512, 2 * place)
+            offset = max(512, 2 * offset)
 
 
 @contextmanager
@@ -53,19 +53,21 @@ def open_file(path: Path, findings: Findings, *, swmr: bool = False, locking: bo
     path : Path
         The file.
     findings : Findings
-        Takes what is not read, and why.
+        Receives notes on what is not read, and why.
     swmr, locking : optional
-        As `h5py.File` takes them: for a file that is being written.
+        Passed to `h5py.File`, for a file that is being written.
 
     Raises
     ------
     ScanError
-        If it cannot be opened.
+        If the file cannot be opened.
     """
     try:
         file = h5py.File(path, "r", swmr=swmr, locking=locking)
     except OSError as error:
-        raise ScanError(f"the file cannot be opened, it is cut off, damaged or still being written: {error}") from error
+        raise ScanError(
+            f"the file cannot be opened; it is truncated, damaged or still being written: {error}"
+        ) from error
     with file:
         yield Hdf5File(file, findings)
 
@@ -78,7 +80,7 @@ class Hdf5File(File):
     file : h5py.File
         The file.
     findings : Findings
-        Takes what is not read, and why.
+        Receives notes on what is not read, and why.
     """
 
     def __init__(self, file: Any, findings: Findings) -> None:
@@ -89,11 +91,11 @@ class Hdf5File(File):
 
     @cached_property
     def columns(self) -> Sequence[Column]:
-        """All that could hold one value per sample."""
+        """All columns: everything that could hold one value per sample."""
         walk = Walk(self.findings)
         found = list(self._walk(walk))
         self._statements = walk.statements
-        return netcdf.numbered(found)
+        return netcdf.with_consistent_dimensions(found)
 
     def _walk(self, walk: Walk) -> Iterator[Hdf5Column]:
         seen: set[Any] = set()
@@ -120,11 +122,11 @@ class Hdf5File(File):
         walk.conclude()
 
     def why_unsupported(self) -> str:
-        """Say what the file is where it is HDF5 of another field, and what to do; empty where it is not."""
+        """Return what the file is, and what to do, if it is an HDF5 format of another kind; else empty."""
         return why_unsupported(self._file)
 
     def stated(self, path: str, names: Container[str]) -> list[tuple[str, str]]:
-        """List what single values in a group, its metadata and its attributes state, in this order."""
+        """List what the metadata of a group, its scalar datasets and its attributes state, in this order."""
         found = list(self._statements.get(path, []))
         for name, dataset in self._single.get(path, {}).items():
             if (plain := letters(name)) in names and (text := read_text(dataset)):
@@ -140,5 +142,5 @@ class Hdf5File(File):
         return read_texts(cast("Sequence[Hdf5Column]", columns), start, stop)
 
     def matrix(self, columns: Sequence[Column], beside: Sequence[Column]) -> ReadMatrix | None:
-        """Give what reads neighbouring columns of a 2-D dataset of floating-point numbers at once."""
+        """Return a function that reads adjacent columns of a 2-D floating-point dataset at once; None for others."""
         return matrix_of(cast("Sequence[Hdf5Column]", columns), cast("Sequence[Hdf5Column]", beside))

@@ -1,4 +1,4 @@
-"""Compression that HDF5 itself lacks: hdf5plugin brings it, and is asked only when a dataset needs it."""
+"""Compression filters that HDF5 lacks: hdf5plugin provides them, and is imported only if a dataset needs it."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ import h5py
 
 from lithovae.runtime.errors import ScanError
 
-from .limits import shown
+from .limits import display_path
 
 NAMES = {
     4: "szip", 305: "LZO", 307: "bzip2", 32000: "LZF", 32001: "Blosc", 32004: "LZ4", 32008: "bitshuffle",
     32013: "ZFP", 32015: "Zstandard", 32017: "SZ", 32018: "FCIDECOMP", 32024: "SZ3", 32026: "Blosc2",
     32028: "SPERR",
 }  # fmt: skip
-"""Filters by the number that the HDF Group registered them under."""
+"""Filters by their number, as registered by the HDF Group."""
 
 
 def require_filters(dataset: Any) -> None:
-    """Make sure that a dataset can be decompressed.
+    """Check that a dataset can be decompressed.
 
     Raises
     ------
     ScanError
-        If it is compressed by a filter that is not available; the message names it.
+        If it is compressed with a filter that is not available; the message names the filter.
     """
     properties = dataset.id.get_create_plist()
     for i in range(properties.get_nfilters()):
         number, _, _, name = properties.get_filter(i)
         if h5py.h5z.filter_avail(number):
             continue
-        known = NAMES.get(number) or f"filter {number} ({name.decode('utf-8', 'replace') or 'nameless'})"
-        location = shown(dataset.name)
+        known = NAMES.get(number) or f"filter {number} ({name.decode('utf-8', 'replace') or 'unnamed'})"
+        location = display_path(dataset.name)
         try:
             importlib.import_module("hdf5plugin")
         except ImportError as error:
             raise ScanError(
-                f"{location} is compressed by {known}, which HDF5 alone cannot read: pip install 'lithovae[filters]'"
+                f"{location} is compressed with {known}, which needs hdf5plugin: pip install 'lithovae[filters]'"
             ) from error
         if not h5py.h5z.filter_avail(number):
             raise ScanError(
-                f"{location} is compressed by {known}, which neither HDF5 nor hdf5plugin can read: "
-                f"repack the file with gzip, as h5repack does"
+                f"{location} is compressed with {known}, which neither HDF5 nor hdf5plugin can read: "
+                f"repack the file with gzip (h5repack)"
             )

@@ -1,7 +1,7 @@
-"""Plain values out of a pickle, without unpickling: nothing in it is ever called or imported.
+"""Read plain values from a pickle without unpickling it: nothing in it is ever called or imported.
 
-pandas keeps the names of a *table* store's columns as pickled lists in HDF5 attributes. `pickletools.genops` takes such
-a text apart; lists, tuples, dictionaries, texts and numbers are built of it, and nothing else.
+pandas stores the column names of a *table* store as pickled lists in HDF5 attributes. `pickletools.genops` splits such
+a pickle into opcodes; lists, tuples, dictionaries, texts and numbers are built from these, and nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from .limits import MAX_ATTRIBUTE_BYTES
 
 _MARK = object()
-_VALUES = frozenset(  # opcodes that carry a number or a text
+_VALUES = frozenset(  # opcodes with a number or a text as argument
     ("INT", "LONG", "BININT", "BININT1", "BININT2", "LONG1", "FLOAT", "BINFLOAT", "STRING", "BINSTRING",
      "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
 )  # fmt: skip
@@ -20,12 +20,12 @@ _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 
 
 def literal(data: bytes) -> Any:
-    """Give the plain value that a pickle holds.
+    """Return the plain value that a pickle contains.
 
     Raises
     ------
     ValueError
-        If it holds anything that is not plain, is no pickle, or is beyond 1 MiB.
+        If the pickle contains anything but plain values, is invalid, or is larger than 1 MiB.
     """
     if len(data) > MAX_ATTRIBUTE_BYTES:
         raise ValueError(f"{len(data)} bytes are too many for a list of names")
@@ -37,8 +37,8 @@ def literal(data: bytes) -> Any:
                 return stack.pop()
             _take(opcode.name, argument, stack, memo)
     except (IndexError, KeyError, TypeError, ValueError, AttributeError, UnicodeError) as error:
-        raise ValueError(f"it is not a plain pickle: {error}") from error
-    raise ValueError("it is not a whole pickle")
+        raise ValueError(f"not a pickle of plain values: {error}") from error
+    raise ValueError("the pickle is incomplete")
 
 
 def _take(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> None:
@@ -79,7 +79,7 @@ def _take(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> N
     elif name in ("GET", "BINGET", "LONG_BINGET"):
         stack.append(memo[argument])
     else:
-        raise ValueError(f"{name} is more than a plain value")
+        raise ValueError(f"opcode {name} does not build a plain value")
 
 
 def _since_mark(stack: list[Any]) -> list[Any]:
@@ -94,7 +94,7 @@ def _pairs(items: list[Any]) -> dict[Any, Any]:
 
 
 def literal_texts(data: bytes) -> list[str]:
-    """Give the list of texts that a pickle holds; empty where it is anything else."""
+    """Return the list of texts that a pickle contains; empty if it contains anything else."""
     try:
         value = literal(data)
     except ValueError:

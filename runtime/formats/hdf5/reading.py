@@ -1,4 +1,4 @@
-"""Rows of columns as arrays: numbers with missing values as NaN, and texts."""
+"""Reading of rows as arrays: numbers, with missing values as NaN, and texts."""
 
 from __future__ import annotations
 
@@ -19,46 +19,46 @@ from .chunks import Order, read_window
 from .column import Hdf5Column
 from .selection import ROWS, window_of
 
-NOTHING = ("nan", "NaN", "None")
-"""What becomes of a missing text where a table is written as text."""
+MISSING_TEXTS = ("nan", "NaN", "None")
+"""How missing values appear when a table is written as text."""
 
 
 def load(dataset: Any, window: tuple[slice, ...], fields: list[str], *, order: Order | None = None) -> NDArray[Any]:
-    """Read a window of a dataset: the one place where a scan's values leave the file.
+    """Read a window of a dataset. All values of a scan are read by this function.
 
     Parameters
     ----------
     dataset : h5py.Dataset
         The dataset.
     window : tuple of slice
-        What of it is read, a slice for each dimension.
+        The part to read: a slice for each dimension.
     fields : list of str
         Fields of a compound dataset; empty for any other.
     order : {"C", "F"}, optional
-        How the values lie in memory.
+        Memory order of the result.
 
     Raises
     ------
     ScanError
-        If the file is damaged there.
+        If the file is damaged in these rows.
     """
     advanced()
     try:
         return np.asarray(dataset.fields(fields)[window]) if fields else read_window(dataset, window, order)
     except DAMAGE as error:
         rows = max(window, key=lambda part: part.stop or 0)
-        why = "out of memory" if isinstance(error, MemoryError) else "the file is damaged there"
-        message = f"rows {rows.start} to {rows.stop} of {dataset.name} cannot be read, {why}: {error}"
+        why = "out of memory" if isinstance(error, MemoryError) else "damaged file"
+        message = f"rows {rows.start} to {rows.stop} of {dataset.name} cannot be read ({why}): {error}"
         raise ScanError(message.removesuffix(": ")) from error
 
 
 def read_numbers(columns: Sequence[Hdf5Column], start: int, stop: int) -> list[NDArray[Any]]:
-    """Read a stretch of several columns, each dataset once; missing values become NaN, integers float64.
+    """Read rows of several columns, each dataset once; missing values become NaN, integers become float64.
 
     Raises
     ------
     ScanError
-        If the file is damaged there.
+        If the file is damaged in these rows.
     """
     return [_numbers(column, stored, start) for column, stored in _read(columns, start, stop)]
 
@@ -73,14 +73,14 @@ def _numbers(column: Hdf5Column, stored: NDArray[Any], start: int) -> NDArray[An
 
 
 def _unwritten(column: Hdf5Column, start: int, n: int) -> Any:
-    """Tell which rows were never written, by a mask that fits ``n`` of them; None where all were."""
+    """Return a mask, shape (n,) or scalar, of the rows that were never written; None if all were written."""
     if not column.has_unwritten:
         return None
     return column.unwritten[np.arange(start, start + n) // column.chunk_rows if column.dataset.chunks else 0]
 
 
 def _line_means(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Average the pixels of each row that hold a colour, in float64; NaN where none does."""
+    """Average the valid pixels of each row in float64; NaN if a row has none."""
     pixels = measurable(values, FIRST_COLOUR)
     present = ~np.isnan(pixels)
     with np.errstate(invalid="ignore"):
@@ -88,12 +88,12 @@ def _line_means(values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def read_texts(columns: Sequence[Hdf5Column], start: int, stop: int) -> list[NDArray[np.str_]]:
-    """Read a stretch of several columns as text: numbers as a person writes them, bytes as UTF-8 or Latin-1.
+    """Read rows of several columns as text: whole numbers without decimals, bytes as UTF-8 or Latin-1.
 
     Raises
     ------
     ScanError
-        If the file is damaged there.
+        If the file is damaged in these rows.
     """
     return [_as_text(column, stored, start) for column, stored in _read(columns, start, stop)]
 
@@ -115,7 +115,7 @@ def _as_text(column: Hdf5Column, stored: NDArray[Any], start: int) -> NDArray[np
         stored = _joined(stored)
     elif stored.dtype.kind in "iu" and column.is_text:
         stored = _joined(stored[:, None])
-    changes = np.asarray(stored[1:] != stored[:-1], np.bool_)  # a section's name stands there a thousand times
+    changes = np.asarray(stored[1:] != stored[:-1], np.bool_)  # the same section name repeats in many rows
     starts = np.append(0, 1 + np.flatnonzero(changes)) if len(stored) else np.empty(0, np.intp)
     blanks = (*SENTINELS, *column.coding.fills) if column.is_number else ()
     texts = np.repeat(_texts(stored[starts], blanks), np.diff(starts, append=len(stored)))
@@ -130,7 +130,7 @@ def _texts(stored: NDArray[Any], blanks: tuple[float, ...]) -> NDArray[np.str_]:
         texts = ["" if value in blanks else write(value) for value in stored.tolist()]
     else:
         texts = [(decode(value) if isinstance(value, bytes) else str(value)).strip() for value in stored.tolist()]
-        texts = ["" if text in NOTHING else text for text in texts]
+        texts = ["" if text in MISSING_TEXTS else text for text in texts]
     return np.array(texts, np.str_)
 
 
@@ -144,7 +144,7 @@ def _joined(characters: NDArray[Any]) -> NDArray[Any]:
 
 
 def matrix_of(columns: Sequence[Hdf5Column], beside: Sequence[Hdf5Column]) -> ReadMatrix | None:
-    """Give what reads some columns as one array; see `lithovae.runtime.formats.file.File.matrix`."""
+    """Return a function that reads columns as one array; see `lithovae.runtime.formats.file.File.matrix`."""
     dataset, first = columns[0].dataset, columns[0].selection.index[-1]
     if not isinstance(first, int):
         return None
@@ -155,7 +155,7 @@ def matrix_of(columns: Sequence[Hdf5Column], beside: Sequence[Hdf5Column]) -> Re
         and [column.selection.index for column in columns] == [(ROWS, first + i) for i in range(len(columns))]
         and all(column.coding == Coding() and not column.has_unwritten for column in columns)
     )
-    if not are_neighbours or any(column.dataset == dataset for column in beside):  # chunks would be inflated twice
+    if not are_neighbours or any(column.dataset == dataset for column in beside):  # chunks would be decompressed twice
         return None
     fields = slice(first, first + len(columns))
     return lambda start, stop: load(dataset, (slice(start, stop), fields), [], order="C")

@@ -1,4 +1,4 @@
-"""Which numbers of a dataset make a column: one per row, or several across a row."""
+"""Which values of a dataset form a column: one per row, or several across a row."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 
 class Axis(Enum):
-    """What a dimension of a dataset stands for."""
+    """Role of a dimension of a dataset."""
 
     ROWS = "rows"
     """The samples of a column lie along it."""
     ACROSS = "across"
-    """A sample's own values lie along it: the pixels of an image's row, the characters of a text."""
+    """The values of one sample lie along it: the pixels of an image row, the characters of a text."""
 
 
 ROWS, ACROSS = Axis.ROWS, Axis.ACROSS
@@ -24,16 +24,16 @@ ROWS, ACROSS = Axis.ROWS, Axis.ACROSS
 
 @dataclass(frozen=True)
 class Selection:
-    """A part of a dataset: one value per row, or one line of values.
+    """A part of a dataset: one value per row, or one line of values per row.
 
     Attributes
     ----------
     index : tuple of int or Axis
-        For each dimension of the dataset, and then of the field: `ROWS` (once), `ACROSS` (at most once), or the one
-        place that is taken. ``(ROWS,)`` is a plain column, ``(ROWS, 3)`` the fourth column of a matrix, ``(3, ROWS)``
-        of one that lies on its side, ``(ROWS, ACROSS, 0)`` the red of an image.
+        For each dimension of the dataset, and then of the field: `ROWS` (once), `ACROSS` (at most once), or the
+        position that is selected. ``(ROWS,)`` is a 1-D dataset, ``(ROWS, 3)`` the fourth column of a matrix,
+        ``(3, ROWS)`` the fourth row of a transposed matrix, ``(ROWS, ACROSS, 0)`` the red channel of an image.
     field : tuple of str
-        Name of the field of a compound dataset, and of the field within it, and so on; empty where there is none.
+        Name of the field of a compound dataset, then of the field within it, and so on; empty if there is none.
     """
 
     index: tuple[int | Axis, ...] = (ROWS,)
@@ -50,12 +50,12 @@ class Selection:
         return ACROSS in self.index
 
     def of(self, block: NDArray[Any], window: tuple[slice, ...]) -> NDArray[Any]:
-        """Take it from a block that was read.
+        """Extract the selection from a block that was read.
 
         Parameters
         ----------
         block : ndarray
-            What lies in the window.
+            Values of the window.
         window : tuple of slice
             The window that was read; see `window_of`.
 
@@ -66,15 +66,15 @@ class Selection:
         for name in self.field:
             block = block[name]
         firsts = [part.start for part in window] + [0] * (len(self.index) - len(window))
-        places = tuple(
+        positions = tuple(
             slice(None) if isinstance(at, Axis) else at - first for at, first in zip(self.index, firsts, strict=True)
         )
-        taken = block[places]
+        taken = block[positions]
         return taken.T if self.is_line and self.index.index(ACROSS) < self.axis else taken
 
 
 def window_of(selections: Sequence[Selection], n_dims: int, start: int, stop: int) -> tuple[slice, ...]:
-    """Give the smallest window on a dataset that holds some rows of several selections of it."""
+    """Return the smallest window of a dataset that covers the rows ``start`` to ``stop`` of several selections."""
     window = []
     for dimension in range(n_dims):
         at = [selection.index[dimension] for selection in selections]
@@ -83,6 +83,6 @@ def window_of(selections: Sequence[Selection], n_dims: int, start: int, stop: in
         elif at[0] is ACROSS:
             window.append(slice(0, None))
         else:
-            places = [place for place in at if isinstance(place, int)]
-            window.append(slice(min(places), max(places) + 1))
+            positions = [position for position in at if isinstance(position, int)]
+            window.append(slice(min(positions), max(positions) + 1))
     return tuple(window)

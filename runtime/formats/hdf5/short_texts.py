@@ -1,4 +1,4 @@
-"""Short texts that say something of other things: the names of a matrix's columns, the hole of a group."""
+"""Short texts that describe other data: the column names of a matrix, the hole of a group."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .limits import MAX_ATTRIBUTE_BYTES, MAX_LABEL_BYTES, MAX_NAMES
 
 
 def read_names(dataset: Any) -> list[str]:
-    """Read a 1-D dataset of texts; empty where it is none, or too long to be names."""
+    """Read a 1-D dataset of texts; empty if it is something else, or too long for a list of names."""
     if (
         not is_text(dataset.dtype)
         or dataset.ndim != 1
@@ -26,7 +26,7 @@ def read_names(dataset: Any) -> list[str]:
 
 
 def read_text(dataset: Any) -> str | None:
-    """Read a dataset that is one text or one number, as HDF5 or MATLAB writes it; None where it is neither."""
+    """Read a dataset that is one text or one number, as HDF5 or MATLAB stores it; None if it is neither."""
     if first_text(dataset, "matlabclass") == "char":
         if dataset.dtype.kind != "u" or 1 not in dataset.shape or not 0 < dataset.size <= MAX_LABEL_BYTES:
             return None
@@ -40,11 +40,11 @@ def read_text(dataset: Any) -> str | None:
 
 
 def is_text(dtype: Any) -> bool:
-    """Tell whether values of a type are texts, of fixed or variable length."""
+    """Return whether values of a type are texts, of fixed or variable length."""
     return dtype.kind == "S" or h5py.check_string_dtype(dtype) is not None
 
 
 def _is_small(dataset: Any) -> bool:
-    """Tell whether a dataset, and each storage chunk of it, is no larger than an attribute may be."""
-    held = max(dataset.size, math.prod(dataset.chunks or (0,)))
-    return bool(held * dataset.dtype.itemsize <= MAX_ATTRIBUTE_BYTES)
+    """Return whether a dataset, and each of its storage chunks, is no larger than an attribute may be."""
+    n_values = max(dataset.size, math.prod(dataset.chunks or (0,)))
+    return bool(n_values * dataset.dtype.itemsize <= MAX_ATTRIBUTE_BYTES)

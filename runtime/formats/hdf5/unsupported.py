@@ -1,4 +1,4 @@
-"""HDF5 files of other fields, which are recognised and refused: what they are, and what to do."""
+"""HDF5-based formats that are recognised but not supported."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .attributes import first_text
 
 
 def why_unsupported(file: Any) -> str:
-    """Say what an HDF5 file of another field is, and what to do; empty where it is none."""
+    """Return which unsupported format an HDF5 file has, and what to do; empty if none is recognised."""
     geoscience = _group(file, "GEOSCIENCE")
     if geoscience is not None and first_text(geoscience, "version", "distanceunit"):
         return (
-            "is a GEOH5 workspace (Geoscience ANALYST), whose names and depths lie in objects, types and data: "
-            "export the drillhole's logs (with geoh5py, say) as one dataset per column beside a depth"
+            "is a GEOH5 workspace (Geoscience ANALYST), which stores names and depths apart from the values: "
+            "export the drillhole's logs (for example with geoh5py) as one dataset per column, with a depth dataset"
         )
     if _group(file, "RESQML") is not None:
         return (
-            "is the HDF5 part of a RESQML model, whose names and units are in the .epc file beside it: "
-            "export the well's logs as one dataset per column beside a depth"
+            "is the HDF5 part of a RESQML model, whose names and units are in a separate .epc file: "
+            "export the well's logs as one dataset per column, with a depth dataset"
         )
     return ""
 

@@ -1,4 +1,4 @@
-"""The way through the groups of an HDF5 file: what is met is counted, what is not read is noted."""
+"""Traversal of the groups of an HDF5 file: objects are counted, and a note says what is not read."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from lithovae.runtime.errors import DAMAGE, ScanError
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.process.heartbeat import advanced
 
-from .limits import MAX_COLUMNS, MAX_NESTING, MAX_OBJECTS, MAX_UNREAD, shown
-from .links import kept_elsewhere, leads_astray
+from .limits import MAX_COLUMNS, MAX_NESTING, MAX_OBJECTS, MAX_UNREAD, display_path
+from .links import stored_elsewhere, why_not_followed
 from .selection import ROWS, Axis, Selection
 
 
 class Walk:
-    """Counts what is met on the way.
+    """Counts the objects of a file during traversal.
 
     Parameters
     ----------
     findings : Findings
-        Takes what is not read, and why; `MAX_UNREAD` notes at most, and then how many more there are.
+        Receives at most `MAX_UNREAD` notes on what is not read, and why, and then the number of further objects.
 
     Attributes
     ----------
     statements : dict of str to list of (str, str)
-        By the path of a group: names and texts that its metadata state.
+        By path of a group: names and texts that its metadata state.
     """
 
     def __init__(self, findings: Findings) -> None:
@@ -36,7 +36,7 @@ class Walk:
         self._n_links = self._n_columns = self._n_unread = 0
 
     def enter(self, group: Any) -> bool:
-        """Tell whether a group is to be listed: one that is nested too deeply is not.
+        """Count the links of a group, and return whether to list them: not if it is nested too deeply.
 
         Raises
         ------
@@ -45,7 +45,7 @@ class Walk:
         """
         advanced()
         if str(group.name).count("/") > MAX_NESTING:
-            self.leave_out(f"{shown(group.name)} is nested more than {MAX_NESTING} groups deep: not read")
+            self.leave_out(f"{display_path(group.name)} is nested more than {MAX_NESTING} groups deep: not read")
             return False
         self._n_links += len(group)
         if self._n_links > MAX_OBJECTS:
@@ -63,7 +63,7 @@ class Walk:
         self._n_columns += 1
         if self._n_columns > MAX_COLUMNS:
             raise ScanError(
-                f"the file has more than {MAX_COLUMNS:,} columns, the last in {shown(dataset.name)}: "
+                f"the file has more than {MAX_COLUMNS:,} columns, the last in {display_path(dataset.name)}: "
                 "not a core scan, or damaged"
             )
 
@@ -74,72 +74,72 @@ class Walk:
             self.findings.note(note)
 
     def conclude(self) -> None:
-        """Note how many more were left out."""
+        """Note how many more objects were left out."""
         if self._n_unread > MAX_UNREAD:
-            self.findings.note(f"{self._n_unread - MAX_UNREAD:,} more objects are not read")
+            self.findings.note(f"{self._n_unread - MAX_UNREAD:,} more objects were not read")
 
 
 class Node:
-    """A group or a dataset, with what is beside it: what a dialect is asked about.
+    """A group or a dataset with its neighbours, as it is passed to the dialects.
 
     Parameters
     ----------
     item : h5py.Group or h5py.Dataset
         The object.
     walk : Walk
-        The way on which it was met.
+        The traversal in which it was found.
     siblings : dict of str to h5py.Group or h5py.Dataset, optional
-        What the group of a dataset holds.
-    is_turned : bool
-        Whether the dimensions of a dataset are in the reverse of the order in which its writer thinks (MATLAB).
+        Groups and datasets in the group of a dataset.
+    is_transposed : bool
+        Whether the dimensions of a dataset are in the reverse of its writer's order (MATLAB).
 
     Attributes
     ----------
     path, location : str
-        Its path, with and without the leading slash.
+        Path of the object, with and without the leading slash.
     home, own_name : str
-        Path of its group, and its name in it: ``density (g/cm3)`` is one name, though HDF5 takes it for two.
+        Path of its group, and its name in it: ``density (g/cm3)`` is one name, although HDF5 splits it at the slash.
     shape : tuple of int
-        Shape of a dataset, as its writer thinks.
+        Shape of a dataset, in its writer's order.
     """
 
     def __init__(
-        self, item: Any, walk: Walk, siblings: dict[str, Any] | None = None, *, is_turned: bool = False
+        self, item: Any, walk: Walk, siblings: dict[str, Any] | None = None, *, is_transposed: bool = False
     ) -> None:
-        self.item, self.walk, self._siblings, self._is_turned = item, walk, siblings, is_turned
+        self.item, self.walk, self._siblings, self._is_transposed = item, walk, siblings, is_transposed
         self.path = str(item.name)
         self.location = self.path.lstrip("/")
         self.home, self.own_name = _home_and_name(self.path)
         self.is_group = isinstance(item, h5py.Group)
         self.shape: tuple[int, ...] = () if self.is_group or item.shape is None else tuple(item.shape)
-        if is_turned:
+        if is_transposed:
             self.shape = self.shape[::-1]
 
     @cached_property
     def beside(self) -> dict[str, Any]:
-        """The groups and datasets in the group: in itself if it is one. Links within the file are followed."""
+        """Groups and datasets in a group, or in the group of a dataset. Links within the file are followed."""
         if self._siblings is not None:
             return self._siblings
         return children(self.item, self.walk) if self.walk.enter(self.item) else {}
 
     @property
     def line(self) -> tuple[int | Axis, ...]:
-        """Where the values lie if the dataset is one column: ``(n,)``, ``(n, 1)`` or ``(1, n)``; empty if it is not."""
+        """Index of the values if the shape is ``(n,)``, ``(n, 1)`` or ``(1, n)``, a single column; else empty."""
         if len(self.shape) == 2 and 1 in self.shape:
             return (ROWS, 0) if self.shape[1] == 1 else (0, ROWS)
         return (ROWS,) if len(self.shape) == 1 else ()
 
     def select(self, *index: int | Axis, field: tuple[str, ...] = ()) -> Selection:
-        """Select a part of the dataset, by an index in the order in which its writer thinks."""
+        """Select a part of the dataset by an index in its writer's order of dimensions."""
         n = len(self.shape)
-        return Selection((index[:n][::-1] if self._is_turned else index[:n]) + index[n:], field)
+        return Selection((index[:n][::-1] if self._is_transposed else index[:n]) + index[n:], field)
 
-    def turned(self) -> Node:
-        """Give the dataset with its dimensions in the reverse order."""
-        return Node(self.item, self.walk, self._siblings, is_turned=True)
+    def transposed(self) -> Node:
+        """Return the dataset with its dimensions in reverse order."""
+        return Node(self.item, self.walk, self._siblings, is_transposed=True)
 
     def note(self, text: str) -> None:
-        """Note what a user should know of it: its location is put before the text."""
+        """Add a note on the object; its location is put before the text."""
         self.walk.findings.note(f"{self.location} {text}")
 
 
@@ -152,23 +152,23 @@ def _home_and_name(path: str) -> tuple[str, str]:
 
 
 def children(group: Any, walk: Walk) -> dict[str, Any]:
-    """Open the groups and datasets of a group. Links within the file are followed; others are noted."""
+    """Open the groups and datasets of a group. Links within the file are followed; a note mentions any others."""
     opened = {name: _open(group, name, walk) for name in group}
     return {name: node for name, node in opened.items() if isinstance(node, (h5py.Group, h5py.Dataset))}
 
 
 def _open(group: Any, name: str, walk: Walk) -> Any:
-    where = shown(f"{group.name}/{name}")
+    where = display_path(f"{group.name}/{name}")
     try:
-        if astray := leads_astray(group, name):
-            walk.leave_out(f"{where} {astray}")
+        if reason := why_not_followed(group, name):
+            walk.leave_out(f"{where} {reason}")
             return None
         node = group[name]
         if isinstance(node, h5py.Dataset):
-            if elsewhere := kept_elsewhere(node):
-                walk.leave_out(f"{where} {elsewhere}")
+            if reason := stored_elsewhere(node):
+                walk.leave_out(f"{where} {reason}")
                 return None
-            _ = node.shape, node.dtype  # so that a dataset of a type that h5py does not know is found here
+            _ = node.shape, node.dtype  # raises here if h5py does not know the type
         return node
     except DAMAGE as error:
         walk.leave_out(f"{where} cannot be read: {error}")

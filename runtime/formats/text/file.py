@@ -19,6 +19,7 @@ from lithovae.runtime.features import letters
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
+from lithovae.runtime.formats.unsupported import what_it_is
 from lithovae.runtime.process.heartbeat import advanced
 
 from .cells import Cells, Lines
@@ -47,7 +48,7 @@ def is_mine(path: Path) -> bool:
                 head = unpacked.read(4096)
         except (OSError, EOFError):
             return False
-    return is_text(head) and not head.startswith((b"~V", b"~v"))
+    return is_text(head) and not what_it_is(path)
 
 
 @contextmanager
@@ -124,9 +125,15 @@ class TextFile(File):
         for i in range(n):
             if layout.names[i] or not any(layout.names):
                 yield TextColumn(
-                    layout.names[i], layout.words, self._n_rows, layout.units[i], layout.is_number[i],
-                    self._block_rows, row_bytes, (i, n),
-                )  # fmt: skip
+                    name=layout.names[i],
+                    layout=layout.words,
+                    length=self._n_rows,
+                    unit=layout.units[i],
+                    holds_numbers=layout.is_number[i],
+                    block_rows=self._block_rows,
+                    mean_bytes=row_bytes,
+                    number=(i, n),
+                )
 
     def _bytes(self, start: int, end: int) -> bytes:
         content = os.pread(self._file.fileno(), end - start, start) if hasattr(os, "pread") else self._seek(start, end)

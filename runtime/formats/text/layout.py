@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -21,10 +22,11 @@ MAX_LINES = 2000
 MAX_COLUMNS = 10_000
 """Columns of a table."""
 _BOM = b"\xef\xbb\xbf"
-_STYLES = (
-    (TAB, "."), (TAB, ","), (ord(";"), "."), (ord(";"), ","), (ord(","), "."), (ord("|"), "."), (SPACE, "."),
-    (SPACE, ","),
-)  # fmt: skip
+_STYLES = tuple(
+    (delimiter, decimal)
+    for delimiter, decimal in product((TAB, ord(";"), ord(","), ord("|"), SPACE), ".,")
+    if delimiter != ord(decimal)
+)
 _NAMES = {TAB: "tabs", ord(";"): "semicolons", ord(","): "commas", ord("|"): "bars", SPACE: "blanks"}
 _UNIT = re.compile(
     r"[%°]|[kcmµun]?m(/s|bsf|2|3|-1)?|f(ee)?t|in|k?g|g/?(cc|cm\^?3)|kg/?m\^?3|si(\s*x?\s*10\^?-?\d)?|10\^?-?\d\s*si"

@@ -104,7 +104,7 @@ BAD = {
     "is not an HDF5 file": lambda path: path.write_text("depth,density\n0,1.7\n"),
     "is not an HDF5 file ": lambda path: path.write_bytes(b""),
     "is a folder": lambda path: path.mkdir(),
-    "is cut off, damaged or still being written": truncated,
+    "is truncated, damaged or still being written": truncated,
     "none of the six features is among its columns (porosity)": lambda path: write(path, porosity=np.ones(3)),
     "holds text, not numbers": lambda path: write(path, R=[b"red", b"redder"]),
     "has no depth": lambda path: write(path, **{"a/MS": np.ones(2), "b/R": np.ones(3)}),

@@ -1,4 +1,4 @@
-"""The guard itself: what it says of a child's death, what it removes, and how signals pass through it."""
+"""The guard: what it reports when a child dies, what it removes, and how it forwards signals."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def test_the_childs_status_is_passed_on(status: object, expected: int) -> None:
     assert guarded(end(status)) == expected
 
 
-def test_a_program_that_returns_has_ended_well() -> None:
+def test_a_program_that_returns_has_status_0() -> None:
     assert guarded(lambda: None) == 0
 
 
-def test_without_fork_the_work_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_fork_the_work_is_done_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "fork")
     done: list[int] = []
     assert guarded(lambda: done.append(1)) == 0
@@ -68,7 +68,7 @@ def test_without_fork_the_work_is_done_here(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE])
-def test_a_crash_is_told_with_its_file_and_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_crash_is_reported_with_its_file_and_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     def work() -> None:
         with whole_file(tmp_path / "result") as file:
             file.write(b"half")
@@ -82,13 +82,13 @@ def test_a_crash_is_told_with_its_file_and_leaves_nothing(number: signal.Signals
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_grows_under_its_own_name_is_not_said_to_be_gone(tmp_path: Path) -> None:
+def test_a_file_that_grows_under_its_final_name_is_reported_as_kept(tmp_path: Path) -> None:
     def work() -> None:
         guard.keeping(tmp_path / "growing.h5")
         reading(Path("scan.h5"))
         os.kill(os.getpid(), signal.SIGSEGV)
 
-    with pytest.raises(ScanError, match=r"not what it says it is; .*growing\.h5 has what came before"):
+    with pytest.raises(ScanError, match=r"not what it claims to be; .*growing\.h5 keeps what was written before"):
         guarded(work)
 
 
@@ -120,8 +120,8 @@ def test_a_crash_before_any_scan_names_none() -> None:
     assert caught.value.path is None
 
 
-def test_a_run_killed_for_its_memory_is_told_as_such() -> None:
-    with pytest.raises(LithoError, match=r"was killed \(SIGKILL\): did the machine run out of memory"):
+def test_a_run_killed_for_its_memory_is_reported_as_such() -> None:
+    with pytest.raises(LithoError, match=r"was killed \(SIGKILL\), perhaps because the machine ran out of memory"):
         guarded(lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
@@ -150,7 +150,7 @@ def test_a_step_forward_moves_the_limit(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's RLIMIT_DATA")
-def test_memory_is_bounded_from_where_a_scan_is_read() -> None:
+def test_memory_is_limited_once_a_scan_is_read() -> None:
     def work() -> None:
         bytearray(memory.MEMORY)
         reading(Path("scan.h5"))
@@ -161,7 +161,7 @@ def test_memory_is_bounded_from_where_a_scan_is_read() -> None:
     assert guarded(work) == 0
 
 
-def test_outside_a_guarded_run_nothing_is_bounded() -> None:
+def test_outside_a_guarded_run_nothing_is_limited() -> None:
     before = [resource.getrlimit(kind) for kind in (resource.RLIMIT_CPU, resource.RLIMIT_DATA, resource.RLIMIT_CORE)]
     reading(Path("scan.h5"))
     advanced()
@@ -181,18 +181,18 @@ def test_what_c_libraries_print_is_not_shown(capfd: pytest.CaptureFixture[str]) 
     assert capfd.readouterr().err == "a line of ours\n"
 
 
-def test_an_unforeseen_error_is_one_line_that_says_where(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_unexpected_error_is_one_line_with_its_location(capfd: pytest.CaptureFixture[str]) -> None:
     def work() -> None:
         raise KeyError("two\nlines")
 
     assert guarded(work) == 1
-    said = capfd.readouterr().err
-    assert said.startswith("error: unexpected \"KeyError: 'two\\\\nlines'\" in ")
-    assert f"{Path(__file__).name}, line " in said
-    assert said.count("\n") == 1
+    err = capfd.readouterr().err
+    assert err.startswith("error: unexpected \"KeyError: 'two\\\\nlines'\" in ")
+    assert f"{Path(__file__).name}, line " in err
+    assert err.count("\n") == 1
 
 
-def test_nothing_but_the_main_thread_is_there_to_be_forked() -> None:
+def test_only_the_main_thread_exists_at_the_fork() -> None:
     code = """
 import os, threading, sys
 from lithovae.runtime import cli
@@ -212,7 +212,7 @@ cli.main()
 
 @pytest.fixture
 def sleeping(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """A guarded run, half-way through its result; in a process group of its own, as from a terminal."""
+    """Start a guarded run that is writing its result, in its own process group, as from a terminal."""
 
     def start(*arguments: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
@@ -239,10 +239,10 @@ def test_a_signal_ends_both_and_leaves_nothing(
 ) -> None:
     process = sleeping(*(["--deaf"] if to == "deaf child" else []))
     (os.killpg if to == "group" else os.kill)(process.pid, number)
-    _, said = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=30)
     assert process.returncode == status
     expected = "interrupted; nothing was left half-written\n"
-    assert said == (expected if number == signal.SIGINT or to == "deaf child" else "")
+    assert err == (expected if number == signal.SIGINT or to == "deaf child" else "")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -250,5 +250,5 @@ def test_a_signal_ends_both_and_leaves_nothing(
 def test_a_child_does_not_outlive_its_parent(sleeping: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     process = sleeping()
     process.kill()
-    process.communicate(timeout=30)  # until the child, too, has closed its end
+    process.communicate(timeout=30)  # until the child has also closed its end
     assert list(tmp_path.iterdir()) == []

@@ -41,7 +41,7 @@ def test_threads_work_at_the_same_time() -> None:
         assert all(results)
 
 
-def test_an_error_comes_in_its_turn_and_the_rest_is_dropped() -> None:
+def test_an_error_is_raised_in_order_and_the_rest_is_cancelled() -> None:
     begun: list[int] = []
 
     def work(item: int) -> int:
@@ -58,7 +58,7 @@ def test_an_error_comes_in_its_turn_and_the_rest_is_dropped() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_a_caller_that_gives_up_leaves_no_thread(error: type[BaseException]) -> None:
+def test_a_caller_that_fails_leaves_no_thread(error: type[BaseException]) -> None:
     def give_up_at(item: int) -> None:
         if item == 7:
             raise error

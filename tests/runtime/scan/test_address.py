@@ -25,14 +25,14 @@ def addresses(path: Path, bin_width: BinWidth = "auto") -> dict[str, list[str]]:
         return {part: [text for block in blocks for text in block.address[part].tolist()] for part in blocks[0].address}
 
 
-def test_a_type_that_is_no_cores_tells_nothing_apart(write_scan: WriteScan) -> None:
+def test_a_type_that_is_not_a_core_type_distinguishes_nothing(write_scan: WriteScan) -> None:
     data = {f"{group}/MS": np.ones(5) for group in ("raw", "processed")}
     path = write_scan(data, attrs={"raw@type": "raw", "processed@type": "processed"})
     with pytest.raises(ScanError, match="could be any of processed/MS, raw/MS"):
         addresses(path)
 
 
-def test_a_type_of_instrument_is_no_part_of_an_address(write_scan: WriteScan) -> None:
+def test_a_type_of_instrument_is_not_part_of_an_address(write_scan: WriteScan) -> None:
     data = {"GRA/density": np.ones(5), "loop/MS": np.ones(6)} | {
         f"{group}/depth": np.arange(n) * 1.0 for group, n in (("GRA", 5), ("loop", 6))
     }
@@ -40,7 +40,7 @@ def test_a_type_of_instrument_is_no_part_of_an_address(write_scan: WriteScan) ->
     assert addresses(write_scan(data, attrs={"GRA@core": 3, "GRA@type": "H"}))["type"][0] == "H"
 
 
-def test_what_is_missing_in_a_column_is_no_name(write_scan: WriteScan) -> None:
+def test_missing_values_in_an_address_are_blank(write_scan: WriteScan) -> None:
     data = {"MS": np.ones(3), "core": np.array([1, np.nan, 2]), "section": np.array([1, -999, 2])}
     data["hole"] = np.array([b"A", b"nan", b"A"])
     data["site"] = np.array([1482, 0, 1482])
@@ -56,7 +56,7 @@ def test_large_numbers_keep_their_last_digit(write_scan: WriteScan) -> None:
     assert addresses(write_scan({"MS": np.ones(1), "core": np.array([2**53 + 1])}))["core"] == [str(2**53 + 1)]
 
 
-def test_a_holes_letter_beside_its_full_name_is_no_other_hole(write_scan: WriteScan) -> None:
+def test_a_holes_letter_and_its_full_name_are_the_same_hole(write_scan: WriteScan) -> None:
     data = {"U1482A/GRA/density": np.ones(5), "U1482A/GRA/depth": np.arange(5.0), "U1482A/GRA/Hole": np.full(5, b"A")}
     data |= {"U1482A/RGB/R": np.ones(6, "u1"), "U1482A/RGB/depth": np.arange(6.0)}
     assert set(addresses(write_scan(data))["hole"]) == {"U1482A"}

@@ -25,23 +25,21 @@ def deepest(path: Path) -> float:
         ("Depth_millimetres", 0.2),
     ],
 )  # fmt: skip
-def test_a_unit_in_the_name_counts_where_the_attribute_is_blank(
-    write_scan: WriteScan, name: str, metres: float
-) -> None:
+def test_a_unit_in_the_name_is_used_if_the_attribute_is_blank(write_scan: WriteScan, name: str, metres: float) -> None:
     data = {"MS": np.ones(3), name: np.array([0.0, 100.0, 200.0])}
     assert deepest(write_scan(data)) == pytest.approx(metres)
     assert deepest(write_scan(data, {name: ""})) == pytest.approx(metres)
 
 
-@pytest.mark.parametrize("place", ["@depth_units", "GRA@depth_unit"])
-def test_the_file_or_the_group_may_state_the_unit_of_depths(write_scan: WriteScan, place: str) -> None:
-    path = write_scan({"GRA/density": np.ones(3), "GRA/depth": np.array([0.0, 100.0, 200.0])}, attrs={place: "cm"})
+@pytest.mark.parametrize("attribute", ["@depth_units", "GRA@depth_unit"])
+def test_the_file_or_the_group_may_state_the_unit_of_depths(write_scan: WriteScan, attribute: str) -> None:
+    path = write_scan({"GRA/density": np.ones(3), "GRA/depth": np.array([0.0, 100.0, 200.0])}, attrs={attribute: "cm"})
     assert deepest(path) == 2.0
     with open_scan(path) as scan:
-        assert "GRA/depth gives no unit, but its group or the file says that depths are in 'cm'" in scan.notes
+        assert "GRA/depth states no unit, but its group or the file states that depths are in 'cm'" in scan.notes
 
 
-def test_depths_on_different_scales_are_said(write_scan: WriteScan) -> None:
+def test_depths_on_different_scales_are_noted(write_scan: WriteScan) -> None:
     data = {"GRA/density": np.ones(3), "GRA/Depth CSF-A (m)": np.arange(3.0), "loop/MS": np.ones(4)}
     with open_scan(write_scan(data | {"loop/mcd": np.arange(4.0)})) as scan:
         assert any(

@@ -42,7 +42,7 @@ def depths(path: Path) -> Floats:
 
 
 @pytest.mark.parametrize("block_rows", [2, 65_536])
-def test_samples_are_placed_by_section_and_offset(
+def test_samples_get_depths_by_section_and_offset(
     write_scan: WriteScan, monkeypatch: pytest.MonkeyPatch, block_rows: int
 ) -> None:
     monkeypatch.setattr(track_module, "BLOCK_ROWS", block_rows)
@@ -50,7 +50,7 @@ def test_samples_are_placed_by_section_and_offset(
     np.testing.assert_allclose(depths(path), PLACED)
     with open_scan(path) as scan:
         (track,) = scan.tracks
-        assert track.depth_text == "MST/Offset (cm), placed by sections/Top depth CSF-A (m)"
+        assert track.depth_text == "MST/Offset (cm), added to sections/Top depth CSF-A (m)"
         assert scan.unused == []
 
 
@@ -61,20 +61,22 @@ def test_a_table_of_sections_may_be_compound_and_in_other_units(write_scan: Writ
     np.testing.assert_allclose(depths(write_scan(SAMPLES | {"tables/summary": table})), PLACED)
 
 
-def test_a_depth_that_starts_again_is_an_offset_where_there_is_a_table(write_scan: WriteScan) -> None:
+def test_a_depth_that_starts_again_is_an_offset_if_there_is_a_table(write_scan: WriteScan) -> None:
     depth = np.tile(np.arange(0, 150, 10.0), 3)
     data = {"MS": np.ones(45), "depth": depth, "core": np.ones(45, int), "section": np.repeat([1, 2, 3], 15)}
     table = {"s/core": [1, 1, 1], "s/section": [1, 2, 3], "s/top": [100.0, 101.5, 103.0]}
     path = write_scan(data | table, {"depth": "cm", "s/top": "m"})
     np.testing.assert_allclose(depths(path), np.arange(45) * 0.1 + 100)
     with open_scan(path) as scan:
-        assert "depth: depths start again near 0 with each section (3 of 3): taken as the offset in it" in scan.notes
-    data["depth"] = np.arange(45) * 0.1  # goes on from section to section: below sea floor as it stands
+        assert (
+            "depth: depths start again near 0 with each section (3 of 3): taken as offsets in the section" in scan.notes
+        )
+    data["depth"] = np.arange(45) * 0.1  # continues from section to section: below sea floor
     np.testing.assert_allclose(depths(write_scan(data | table)), data["depth"])
 
 
 @pytest.mark.parametrize("name", ["depth", "offset"])
-def test_a_group_for_every_section_is_placed_too(write_scan: WriteScan, name: str) -> None:
+def test_a_group_per_section_gets_depths_too(write_scan: WriteScan, name: str) -> None:
     groups = [f"core_2/section_{i}" for i in (1, 2, 3)]
     data = {f"{group}/{column}": values for group in groups for column, values in (
         ("MS", np.ones(15)), (name, np.arange(0, 150, 10.0)))}  # fmt: skip
@@ -95,9 +97,9 @@ def test_holes_are_looked_up_by_column_or_attribute(write_scan: WriteScan) -> No
         depths(write_scan(holes | SAMPLES))
 
 
-def test_samples_of_several_holes_need_a_table_that_tells_them_apart(write_scan: WriteScan) -> None:
+def test_samples_of_several_holes_need_a_table_that_distinguishes_them(write_scan: WriteScan) -> None:
     data = SECTIONS | SAMPLES | {"MST/hole": np.array([b"A", b"A", b"B", b"B", b"B"])}
-    with pytest.raises(ScanError, match=r"from several places \(hole A, B\), but .* has no hole beside it"):
+    with pytest.raises(ScanError, match=r"from several holes \(A, B\), but .* has no hole column beside it"):
         depths(write_scan(data))
 
 
@@ -109,7 +111,7 @@ def test_rows_of_the_table_may_repeat_but_not_disagree(write_scan: WriteScan) ->
         depths(write_scan(twice | SAMPLES))
 
 
-def test_sections_that_the_table_lacks_and_offsets_beyond_the_end_are_left_out_aloud(
+def test_unknown_sections_and_offsets_beyond_the_end_are_left_out_with_a_note(
     write_scan: WriteScan, tmp_path: Path
 ) -> None:
     data = SECTIONS | SAMPLES | {"sections/Curated length (m)": np.array([1.5, 0.2, 1.4, 1.5])}
@@ -119,7 +121,10 @@ def test_sections_that_the_table_lacks_and_offsets_beyond_the_end_are_left_out_a
     done = CliRunner().invoke(app, [str(path), "--out", str(tmp_path / "emb.npz"), "--bin", "0.2"])
     assert done.exit_code == 0, done.output
     assert "3 samples without a depth left out (Magnetic susceptibility (instr. units) 3)" in done.stdout
-    assert "no depth for 1 sample of sections that sections/Top depth CSF-A (m) lacks (core 2 section 7)" in done.stdout
+    assert (
+        "no depth for 1 sample of sections that are not in sections/Top depth CSF-A (m) (core 2 section 7)"
+        in done.stdout
+    )
     assert "no depth for 1 sample beyond the ends of their sections" in done.stdout
 
 
@@ -128,22 +133,22 @@ def test_bottoms_of_sections_give_their_lengths_too(write_scan: WriteScan) -> No
     np.testing.assert_allclose(depths(write_scan(data)), [11.15, 0.0, 1.55, np.nan, np.nan])
 
 
-def test_what_stays_undecided_is_refused(write_scan: WriteScan) -> None:
+def test_ambiguous_sections_are_refused(write_scan: WriteScan) -> None:
     other = {"track/R": np.ones(2), "track/depth": np.arange(2.0)}
     no_unit = {name.replace(" (cm)", ""): values for name, values in SAMPLES.items()}
     with pytest.raises(ScanError, match=r"MST/MS \(5 samples\) has no depth"):
         depths(write_scan(SECTIONS | no_unit | other))
-    with pytest.raises(ScanError, match=r"or offset where there is a table of sections"):
+    with pytest.raises(ScanError, match=r"and offset if there is a table of sections"):
         depths(write_scan(SAMPLES | other))
     no_section = {name: values for name, values in SAMPLES.items() if name != "MST/section"}
     with pytest.raises(ScanError, match=r"but no section to look up in sections/Top depth"):
         depths(write_scan(SECTIONS | no_section))
     two = {name.replace("sections", "again"): values for name, values in SECTIONS.items()}
-    with pytest.raises(ScanError, match="could all be the sections' top depths"):
+    with pytest.raises(ScanError, match="could all be the top depths of sections"):
         depths(write_scan(SECTIONS | SAMPLES | two))
 
 
-def test_instruments_are_brought_together_by_their_sections(write_scan: WriteScan, tmp_path: Path) -> None:
+def test_instruments_are_combined_by_their_sections(write_scan: WriteScan, tmp_path: Path) -> None:
     camera = {"camera/R": np.ones(3), "camera/core": [2, 2, 2], "camera/section": [2, 2, 2]}
     path = write_scan(SECTIONS | SAMPLES | camera | {"camera/offset": [0.05, 0.15, 0.45]}, {"camera/offset": "m"})
     out = tmp_path / "emb.npz"
@@ -154,7 +159,7 @@ def test_instruments_are_brought_together_by_their_sections(write_scan: WriteSca
         assert arrays["samples"][:, [1, 3]].tolist() == [[1, 0], [1, 0], [1, 1], [1, 1], [0, 1]]
 
 
-def test_threads_may_place_together(write_scan: WriteScan) -> None:
+def test_threads_may_share_section_depths(write_scan: WriteScan) -> None:
     rng, n = np.random.default_rng(0), 20_000
     core, offset = rng.integers(1, 60, n), rng.uniform(0, 1.4, n)
     table = {"s/core": np.arange(1, 50), "s/section": np.ones(49, int), "s/top": np.arange(1, 50) * 10.0}
@@ -164,12 +169,12 @@ def test_threads_may_place_together(write_scan: WriteScan) -> None:
     assert section_depths is not None
     parts = {"core": core.astype(np.str_), "section": np.full(n, "1")}
 
-    def place(start: int) -> tuple[Floats, Lost]:
+    def depths_from(start: int) -> tuple[Floats, Lost]:
         some = slice(start, start + 50)
         return section_depths.of({part: texts[some] for part, texts in parts.items()}, offset[some])
 
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(place, range(0, n, 50)))
+        found = list(pool.map(depths_from, range(0, n, 50)))
     depth, lost = np.concatenate([depth for depth, _ in found]), NOTHING_LOST
     for _, some in found:
         lost = lost.plus(some)
@@ -179,26 +184,26 @@ def test_threads_may_place_together(write_scan: WriteScan) -> None:
 
 
 @pytest.mark.parametrize("home", ["sections", "U1482A/sections"])
-def test_groups_of_several_holes_need_a_table_that_tells_them_apart(write_scan: WriteScan, home: str) -> None:
+def test_groups_of_several_holes_need_a_table_that_distinguishes_them(write_scan: WriteScan, home: str) -> None:
     data = {name.replace("sections", home): values for name, values in SECTIONS.items()}
     data |= {name.replace("MST", "U1482B"): values for name, values in SAMPLES.items()}
     if home == "sections":
         np.testing.assert_allclose(depths(write_scan(data)), PLACED)
         data |= {name.replace("MST", "U1482A"): values for name, values in SAMPLES.items()}
-    with pytest.raises(ScanError, match=r"from several places \(hole U1482A, U1482B\), but .* has no hole beside it"):
+    with pytest.raises(ScanError, match=r"from several holes \(U1482A, U1482B\), but .* has no hole column beside it"):
         depths(write_scan(data))
 
 
-def test_a_table_of_discrete_samples_is_no_table_of_sections(write_scan: WriteScan) -> None:
+def test_a_table_of_discrete_samples_is_not_a_table_of_sections(write_scan: WriteScan) -> None:
     data = {"MST/MS": np.ones(3), "MST/depth": np.arange(3.0), "MST/core": np.ones(3, int)}
     mad = {"MAD/core": [1, 1], "MAD/section": [1, 1], "MAD/Offset (cm)": [10.0, 20.0], "MAD/Top depth (m)": [1, 2]}
     np.testing.assert_array_equal(depths(write_scan(data | mad)), np.arange(3.0))
 
 
-def test_a_plan_says_which_samples_have_no_place(write_scan: WriteScan) -> None:
+def test_an_inspection_says_which_samples_have_no_depth(write_scan: WriteScan) -> None:
     path = write_scan(SECTIONS | SAMPLES | {"MST/section": np.array([b"7", b"1", b"CC", b"1", b"1"])})
     notes = inspect_scan(path, Settings(), MissingPolicy("nan"))["notes"]
-    assert "no depth for 1 sample of sections that sections/Top depth CSF-A (m) lacks (core 2 section 7)" in notes
+    assert "no depth for 1 sample of sections that are not in sections/Top depth CSF-A (m) (core 2 section 7)" in notes
 
 
 def test_a_holes_full_name_finds_its_letter_in_the_table(write_scan: WriteScan) -> None:
@@ -208,11 +213,11 @@ def test_a_holes_full_name_finds_its_letter_in_the_table(write_scan: WriteScan) 
         [100, 101.5, 109, 111],
     )
     sites = {"sections/site": np.full(8, b"U1482")}
-    for name, place in (("U1482A", PLACED[1]), ("363-U1482B", 100.0)):
+    for name, depth in (("U1482A", PLACED[1]), ("363-U1482B", 100.0)):
         data = table | {key.replace("MST", name): values for key, values in SAMPLES.items()}
-        assert depths(write_scan(data))[1] == place
-        assert depths(write_scan(data | sites))[1] == place
+        assert depths(write_scan(data))[1] == depth
+        assert depths(write_scan(data | sites))[1] == depth
     other = {key.replace("MST", "U1483A"): values for key, values in SAMPLES.items()}
     assert np.isnan(depths(write_scan(table | sites | other))).all()
-    with pytest.raises(ScanError, match=r"several places \(site U1482, U1483\), but .* has no site beside it"):
+    with pytest.raises(ScanError, match=r"several sites \(U1482, U1483\), but .* has no site column beside it"):
         depths(write_scan(data | other))

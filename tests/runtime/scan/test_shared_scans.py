@@ -1,4 +1,4 @@
-"""The five real cores, against bins computed here with h5py and numpy alone."""
+"""The five real cores, compared with bins computed here with only h5py and numpy."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def u1482c(file: Any) -> Tracks:
 
 
 def binned(tracks: Tracks) -> tuple[Floats, Floats]:
-    """Depths (m) and means (bins, 6), by the definition of the published table."""
+    """Return depths (m) and means, shape (bins, 6), by the definition of the published table."""
     cells: dict[tuple[int, int], list[float]] = {}
     for depth, channels in tracks:
         for i, values in channels.items():
@@ -92,7 +92,7 @@ def test_features_units_and_bins(shared_scans: Path, tmp_path: Path, name: str, 
         np.testing.assert_allclose(arrays["embeddings"], model.embed(means), rtol=1e-4, atol=1e-5)
         for part, text in address.items():
             assert set(arrays[part].tolist()) == {text}
-        # A hybrid model imputes what the scan lacks, and says so; a standard one has no answer.
+        # A hybrid model imputes missing features; a standard one returns NaN.
         lacks = np.isnan(means).any(axis=1)
         assert np.isnan(arrays["embeddings"]).any(axis=1).tolist() == (lacks & (bundle == "semisup")).tolist()
 

@@ -1,10 +1,10 @@
-"""The ways in which writers lay columns out in HDF5, a file each, with the same two functions.
+"""Layouts of columns in HDF5, one module each, with the same two functions.
 
 ``is_mine(node)``
-    Whether a group or dataset is laid out so.
+    Return whether a group or dataset has this layout.
 ``columns_of(node)``
-    Its columns; what of it cannot be read is noted.
+    Yield its columns, with notes on what cannot be read.
 
-`writers` know a program by the marks that it leaves: `matlab`, `netcdf`, `pandas`, `pytables`, `xtgeo`. `shapes` know a
-dataset by its type and shape: `compound`, `images`, `matrix`, `plain`.
+`writers` lists the layouts of programs, recognised by their attributes: `matlab`, `netcdf`, `pandas`, `pytables`,
+`xtgeo`. `shapes` lists those recognised by type and shape alone: `compound`, `images`, `matrix`, `plain`.
 """

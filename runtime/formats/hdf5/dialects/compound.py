@@ -1,4 +1,4 @@
-"""A table of records: a column a field, those within fields and those of small arrays, too."""
+"""A table of records: one column per field, including nested fields and the elements of small array fields."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LAYOUT = "compound tables"
 
 
 def is_mine(node: Node) -> bool:
-    """Tell whether a dataset holds records."""
+    """Return whether a dataset holds records."""
     return bool(node.item.dtype.names)
 
 
 def columns_of(node: Node) -> Iterator[Hdf5Column]:
-    """List the fields of a dataset that is one line of records."""
+    """List the fields of a dataset that is one-dimensional, or has a single row or column."""
     if not node.line:
         return
     dataset, base, names = node.item, node.select(*node.line), node.item.dtype.names

@@ -1,4 +1,4 @@
-"""A line-scan image as colour: red, green and blue of each row, averaged across the width."""
+"""A line-scan image: red, green and blue of each row, averaged across the width."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _IMAGE_WORDS = ("rgb", "bgr", "image", "img", "colour", "color", "camera", "phot
 
 
 def is_mine(node: Node) -> bool:
-    """Tell whether a dataset has the shape of an image."""
+    """Return whether a dataset has three dimensions, as an image has."""
     return len(node.shape) == 3
 
 
 def columns_of(node: Node) -> Iterator[Hdf5Column]:
-    """List the channels of an image; none where it is no image of colours."""
+    """List the channels of an image; none if it is not a colour image."""
     channels = _channels(node)
     for i, (name, index) in enumerate(channels):
         number = i, len(channels)
@@ -35,7 +35,7 @@ def columns_of(node: Node) -> Iterator[Hdf5Column]:
 
 
 def _channels(node: Node) -> list[tuple[str, tuple[Any, ...]]]:
-    """Give the name and the index of each channel."""
+    """Return the name and the index of each channel."""
     dataset, shape = node.item, node.shape
     last, first = shape[2] in (3, 4), shape[0] in (3, 4)
     if first_text(dataset, "interlacemode") == "INTERLACE_PLANE":  # HDF5 Image and Palette Specification
@@ -45,20 +45,20 @@ def _channels(node: Node) -> list[tuple[str, tuple[Any, ...]]]:
     if not (last or first) or dataset.dtype.kind not in "iuf":
         return []
     if last and first:
-        node.note(f"{shape} may have its colours along either end: not used")
+        node.note(f"{shape} could have its channels along the first or the last dimension: not used")
         return []
     rows, width, n = shape if last else (shape[1], shape[2], shape[0])
     axes: tuple[Axis, Axis] = (ROWS, ACROSS)
     depths = {item.shape[0] for name, item in node.beside.items() if _is_depth(name, item)}
-    if width in depths and rows not in depths:  # it lies on its side
+    if width in depths and rows not in depths:  # rows and width are swapped
         axes, width = (ACROSS, ROWS), rows
     if width * n * 8 > MAX_ROW_BYTES:
         node.note(f"{shape} has rows too wide for a line scan: not used")
         return []
-    channels = next((given for given in names_for(node) if len(given) == n), None)
+    channels = next((names for names in names_for(node) if len(names) == n), None)
     if channels is None and not _is_image(node):
         node.note(
-            f"{shape} does not say that it is an image: not used (name it image or RGB, its channels in an attribute "
+            f"{shape} is not marked as an image: not used (name it image or RGB, name its channels in an attribute "
             f"'columns', or map them, as in --map R={node.location}:0)"
         )
         channels = [""] * n
@@ -71,7 +71,7 @@ def _is_depth(name: str, item: Any) -> bool:
 
 
 def _is_image(node: Node) -> bool:
-    """Tell whether a dataset is an image: by its bytes, its name, or its class (HDF5 Image Specification)."""
+    """Return whether a dataset is an image: by unsigned bytes, path, or class (HDF5 Image Specification)."""
     dtype = node.item.dtype
     if (dtype.kind == "u" and dtype.itemsize == 1) or first_text(node.item, "class") == "IMAGE":
         return True
@@ -79,13 +79,13 @@ def _is_image(node: Node) -> bool:
 
 
 def _order(node: Node, n: int) -> list[str]:
-    """Tell the order of the channels by the dataset's name; R, G, B, as images have it, where that says nothing."""
+    """Return the channel names in the order that the dataset's name states; R, G, B if it states none."""
     name = letters(node.path.rpartition("/")[2])
     order = next((order for order in ORDERS if len(order) == n and order in name), "bgra" if "bgr" in name else "rgba")
     return ["alpha" if channel == "a" else channel.upper() for channel in order[:n]]
 
 
 def colour_order(name: str, n: int) -> list[str]:
-    """Name the columns of a matrix or an array field that is called ``RGB``; empty where it is not."""
+    """Return column names for a matrix or array field whose name ends in ``RGB`` or the like; empty for any other."""
     order = next((order for order in ORDERS if len(order) == n and letters(name).endswith(order)), "")
     return ["alpha" if channel == "a" else channel.upper() for channel in order]

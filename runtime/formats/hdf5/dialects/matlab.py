@@ -1,4 +1,4 @@
-"""What MATLAB's ``save -v7.3`` writes: arrays with their dimensions in reverse order, structs as groups."""
+"""Files of MATLAB's ``save -v7.3``: arrays with their dimensions in reverse order, structs as groups."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NUMBERS = ("double", "single", "int8", "uint8", "int16", "uint16", "int32", "ui
 
 
 def is_mine(node: Node) -> bool:
-    """Tell whether MATLAB wrote a dataset, or keeps in a group what its cells and objects refer to."""
+    """Return whether MATLAB wrote a dataset, or whether a group holds the targets of its references."""
     if node.is_group:
         return node.path in ("/#refs#", "/#subsystem#")
     return bool(first_text(node.item, "matlabclass"))
@@ -31,11 +31,13 @@ def columns_of(node: Node) -> Iterator[Hdf5Column]:
     kind = first_text(node.item, "matlabclass")
     if h5py.check_ref_dtype(node.item.dtype) is not None:
         what = "a MATLAB cell array" if kind == "cell" else f"a MATLAB {kind}"
-        node.note(f"is {what}: not read; what it leads to is read where it is a dataset of its own")
+        node.note(
+            f"is {what} of references: not read; their targets are read only if they also have a path of their own"
+        )
     elif kind in ("char", "logical", *_NUMBERS):
-        yield from (replace(column, layout=LAYOUT) for column in shapes.columns_of(node.turned()))
+        yield from (replace(column, layout=LAYOUT) for column in shapes.columns_of(node.transposed()))
     else:
         node.note(
-            f"is a MATLAB {kind}, which only MATLAB can read: save the columns of a table as a struct, "
-            f"as table2struct(T, 'ToScalar', true) makes it"
+            f"is a MATLAB {kind}, which only MATLAB can read: convert a table to a struct before saving it, "
+            f"with table2struct(T, 'ToScalar', true)"
         )

@@ -1,4 +1,4 @@
-"""What names the columns of a matrix or the channels of an image: an attribute, or texts in the same group."""
+"""Names for the columns of a matrix or the channels of an image: an attribute, or a text dataset in the same group."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NAMES_BESIDE = ("columns", "columnnames", "featurenames", "features", "fields", 
 
 
 def names_for(node: Node) -> list[list[str]]:
-    """List what might name the columns of a dataset: its attributes, and texts in its group."""
+    """List the lists of names that may apply to the columns of a dataset: from its attributes, then from its group."""
     stated = [as_texts(value) for value in find_attributes(node.item, *NAME_ATTRIBUTES)]
     own = letters(node.path.rpartition("/")[2])
     return stated + texts_beside(node, [*NAMES_BESIDE, *(f"{own}{name}" for name in NAME_ATTRIBUTES)])
 
 
 def texts_beside(node: Node, names: Sequence[str]) -> list[list[str]]:
-    """List the lists of texts in the group of a dataset that have some names."""
+    """List the contents of the text datasets with these names in the group of a dataset."""
     return [
         read_names(item)
         for name, item in node.beside.items()

@@ -1,4 +1,4 @@
-"""What netCDF-4 files and the CF conventions add: dimensions with names."""
+"""netCDF-4 files and CF conventions: datasets with named dimensions."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from . import shapes
 LAYOUT = "netCDF-4 (CF)"
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable"
 _PREFIX = "_nc4_non_coord_"
-"""Before the name of a variable that is called like a dimension along which it does not lie."""
+"""Prefix of a variable that has the name of a dimension but is not its coordinate."""
 _RAGGED = ("sampledimension", "instancedimension")
 
 
 def is_mine(node: Node) -> bool:
-    """Tell whether the netCDF library wrote a dataset: with dimensions, numbered or not."""
+    """Return whether the netCDF library wrote a dataset, recognised by its dimensions."""
     if node.is_group:
         return False
     return _is_bare_dimension(node.item) or is_netcdf(node.item) or has_attribute(node.item, *_RAGGED)
 
 
 def columns_of(node: Node) -> Iterator[Hdf5Column]:
-    """List the columns of a variable; none of a dimension without values.
+    """List the columns of a variable; none for a dimension without values.
 
     Raises
     ------
     ScanError
-        If the variable parts the samples of a ragged array: which sample is of which hole lies in it alone.
+        If the variable divides a ragged array: only it says which sample belongs to which hole.
     """
     if _is_bare_dimension(node.item):
         return
     if has_attribute(node.item, *_RAGGED):
         raise ScanError(
-            f"{node.location} parts the samples of a ragged array (CF), which is not read: write a column that names "
-            "the hole of each sample, or one group for each hole"
+            f"{node.location} divides a ragged array (CF), which is not supported: write a column that names the hole "
+            "of each sample, or one group per hole"
         )
     for column in shapes.columns_of(node):
         yield replace(
@@ -52,14 +52,14 @@ def columns_of(node: Node) -> Iterator[Hdf5Column]:
 
 
 def _is_bare_dimension(dataset: Any) -> bool:
-    """Tell whether a dataset only stands for a dimension's length."""
+    """Return whether a dataset only represents a dimension, without values."""
     return first_text(dataset, "class") == "DIMENSION_SCALE" and first_text(dataset, "name").startswith(NO_VARIABLE)
 
 
 def dimension_of(dataset: Any, axis: int) -> int | None:
-    """Give the identifier of the dimension along an axis; None where the file does not number them.
+    """Return the identifier of the dimension along an axis; None if the file does not number its dimensions.
 
-    The numbers that the netCDF library writes beside its references are used; references are not followed.
+    The numbers are those that the netCDF library writes in addition to references; references are not followed.
     """
     for value in find_attributes(dataset, "netcdf4coordinates"):
         numbers = as_numbers(value)
@@ -73,12 +73,12 @@ def dimension_of(dataset: Any, axis: int) -> int | None:
 
 
 def is_netcdf(dataset: Any) -> bool:
-    """Tell whether a dataset has netCDF dimensions."""
+    """Return whether a dataset has netCDF dimensions."""
     return has_attribute(dataset, "netcdf4coordinates", "netcdf4dimid", "dimensionlist")
 
 
-def numbered(columns: list[Hdf5Column]) -> list[Hdf5Column]:
-    """Let go of the dimensions where some variables lack their numbers, as older libraries left them."""
+def with_consistent_dimensions(columns: list[Hdf5Column]) -> list[Hdf5Column]:
+    """Return the columns, all without dimensions if any variable lacks their numbers (older netCDF libraries)."""
     if all(column.dimension is not None or not is_netcdf(column.dataset) for column in columns):
         return columns
     return [replace(column, dimension=None) for column in columns]

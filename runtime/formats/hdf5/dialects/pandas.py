@@ -1,4 +1,4 @@
-"""What ``DataFrame.to_hdf`` writes, read with h5py alone: the *fixed* and the *table* format, never unpickled."""
+"""Stores of ``DataFrame.to_hdf``, in *fixed* and *table* format, read with h5py alone and without unpickling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIXED, TABLE = "pandas fixed store", "pandas table store"
 
 
 def is_mine(node: Node) -> bool:
-    """Tell whether a group is what pandas wrote."""
+    """Return whether pandas wrote a group."""
     return node.is_group and has_attribute(node.item, "pandastype")
 
 
@@ -38,7 +38,7 @@ def columns_of(node: Node) -> Iterator[Hdf5Column]:
     elif kind in ("frame_table", "series_table") and isinstance(node.beside.get("table"), h5py.Dataset):
         yield from _table(node)
     else:
-        node.note(f"is a pandas store of the kind {kind!r}, which is not read: write it with format='table'")
+        node.note(f"is a pandas store of type {kind!r}, which is not supported: write it with format='table'")
 
 
 def _fixed_frame(node: Node) -> Iterator[Hdf5Column]:
@@ -47,22 +47,24 @@ def _fixed_frame(node: Node) -> Iterator[Hdf5Column]:
         yield from _index(index, node.path)
     else:
         findings.note(
-            f"the index of {node.location} has several levels: not read, reset_index() before to_hdf() keeps them"
+            f"the index of {node.location} has several levels: not read (reset_index() before to_hdf() keeps them)"
         )
     for name, values in node.beside.items():
         items = node.beside.get(f"{name.removesuffix('_values')}_items")
         if not name.endswith("_values") or not isinstance(values, h5py.Dataset):
             continue
         if not isinstance(items, h5py.Dataset):
-            findings.note(f"the columns of {node.location}/{name} have names of several levels: not read")
+            findings.note(f"the column names of {node.location}/{name} have several levels: not read")
             continue
         names = read_names(items)
         if _is_pickled(values):
             findings.note(
-                f"{', '.join(names[:8])} of {node.location} are pickled Python objects: not read; "
-                f"format='table' writes them as text"
+                f"{', '.join(names[:8])} of {node.location} are pickled Python objects: not read "
+                f"(to_hdf(..., format='table') writes them as text)"
             )
-        elif values.ndim == 2 and not has_attribute(values, "shape"):  # that of an empty one, which stands for it
+        elif values.ndim == 2 and not has_attribute(
+            values, "shape"
+        ):  # only empty arrays have it, and are stored as a placeholder
             columns = int((1.0,) in map(as_numbers, find_attributes(values, "transposed")))
             if len(names) == values.shape[columns]:
                 for i, column in enumerate(names):
@@ -97,7 +99,7 @@ def _table(node: Node) -> Iterator[Hdf5Column]:
         dtype = table.dtype[field]
         columns = literal_texts(raw_attribute(table, f"{field}_kind"))
         if dtype.shape and len(columns) != dtype.shape[0]:
-            node.walk.findings.note(f"the names of {field} in {node.location} cannot be read: not used")
+            node.walk.findings.note(f"the column names of {field} in {node.location} cannot be read: not used")
         elif dtype.shape:
             for i, column in enumerate(columns):
                 yield Hdf5Column(
@@ -111,7 +113,7 @@ def _table(node: Node) -> Iterator[Hdf5Column]:
 
 
 def _index_name(group: Any) -> str:
-    """Find the name of a table's index in the pickled dictionary that says so: ``{"index": {"index_name": ...}}``."""
+    """Return the name of a table's index from its pickled metadata, ``{"index": {"index_name": ...}}``."""
     try:
         name = literal(raw_attribute(group, "info"))["index"]["index_name"]
     except (ValueError, KeyError, TypeError, IndexError):
@@ -120,5 +122,5 @@ def _index_name(group: Any) -> str:
 
 
 def _plain(name: str) -> str:
-    """PyTables pickles what is not text: None becomes ``N.``."""
+    """Return a name, or blank for None, which PyTables pickles as ``N.``."""
     return "" if name == "N." else name

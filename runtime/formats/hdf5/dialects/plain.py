@@ -1,4 +1,4 @@
-"""One column a dataset: 1-D, ``(n, 1)``, ``(1, n)``, or a line of characters a row."""
+"""A dataset that is one column: 1-D, ``(n, 1)``, ``(1, n)``, or a line of characters per row."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from lithovae.runtime.formats.hdf5.walk import Node
 
 
 def is_mine(node: Node) -> bool:
-    """Tell whether a dataset is one column."""
+    """Return whether a dataset is one column."""
     return bool(node.line) or is_characters(node)
 
 
 def columns_of(node: Node) -> Iterator[Hdf5Column]:
-    """Give the column."""
+    """Yield the column."""
     line = (ROWS, ACROSS) if is_characters(node) else node.line
     yield Hdf5Column(node.item, node.own_name, node.select(*line), home=node.home)
 
 
 def is_characters(node: Node) -> bool:
-    """Tell whether a dataset holds a line of characters a row, each character a value."""
+    """Return whether a dataset holds a line of characters per row, one character per element."""
     if len(node.shape) != 2:
         return False
     dtype = node.item.dtype

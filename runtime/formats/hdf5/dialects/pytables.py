@@ -1,4 +1,4 @@
-"""What PyTables adds: indexes of its tables. The tables themselves are compound datasets."""
+"""Indexes of PyTables, which are skipped. The tables themselves are compound datasets."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lithovae.runtime.formats.hdf5.walk import Node
 
 
 def is_mine(node: Node) -> bool:
-    """Tell whether a group is the index of a table."""
+    """Return whether a group is the index of a table."""
     return node.is_group and first_text(node.item, "class") == "TINDEX"
 
 
 def columns_of(node: Node) -> Iterator[Hdf5Column]:
-    """Give no columns: an index holds the values of the table once more, in another order."""
+    """Return no columns: an index repeats the values of the table in another order."""
     return iter(())

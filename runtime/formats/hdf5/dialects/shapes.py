@@ -1,4 +1,4 @@
-"""The dialects that tell a dataset's columns by its type and shape alone, in the order in which they are asked."""
+"""The layouts that are recognised by type and shape alone, in the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ def columns_of(node: Node) -> Iterator[Hdf5Column]:
     """List the columns of a dataset."""
     dtype = node.item.dtype
     if h5py.check_ref_dtype(dtype) is not None:
-        node.note("is an array of references: not read; what it leads to is read where it is a dataset of its own")
+        node.note(
+            "is an array of references: not read; their targets are read only if they also have a path of their own"
+        )
     elif dtype.shape:
-        node.note("holds an array in each place: not read")
+        node.note("holds an array in each element: not read")
     elif dialect := next((dialect for dialect in SHAPES if dialect.is_mine(node)), None):
         yield from dialect.columns_of(node)

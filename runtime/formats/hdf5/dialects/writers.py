@@ -1,4 +1,4 @@
-"""The dialects of programs, in the order in which they are asked."""
+"""The layouts of programs, in the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from . import matlab, netcdf, pandas, pytables, shapes, xtgeo
 
 
 class Dialect(Protocol):
-    """What each module of this folder that is a dialect has."""
+    """Interface of each dialect module in this folder."""
 
     def is_mine(self, node: Node) -> bool:
-        """Tell whether a group or dataset is laid out so."""
+        """Return whether a group or dataset has this layout."""
 
     def columns_of(self, node: Node) -> Iterator[Hdf5Column]:
         """List its columns."""
@@ -25,7 +25,7 @@ WRITERS: tuple[Dialect, ...] = (matlab, pytables, pandas, xtgeo, netcdf)
 
 
 def claims(node: Node) -> Dialect | None:
-    """Give the dialect of the program that wrote a group; None where its members are looked at one by one."""
+    """Return the dialect of the program that wrote a node; None if none recognises it."""
     return next((dialect for dialect in WRITERS if dialect.is_mine(node)), None)
 
 

@@ -1,4 +1,4 @@
-"""Wells as xtgeo writes them: a group ``Well`` with a dataset per log in ``column``, and JSON for the rest."""
+"""Wells written by xtgeo: a group ``Well`` with one dataset per log in ``column``, and metadata as JSON."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ LAYOUT = "xtgeo well"
 
 
 def is_mine(node: Node) -> bool:
-    """Tell whether a group is a well of xtgeo, by its attributes and members."""
+    """Return whether a group is a well of xtgeo, by its attributes and members."""
     if not node.is_group or first_text(node.item, "provider") != "xtgeo":
         return False
     return isinstance(node.beside.get("column"), h5py.Group)
 
 
 def columns_of(node: Node) -> Iterator[Hdf5Column]:
-    """List the logs of a well; its metadata state the hole."""
+    """List the logs of a well, and record the hole that its metadata state."""
     try:
         text = first_text(node.item, "metadata")
         stated = json.loads(text)["_required_"] if len(text) <= MAX_ATTRIBUTE_BYTES else {}
         logs = stated["wlogs"] if isinstance(stated["wlogs"], dict) else {}
     except (ValueError, KeyError, TypeError, RecursionError):
-        node.walk.findings.note(f"the metadata of {node.path} cannot be read: the units of its logs are not known")
+        node.walk.findings.note(f"the metadata of {node.path} cannot be read: the units of its logs are unknown")
         stated, logs = {}, {}
     if isinstance(hole := stated.get("name"), str) and hole:
         node.walk.statements.setdefault(node.path, []).append(("hole", hole))
@@ -41,7 +41,7 @@ def columns_of(node: Node) -> Iterator[Hdf5Column]:
 
 
 def _unit(log: Any) -> str | None:
-    """Take the unit of a continuous log, ``["CONT", ["G/C3", "lin"]]``; where it is not known, xtgeo leaves a blank."""
+    """Return the unit of a continuous log such as ``["CONT", ["G/C3", "lin"]]``; None if it is blank or unknown."""
     try:
         kind, (unit, _) = log
     except (TypeError, ValueError):

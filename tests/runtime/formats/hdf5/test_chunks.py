@@ -71,14 +71,14 @@ def gzipped(path: Path, **options: Any) -> Any:
     return file.create_dataset("x", (1000, 2), "f8", chunks=(100, 2), compression="gzip", shuffle=True, **options)
 
 
-def again(dataset: Any) -> Any:
-    """Close a dataset's file, and open it as a reader does."""
+def reopened(dataset: Any) -> Any:
+    """Close the file of a dataset, and open it again for reading."""
     path = dataset.file.filename
     dataset.file.close()
     return h5py.File(path)["x"]
 
 
-def test_deflated_chunks_are_inflated_here(tmp_path: Path) -> None:
+def test_deflated_chunks_are_read_without_h5py(tmp_path: Path) -> None:
     dataset = gzipped(tmp_path / "scan.h5")
     dataset[:] = expected = np.random.default_rng(0).normal(size=(1000, 2))
     packing = Packing.of(dataset)
@@ -86,7 +86,7 @@ def test_deflated_chunks_are_inflated_here(tmp_path: Path) -> None:
     np.testing.assert_array_equal(packing.read(dataset, (slice(50, 950), slice(1, 2)), "C"), expected[50:950, 1:2])
 
 
-def test_all_of_a_dimension_may_be_asked_for(tmp_path: Path) -> None:
+def test_a_slice_may_exceed_a_dimension(tmp_path: Path) -> None:
     dataset = gzipped(tmp_path / "scan.h5")
     dataset[:] = np.random.default_rng(0).normal(size=(1000, 2))
     np.testing.assert_array_equal(read_window(dataset, (slice(950, 2000), slice(None))), dataset[950:])
@@ -108,7 +108,7 @@ def test_filters_that_a_chunk_skipped_are_not_undone(tmp_path: Path, skipped: in
     if not skipped & 1:
         content = np.frombuffer(content, np.uint8).reshape(-1, 8).T.tobytes()
     dataset.id.write_direct_chunk((0, 0), content if skipped & 2 else zlib.compress(content), skipped)
-    dataset = again(dataset)
+    dataset = reopened(dataset)
     packing = Packing.of(dataset)
     assert packing is not None
     np.testing.assert_array_equal(packing.read(dataset, (slice(0, 100), slice(0, 2)), "F"), values)
@@ -122,10 +122,10 @@ def test_filters_that_a_chunk_skipped_are_not_undone(tmp_path: Path, skipped: in
         b"not a zlib stream",
     ],
 )
-def test_a_damaged_chunk_is_h5py_s_to_judge(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_chunk_is_read_by_h5py(tmp_path: Path, content: bytes) -> None:
     dataset = gzipped(tmp_path / "scan.h5")
     dataset.id.write_direct_chunk((0, 0), content)
-    dataset = again(dataset)
+    dataset = reopened(dataset)
     try:
         expected = dataset[:100]
     except OSError as error:
@@ -136,16 +136,16 @@ def test_a_damaged_chunk_is_h5py_s_to_judge(tmp_path: Path, content: bytes) -> N
 
 
 @pytest.mark.parametrize("content", [whole[:-3], whole[:-5], whole[:-10], zlib.compress(bytes(1599))])
-def test_a_chunk_that_is_cut_off_is_not_filled_with_what_was_in_memory(tmp_path: Path, content: bytes) -> None:
+def test_a_truncated_chunk_is_not_filled_with_uninitialised_memory(tmp_path: Path, content: bytes) -> None:
     dataset = gzipped(tmp_path / "scan.h5")
     dataset.id.write_direct_chunk((0, 0), content)
-    with pytest.raises(OSError, match="cut off"):
-        read_window(again(dataset), (slice(0, 100), slice(0, 2)))
+    with pytest.raises(OSError, match="a compressed chunk is truncated"):
+        read_window(reopened(dataset), (slice(0, 100), slice(0, 2)))
 
 
-def test_a_bomb_is_given_up_before_it_fills_memory() -> None:
+def test_a_decompression_bomb_is_stopped_before_it_fills_memory() -> None:
     bomb = zlib.compress(bytes(50_000_000))
-    with pytest.raises(ValueError, match="holds more"):
+    with pytest.raises(ValueError, match="holds more than 1600 bytes"):
         chunks._inflate(bomb, 1600)
 
 

@@ -11,7 +11,7 @@ import pytest
 from lithovae.runtime import ScanError
 from lithovae.runtime.scan.scan import open_scan
 
-hdf5plugin = pytest.importorskip("hdf5plugin", reason="hdf5plugin (the extra filters) is not at hand")
+hdf5plugin = pytest.importorskip("hdf5plugin", reason="hdf5plugin (the extra filters) is not installed")
 FILTERS = {"Blosc": "Blosc", "Blosc2": "Blosc2", "LZ4": "LZ4", "Zstandard": "Zstd", "bitshuffle": "Bitshuffle"}
 
 
@@ -22,15 +22,15 @@ def write(path: Path, name: str, dataset: str = "MS") -> None:
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_what_hdf5plugin_brings_is_read(tmp_path: Path, name: str) -> None:
+def test_filters_of_hdf5plugin_are_read(tmp_path: Path, name: str) -> None:
     write(tmp_path / "scan.h5", name)
     with open_scan(tmp_path / "scan.h5") as scan:
         (stretch,) = scan.tracks[0].stretches()
         np.testing.assert_array_equal(stretch.features[1], np.arange(500))
 
 
-def forget_hdf5plugin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the extra had not been installed: what it has registered already seems not to be there."""
+def hide_hdf5plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulate that the extra is not installed: hide the filters that it has already registered."""
     known = h5py.h5z.filter_avail
 
     def import_module(name: str) -> Any:
@@ -41,24 +41,26 @@ def forget_hdf5plugin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_a_filter_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_missing_filter_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     write(tmp_path / "scan.h5", name)
-    forget_hdf5plugin(monkeypatch)
-    with pytest.raises(ScanError, match=rf"MS is compressed by {name}, .*: pip install 'lithovae\[filters\]'"):
+    hide_hdf5plugin(monkeypatch)
+    with pytest.raises(
+        ScanError, match=rf"MS is compressed with {name}, which needs hdf5plugin: pip install 'lithovae\[filters\]'"
+    ):
         with open_scan(tmp_path / "scan.h5"):
             pass
 
 
-def test_what_is_not_read_needs_no_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dataset_that_is_not_read_needs_no_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "scan.h5", "Blosc", dataset="temperature")
-    forget_hdf5plugin(monkeypatch)
+    hide_hdf5plugin(monkeypatch)
     with open_scan(tmp_path / "scan.h5") as scan:
         assert list(scan.sources) == [3]
 
 
 @pytest.mark.parametrize("options", [{"fletcher32": True}, {"compression": "lzf"}, {"compression": 9, "shuffle": True}])
 @pytest.mark.parametrize("dtype", [">f2", "<f4", ">f8", "i1", "<u2", ">i4", "u8"])
-def test_what_hdf5_has_itself(tmp_path: Path, options: dict[str, Any], dtype: str) -> None:
+def test_builtin_filters_are_read(tmp_path: Path, options: dict[str, Any], dtype: str) -> None:
     values = (np.arange(120) % 100).astype(dtype)
     with h5py.File(tmp_path / "scan.h5", "w") as file:
         file.create_dataset("NGR", data=values, chunks=(50,), **options)

@@ -24,7 +24,7 @@ from lithovae.runtime.rows.rows import rows_of
 from lithovae.runtime.scan.scan import Scan, open_scan
 from lithovae.runtime.settings import BinWidth
 
-os.environ.pop("HDF5_PLUGIN_PATH", None)  # netCDF4 sets it to filters of its own, which h5py cannot use
+os.environ.pop("HDF5_PLUGIN_PATH", None)  # netCDF4 sets it to its own filters, which h5py cannot use
 Floats = NDArray[np.float64]
 N = 50
 RNG = np.random.default_rng(3)
@@ -36,7 +36,7 @@ DEPTH = np.round(np.arange(N) * 0.05, 6)
 
 
 def read(path: Path, mapping: dict[str, str] | None = None) -> tuple[Block, Scan]:
-    """All rows of a scan, as the pipeline would have them, and what was understood."""
+    """Return all rows of a scan as the pipeline produces them, and the scan."""
     with open_scan(path, mapping) as scan:
         bin_width: BinWidth = 0.2 if len(scan.tracks) > 1 else "auto"
         rows = rows_of(scan, lambda items, label, total, size: items, bin_width)
@@ -50,7 +50,7 @@ def layouts(scan: Scan) -> set[str]:
 
 
 def binned(depth: Floats, values: Floats) -> dict[float, float]:
-    """Means in bins of 0.2 m by their depth, by the published definition."""
+    """Return means in bins of 0.2 m by depth, by the published definition."""
     cells: dict[int, list[float]] = {}
     for at, value in zip(depth, values, strict=True):
         cells.setdefault(round(at / 0.2), []).append(float(value))
@@ -58,7 +58,7 @@ def binned(depth: Floats, values: Floats) -> dict[float, float]:
 
 
 def of_block(block: Block, feature: int, **address: str) -> dict[float, float]:
-    """Means of a feature in bins by their depth, of one address's rows (rows that are bins are their own means)."""
+    """Return means of a feature in bins by depth, for the rows of one address (rows that are bins are unchanged)."""
     assert block.depth is not None
     here = np.ones(len(block.features), np.bool_)
     for part, text in address.items():
@@ -107,7 +107,7 @@ def test_a_group_per_hole_core_or_section(path: Path, groups: tuple[str, str], a
         assert of_block(block, 0, **parts) == pytest.approx(binned(DEPTH + 10 * i, DENSITY + i), rel=1e-6)
 
 
-def test_groups_are_told_apart_by_their_attributes(path: Path) -> None:
+def test_groups_are_distinguished_by_their_attributes(path: Path) -> None:
     with h5py.File(path, "w") as file:
         for i, hole in enumerate("AB"):
             file[f"g{i}/MS"], file[f"g{i}/depth"] = MS + i, DEPTH
@@ -115,12 +115,12 @@ def test_groups_are_told_apart_by_their_attributes(path: Path) -> None:
         file.attrs["site"] = "U1482"
     block, scan = read(path)
     assert scan.address == {"site": "U1482"}
-    for i, hole in enumerate("AB"):  # the depths are the same: the holes share no bin
+    for i, hole in enumerate("AB"):  # the depths are equal, but the holes share no bin
         assert of_block(block, 1, hole=hole, site="U1482") == pytest.approx(binned(DEPTH, MS + i), rel=1e-6)
 
 
 @pytest.mark.parametrize("names", [("raw", "processed"), ("run1", "run2"), ("exp1", "exp2"), ("1D", "2D")])
-def test_siblings_that_are_no_addresses_are_not_guessed_between(path: Path, names: tuple[str, str]) -> None:
+def test_siblings_that_are_not_addresses_are_ambiguous(path: Path, names: tuple[str, str]) -> None:
     with h5py.File(path, "w") as file:
         for hole in ("U1482A", "U1482B"):
             for i, name in enumerate(names):
@@ -180,13 +180,15 @@ def test_a_compound_table_with_nested_and_array_fields(path: Path) -> None:
 MATRIX_NAMES = ["Depth CSF-A (m)", "Bulk density (GRA)", "MS", "NGR"]
 
 
-@pytest.mark.parametrize("lies", [False, True])
+@pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("named_by", ["attribute", "dataset"])
 @pytest.mark.parametrize("storage", [{}, {"chunks": (2, 3), "compression": "lzf", "shuffle": True}])
-def test_a_matrix_in_either_orientation(path: Path, *, lies: bool, named_by: str, storage: dict[str, Any]) -> None:
+def test_a_matrix_in_either_orientation(
+    path: Path, *, transposed: bool, named_by: str, storage: dict[str, Any]
+) -> None:
     matrix = np.column_stack([DEPTH, DENSITY * 1000, MS, NGR])
     with h5py.File(path, "w") as file:
-        data = file.create_dataset("core/data", data=matrix.T if lies else matrix, **storage)
+        data = file.create_dataset("core/data", data=matrix.T if transposed else matrix, **storage)
         if named_by == "attribute":
             data.attrs["columns"], data.attrs["units"] = MATRIX_NAMES, ["m", "kg/m3", "iu", "cps"]
         else:
@@ -194,14 +196,14 @@ def test_a_matrix_in_either_orientation(path: Path, *, lies: bool, named_by: str
     block, scan = read(path)
     np.testing.assert_allclose(block.features[:, :3], np.column_stack([DENSITY, MS, NGR]), rtol=1e-6)
     np.testing.assert_allclose(np.asarray(block.depth), DEPTH)
-    assert layouts(scan) == {"a matrix with named rows" if lies else "a matrix with named columns"}
+    assert layouts(scan) == {"a matrix with named rows" if transposed else "a matrix with named columns"}
 
 
 def test_a_square_matrix_is_refused(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["data"] = np.ones((4, 4))
         file["data"].attrs["columns"] = MATRIX_NAMES
-    with pytest.raises(ScanError, match="as many rows as columns, so its names may be those of either"):
+    with pytest.raises(ScanError, match="as many rows as columns, so its names could be those of either"):
         read(path)
     assert list(read(path, {"MS": "data:2"})[1].sources) == [1]
 
@@ -226,12 +228,12 @@ def test_a_pandas_fixed_store(path: Path, options: dict[str, Any]) -> None:
 
 
 def test_a_pandas_store_in_blosc(path: Path) -> None:
-    pytest.importorskip("hdf5plugin", reason="hdf5plugin (the extra filters) is not at hand")
+    pytest.importorskip("hdf5plugin", reason="hdf5plugin (the extra filters) is not installed")
     script = (
         "import pandas, sys\n"
         "frame = pandas.DataFrame({'MS': range(50), 'depth': range(50)}, dtype='f8')\n"
         "frame.to_hdf(sys.argv[1], key='mst', mode='w', complevel=4, complib='blosc')"
-    )  # in a process of its own: PyTables' Blosc and that of hdf5plugin do not write side by side
+    )  # in a separate process: the Blosc of PyTables and that of hdf5plugin conflict
     subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(path)], check=True)
     block, _ = read(path)
     np.testing.assert_array_equal(block.features[:, 1], np.arange(50))
@@ -254,7 +256,7 @@ def test_pandas_stores_of_each_instrument(path: Path) -> None:
     depth = pd.Index(DEPTH, name="Depth CSF-A (m)")
     pd.Series(MS, index=depth, name="MS").to_hdf(path, key="loop", mode="w")
     pd.Series(NGR, index=depth, name="NGR").to_hdf(path, key="gamma", format="table")
-    pd.DataFrame({"R": pd.Series([], dtype="f8")}).to_hdf(path, key="empty")  # one number stands for it in the file
+    pd.DataFrame({"R": pd.Series([], dtype="f8")}).to_hdf(path, key="empty")  # stored as a placeholder of one number
     block, scan = read(path)
     assert of_block(block, 1) == pytest.approx(binned(DEPTH, MS), rel=1e-6)
     assert of_block(block, 2) == pytest.approx(binned(DEPTH, NGR), rel=1e-6)
@@ -262,7 +264,7 @@ def test_pandas_stores_of_each_instrument(path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_pandas_levels_are_said_to_be_lost(path: Path) -> None:
+def test_pandas_levels_are_noted_as_not_read(path: Path) -> None:
     frame().reset_index().set_index(["core", "depth_cm"])[["R"]].to_hdf(path, key="x", mode="w")
     block, scan = read(path)
     np.testing.assert_array_equal(block.features[:, 3], RED)
@@ -284,7 +286,7 @@ def test_a_pickle_in_a_pandas_table_is_not_run(path: Path) -> None:
         file["mst"].attrs["pandas_type"] = np.bytes_("frame_table")
         file["mst/table"].attrs["values_block_0_kind"] = np.bytes_(pickle.dumps(["R", Bomb()], 0).rstrip())
         file["mst"].attrs["info"] = np.bytes_(pickle.dumps(Bomb(), 0))
-    with pytest.raises(ScanError, match="the names of values_block_0 in mst cannot be read"):
+    with pytest.raises(ScanError, match="the column names of values_block_0 in mst cannot be read"):
         read(path)
     assert not Path("/tmp/lithovae-unpickled").exists()
 
@@ -294,7 +296,7 @@ def test_pytables_arrays(path: Path) -> None:
         file.create_carray("/", "R", obj=RED * 1.0 * (RED > 100), filters=tables.Filters(1, "zlib", fletcher32=True))
         file.create_earray("/", "depth", obj=DEPTH)
     block, _ = read(path)
-    np.testing.assert_array_equal(block.features[:, 3], RED * (RED > 100))  # 0 is a colour, not a fill
+    np.testing.assert_array_equal(block.features[:, 3], RED * (RED > 100))  # 0 is a valid colour, not a fill value
 
 
 @pytest.fixture
@@ -306,7 +308,7 @@ def dataset(path: Path) -> Any:
 def test_netcdf_with_packing_fills_and_a_coordinate(path: Path) -> None:
     with netCDF4.Dataset(path, "w") as file:
         file.createDimension("depth", N)
-        file.createDimension("other", N)  # as long, but another
+        file.createDimension("other", N)  # another dimension of the same length
         for name in ("depth", "other"):
             variable = file.createVariable(name, "f8", (name,))
             variable.units, variable[:] = "cm", DEPTH * 100 + (7000 if name == "other" else 0)
@@ -328,7 +330,7 @@ def test_netcdf_with_packing_fills_and_a_coordinate(path: Path) -> None:
     assert layouts(scan) == {"netCDF-4 (CF)"}
     assert of_block(block, 0) == pytest.approx(binned(DEPTH[3:], 1 + np.arange(3.0, N) * 0.0005), rel=1e-6)
     assert of_block(block, 2) == pytest.approx(binned(DEPTH[:9], np.arange(9.0)), rel=1e-6)
-    assert set(of_block(block, 3).values()) == {255}  # netCDF's default fill of a byte is no fill
+    assert set(of_block(block, 3).values()) == {255}  # netCDF's default fill is not applied to bytes
     unsigned = (np.arange(N) - 10) % 256
     assert of_block(block, 4) == pytest.approx(binned(DEPTH[unsigned != 255], unsigned[unsigned != 255]), rel=1e-6)
 
@@ -345,19 +347,17 @@ def test_an_unlimited_dimension_may_be_written_further_for_one_variable(path: Pa
 
 
 @pytest.mark.parametrize("attribute", ["sample_dimension", "instance_dimension"])
-def test_a_ragged_netcdf_is_refused_for_its_holes_lie_in_counts_alone(path: Path, attribute: str) -> None:
+def test_a_ragged_netcdf_is_refused(path: Path, attribute: str) -> None:
     with netCDF4.Dataset(path, "w") as file:
         file.createDimension("obs", N)
         file.createDimension("profile", 2)
         along = "profile" if attribute == "sample_dimension" else "obs"
-        parting = file.createVariable("parting", "i4", (along,))
-        parting.setncattr(attribute, "obs" if along == "profile" else "profile")
-        parting[:] = np.full(len(parting), N // 2 if along == "profile" else 1)
+        division = file.createVariable("division", "i4", (along,))
+        division.setncattr(attribute, "obs" if along == "profile" else "profile")
+        division[:] = np.full(len(division), N // 2 if along == "profile" else 1)
         for name, values in {"MS": MS, "z": DEPTH}.items():
             file.createVariable(name, "f8", ("obs",))[:] = values
-    with pytest.raises(
-        ScanError, match=r"parting parts the samples of a ragged array \(CF\), which is not read: write"
-    ):
+    with pytest.raises(ScanError, match=r"division divides a ragged array \(CF\), which is not supported: write"):
         read(path, {"depth": "z"})
 
 
@@ -376,7 +376,7 @@ def test_older_netcdf_files_do_not_number_their_dimensions(path: Path) -> None:
     assert layouts(scan) == {"netCDF-4 (CF)"}
 
 
-def test_a_height_is_turned_into_a_depth(path: Path) -> None:
+def test_a_height_is_converted_to_a_depth(path: Path) -> None:
     with netCDF4.Dataset(path, "w") as file:
         file.createDimension("n", N)
         file.createVariable("MS", "f8", ("n",))[:] = MS
@@ -387,7 +387,7 @@ def test_a_height_is_turned_into_a_depth(path: Path) -> None:
 
 
 def xtgeo_well(path: Path, unit: str, **storage: Any) -> None:
-    """As xtgeo 4.27 writes it (io/_welldata/_fformats/_hdf5_xtgeo.py), whose default is lzf, or Blosc."""
+    """Write a well as xtgeo 4.27 does (io/_welldata/_fformats/_hdf5_xtgeo.py); its default is lzf or Blosc."""
     logs = {"X_UTME": DEPTH, "Z_TVDSS": DEPTH * 0.5, "MD": DEPTH, "RHOB": np.where(RED > 240, 1e33, DENSITY), "GR": NGR}
     with h5py.File(path, "w") as file:
         group = file.create_group("Well")
@@ -413,7 +413,7 @@ def test_an_xtgeo_well(path: Path, unit: str, factor: float) -> None:
 
 
 def save_v73(path: Path, variables: dict[str, Any]) -> None:
-    """As MATLAB's ``save -v7.3``: a header in the user block, dimensions the other way round, texts as UTF-16 codes."""
+    """Write as MATLAB's ``save -v7.3`` does: header in the user block, reversed dimensions, texts as UTF-16 codes."""
     classes = {"f8": "double", "f4": "single", "u1": "uint8", "i4": "int32", "b1": "logical"}
     with h5py.File(path, "w", userblock_size=512) as file:
         for name, value in variables.items():
@@ -421,7 +421,7 @@ def save_v73(path: Path, variables: dict[str, Any]) -> None:
                 codes = np.array([[ord(letter)] for letter in value], "u2")
                 file.create_dataset(name, data=codes).attrs["MATLAB_class"] = np.bytes_("char")
                 file[name].attrs["MATLAB_int_decode"] = np.int32(2)
-            elif isinstance(value, list):  # a char matrix, a text in each row
+            elif isinstance(value, list):  # a char matrix with a text in each row
                 codes = np.array([[ord(letter) for letter in text] for text in value], "u2").T
                 file.create_dataset(name, data=codes).attrs["MATLAB_class"] = np.bytes_("char")
             elif value is None:  # []
@@ -478,7 +478,7 @@ def test_matlab_tables_and_cells_are_named(path: Path) -> None:
         file["section"].attrs["MATLAB_class"] = np.bytes_("cell")
     _, scan = read(path)
     assert any("T is a MATLAB table, which only MATLAB can read" in note for note in scan.notes)
-    assert any("section is a MATLAB cell array: not read" in note for note in scan.notes)
+    assert any("section is a MATLAB cell array of references: not read" in note for note in scan.notes)
 
 
 PIXELS = RNG.integers(0, 256, (N, 7, 3), np.uint8)
@@ -494,7 +494,7 @@ def test_a_line_scan_image(path: Path, monkeypatch: pytest.MonkeyPatch, layout: 
         image = np.concatenate([PIXELS, np.full((N, 7, 1), 255, "u1")], axis=2)
     elif layout == "planes":
         image = np.moveaxis(PIXELS, 2, 0)
-    elif layout == "side":  # the depth tells
+    elif layout == "side":  # recognised by the length of the depth
         image = np.swapaxes(PIXELS, 0, 1)
     elif layout == "bgr":
         image = PIXELS[..., ::-1]
@@ -525,9 +525,9 @@ def test_a_line_scan_image(path: Path, monkeypatch: pytest.MonkeyPatch, layout: 
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.ones((N, 7, 3), "u2"), "its pixels are uint16, which need not be 0 to 255: left out"),
-        (np.full((N, 7, 3), 0.5), "its values lie between 0 and 1, not 0 and 255: left out"),
-        (np.ones((3, 7, 3), "u1"), "may have its colours along either end: not used"),
+        (np.ones((N, 7, 3), "u2"), "its pixels are uint16, whose range is not known to be 0 to 255: left out"),
+        (np.full((N, 7, 3), 0.5), "its values range from 0 to 1, not from 0 to 255: left out"),
+        (np.ones((3, 7, 3), "u1"), "could have its channels along the first or the last dimension: not used"),
     ],
 )
 def test_an_image_that_could_be_read_in_two_ways_is_left_out(path: Path, image: NDArray[Any], message: str) -> None:
@@ -544,7 +544,7 @@ def test_an_image_that_could_be_read_in_two_ways_is_left_out(path: Path, image: 
         (lambda file: file.create_group("RESQML/6a1b"), "is the HDF5 part of a RESQML model.*export"),
     ],
 )
-def test_files_of_other_trades_are_named(path: Path, write: Callable[[Any], None], message: str) -> None:
+def test_unsupported_hdf5_formats_are_named(path: Path, write: Callable[[Any], None], message: str) -> None:
     with h5py.File(path, "w") as file:
         write(file)
     with pytest.raises(ScanError, match=message):
@@ -571,7 +571,7 @@ def test_files_that_are_not_hdf5_are_named(path: Path, start: bytes, message: st
     ],
     ids=["bool", "complex", "enum", "opaque"],
 )
-def test_what_is_no_number_is_no_measurement(path: Path, values: NDArray[Any]) -> None:
+def test_values_that_are_not_numbers_are_not_used(path: Path, values: NDArray[Any]) -> None:
     with h5py.File(path, "w") as file:
         file["R"] = values
     with pytest.raises(

@@ -16,7 +16,8 @@ from lithovae.runtime.scan.scan import Scan, open_scan
 WriteScan = Callable[..., Path]
 DEPTH, DENSITY, MS = [0.1, 0.2, 0.3], [1.5, 1.625, 1.75], [10.0, -2.0, 33.0]
 ROWS = [f"{depth},{density},{ms}" for depth, density, ms in zip(DEPTH, DENSITY, MS, strict=True)]
-TABLE = "\n".join(["Depth (m),Bulk density (g/cm3),MS", *ROWS, ""])
+HEAD = "Depth (m),Bulk density (g/cm3),MS"
+TABLE = "\n".join([HEAD, *ROWS, ""])
 SEMICOLONS = TABLE.replace(",", ";").replace(".", ",")
 
 
@@ -44,7 +45,7 @@ def read(path: Path) -> tuple[Scan, list[float], list[float], list[float]]:
         TABLE.replace("Depth (m)", '"Depth (m)"').replace("MS", '"MS"').encode(),
         TABLE.replace("\n", ",\n").encode(),
         TABLE.replace("\n", "\n\n").encode(),
-        (TABLE + TABLE).replace("\n" + ROWS[0], "\n", 1).replace(ROWS[1] + "\n", "", 1).replace(ROWS[2] + "\n", "", 1).encode(),
+        "\n".join([HEAD, ROWS[0], HEAD, *ROWS[1:]]).encode(),
         ("Instrument: MSCL-S\n# operator = Jürgen\n\n" + TABLE).encode("latin-1"),
         ("Instrument: MSCL-S\n# operator = Jürgen\n\n" + TABLE).encode(),
         gzip.compress(TABLE.encode()),
