@@ -134,7 +134,10 @@ def test_colours_from_0_to_1_are_left_out_with_a_note(write_scan: WriteScan) -> 
     data = {"R": np.linspace(0, 1, 9), "G": np.linspace(0, 1.5, 9), "B": np.ones(9), "depth": np.arange(9.0)}
     with open_scan(write_scan(data)) as scan:
         assert list(scan.sources) == [4, 5]  # a colour of 1 in all rows may be that
-        assert any(note.startswith("R looks like R, but its values range from 0 to 1, not from 0 to 255") for note in scan.notes)
+        assert any(
+            note.startswith("R looks like R, but its values range from 0 to 1, not from 0 to 255")
+            for note in scan.notes
+        )
     with open_scan(write_scan(data), {"R": "R"}) as scan:
         assert list(scan.sources) == [3, 4, 5]
 
