@@ -61,7 +61,7 @@ $(BENCH)/ready: $(SOURCES)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[bench]'
 	touch $@
 
-# What the seed script needs, so that its size is measured, too.
+# What the original research script needs, so that its size is measured, too.
 .venv/torch/ready: constraints.txt
 	$(PYTHON) -m venv .venv/torch
 	.venv/torch/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch scikit-learn h5py

@@ -88,9 +88,9 @@ DAMAGE = (
 
 def unexpected(error: BaseException) -> str:
     """Return a one-line message for an error that was not expected: its type, its text, and where it was raised."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    where = f"{frame.tb_frame.f_code.co_filename}, line {frame.tb_lineno}" if frame else "an unknown place"
+    entry = error.__traceback__
+    while entry is not None and entry.tb_next is not None:
+        entry = entry.tb_next
+    where = f"{entry.tb_frame.f_code.co_filename}, line {entry.tb_lineno}" if entry else "an unknown place"
     message = " ".join(f"{type(error).__name__}: {error}".split())
     return f"unexpected {message!a} in {where}: please report this"

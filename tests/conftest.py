@@ -1,4 +1,4 @@
-"""What the tests share: where things are, and small data to work on."""
+"""Fixtures that all tests share: paths, and small test data."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ SHARED = ROOT.parent / "shared"
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """The checkout."""
+    """The root of the checkout."""
     return ROOT
 
 
 @pytest.fixture(scope="session")
 def shared_scans() -> Path:
-    """Five real cores, which do not ship with the project."""
+    """Folder of five real cores, which are not part of the project; skips the test if it is absent."""
     if not (SHARED / "scans").is_dir():
-        pytest.skip(f"{SHARED / 'scans'} is not at hand")
+        pytest.skip(f"{SHARED / 'scans'} does not exist")
     return SHARED / "scans"
 
 
@@ -45,13 +45,13 @@ def table() -> TrainingTable:
 
 @pytest.fixture(scope="session")
 def full_table() -> TrainingTable:
-    """The simulated training table, all of it."""
+    """The whole simulated training table."""
     return simulate_table()
 
 
 @pytest.fixture(scope="session")
 def checkpoints(table: TrainingTable) -> dict[str, Checkpoint]:
-    """Each of the four models, trained for an epoch."""
+    """The four models, each trained for one epoch."""
     return {
         name: fit(table, replace(plan.recipe, epochs=1), supervised=plan.supervised, trained_on="a test")
         for name, plan in MODELS.items()
@@ -60,7 +60,7 @@ def checkpoints(table: TrainingTable) -> dict[str, Checkpoint]:
 
 @pytest.fixture
 def features() -> NDArray[np.float64]:
-    """A thousand plausible raw rows (1000, 6)."""
+    """A thousand plausible rows of raw features, shape (1000, 6)."""
     rng = np.random.default_rng(7)
     n = 1000
     return np.column_stack(
@@ -78,7 +78,7 @@ WriteScan = Callable[..., Path]
 
 @pytest.fixture
 def write_scan(tmp_path: Path) -> WriteScan:
-    """Write an HDF5 file from ``{"path": array}``; ``units={"path": "cm"}`` sets unit attributes."""
+    """Write an HDF5 file from ``{"path": array}``, ``units={"path": "cm"}`` and ``attrs={"path@name": value}``."""
 
     def write(
         datasets: dict[str, Any], units: dict[str, str] | None = None, attrs: dict[str, Any] | None = None
@@ -90,8 +90,8 @@ def write_scan(tmp_path: Path) -> WriteScan:
             for name, unit in (units or {}).items():
                 file[name].attrs["units"] = unit
             for name, value in (attrs or {}).items():
-                place, _, attribute = name.rpartition("@")
-                file[place or "/"].attrs[attribute] = value
+                owner, _, attribute = name.rpartition("@")
+                file[owner or "/"].attrs[attribute] = value
         return path
 
     return write
@@ -99,5 +99,5 @@ def write_scan(tmp_path: Path) -> WriteScan:
 
 @pytest.fixture
 def flat_scan(write_scan: WriteScan, features: NDArray[np.float64]) -> Path:
-    """A scan with a dataset per feature, without depth."""
+    """A scan with one dataset for each feature and no depth."""
     return write_scan({name: features[:, i] for i, name in enumerate(FEATURE_NAMES)})

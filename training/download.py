@@ -78,7 +78,7 @@ def simulate_download(
     seed, share
         Those of `lithovae.training.simulate.simulate_table`. At ``share=1``, 20 million rows, 1.6 GB.
     progress : callable, optional
-        Passes holes on as they are written; see `lithovae.runtime.console.Progress`. Sizes are in rows.
+        Passes holes on as they are written; see `lithovae.runtime.process.progress.Progress`. Sizes are in rows.
 
     Returns
     -------

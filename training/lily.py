@@ -89,7 +89,7 @@ def read_lily(
     report : callable, optional
         Called once with the `Coverage`, before the table is returned or found to be empty.
     progress : callable, optional
-        Passes chunks on as they are read; see `lithovae.runtime.console.Progress`. Sizes are in bytes.
+        Passes chunks on as they are read; see `lithovae.runtime.process.progress.Progress`. Sizes are in bytes.
     chunk_rows : int
         Rows read at a time; the result does not depend on it.
 

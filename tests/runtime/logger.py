@@ -1,4 +1,4 @@
-"""Loggers that the tests of follow mode script: what they write, and a process that writes at command."""
+"""Simulated loggers for the tests of `lithovae follow`: what they write, and a process that writes on command."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ print("closed", flush=True)
 
 
 def append_to(file: h5py.File, batch: Batch) -> None:
-    """Append to datasets, which are made where they are not there; depths are in metres."""
+    """Append to datasets, creating those that do not exist; depths are in metres."""
     for name, values in batch.items():
         given = np.array(values, "S8") if values and isinstance(values[0], str) else np.array(values, "f8")
         if name not in file:
@@ -53,20 +53,20 @@ def append_to(file: h5py.File, batch: Batch) -> None:
 
 
 def append(path: Path, batch: Batch, mode: str = "a") -> None:
-    """Open, append, close, as a logger does that is afraid of power cuts; settled as of long ago."""
+    """Open, append and close, as careful loggers do; then `settle` the file."""
     with h5py.File(path, mode) as file:
         append_to(file, batch)
     settle(path)
 
 
 def settle(path: Path) -> None:
-    """Make a file look as if it had been written some time ago, so that no test has to wait."""
+    """Set a file's modification time back by a second, so that no test has to wait."""
     status = path.stat()
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns - 1_000_000_000))
 
 
 class Writer:
-    """Another process that has a file open and appends to it at command."""
+    """Another process that keeps a file open and appends to it on command."""
 
     def __init__(self, path: Path, first: Batch, *, swmr: bool = True, mode: str = "w", libver: str = "latest") -> None:
         here = str(Path(__file__).parent)
@@ -75,22 +75,22 @@ class Writer:
         self.tell(first)
 
     def tell(self, batch: Batch) -> None:
-        """Have some rows appended and flushed; come back when they are."""
-        door, answer = self._pipes()
-        door.write(json.dumps(batch) + "\n")
-        door.flush()
-        assert answer.readline().strip() in ("ready", "written")
+        """Append rows and flush; return when this is done."""
+        stdin, stdout = self._pipes()
+        stdin.write(json.dumps(batch) + "\n")
+        stdin.flush()
+        assert stdout.readline().strip() in ("ready", "written")
 
     def close(self) -> None:
-        """Have the file closed."""
-        door, answer = self._pipes()
-        door.close()
-        assert answer.readline().strip() == "closed"
+        """Close the file and end the process."""
+        stdin, stdout = self._pipes()
+        stdin.close()
+        assert stdout.readline().strip() == "closed"
         self.process.wait(timeout=30)
-        answer.close()
+        stdout.close()
 
     def kill(self) -> None:
-        """Kill the process as a power cut would."""
+        """Kill the process, as a power cut would."""
         self.process.kill()
         self.process.wait(timeout=30)
         for pipe in self._pipes():

@@ -20,7 +20,7 @@ def one_channel(depth: Floats, values: Floats) -> DepthBins:
     return bins
 
 
-def test_as_the_published_table_was_made() -> None:
+def test_bins_are_those_of_the_published_table() -> None:
     rng = np.random.default_rng(0)
     depth, values = rng.uniform(0, 50, 5000), rng.normal(size=5000)
     expected = pd.Series(values).groupby(np.round(depth / 0.2) * 0.2).mean()
@@ -36,7 +36,7 @@ def test_edges_of_bins_round_to_even() -> None:
 
 @st.composite
 def samples(draw: st.DrawFn) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
-    """Depths in any order, some missing; two channels with gaps; holes; labels, some of them none."""
+    """Draw depths in any order, some missing; two channels with gaps; holes; labels, some of them missing."""
     n = draw(st.integers(1, 60))
     depth = draw(arrays(np.float64, n, elements=st.floats(-2, 5) | st.just(float("nan"))))
     if draw(st.booleans()):
@@ -47,7 +47,7 @@ def samples(draw: st.DrawFn) -> tuple[Floats, Floats, NDArray[np.int64], NDArray
 
 
 @given(samples(), st.lists(st.integers(0, 60)))
-def test_the_cut_into_blocks_changes_no_bit(
+def test_the_split_into_blocks_changes_no_bit(
     data: tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]], cuts: list[int]
 ) -> None:
     depth, values, holes, labels = data
@@ -80,7 +80,7 @@ def test_the_cut_into_blocks_changes_no_bit(
     arrays(np.float64, 40, elements=st.floats(-1e3, 1e3) | st.just(float("nan"))),
     st.permutations(range(40)),
 )
-def test_order_matters_in_the_last_bits_at_most(depth: Floats, values: Floats, order: list[int]) -> None:
+def test_the_order_of_samples_changes_the_last_bits_at_most(depth: Floats, values: Floats, order: list[int]) -> None:
     one, other = one_channel(depth, values), one_channel(depth[order], values[order])
     np.testing.assert_array_equal(one.keys, other.keys)
     np.testing.assert_array_equal(one.count, other.count)
@@ -111,7 +111,7 @@ def test_holes_never_share_a_bin() -> None:
     np.testing.assert_array_equal(bins.mean()[:, 0], [1, 2, 8, 4])
 
 
-def test_a_bin_remembers_the_label_of_its_first_labelled_sample() -> None:
+def test_a_bin_has_the_label_of_its_first_labelled_sample() -> None:
     bins = DepthBins(2, n_labels=2)
     bins.add(np.array([0.0, 1.0]), {0: np.ones(2)})
     bins.add(np.array([1.0, 1.01, 2.0, 2.0]), {1: np.ones(4)}, labels=np.array([[7, -1], [8, -1], [9, -1], [1, 6]]))
@@ -119,7 +119,7 @@ def test_a_bin_remembers_the_label_of_its_first_labelled_sample() -> None:
     np.testing.assert_array_equal(bins.label, [[-1, -1], [7, 3], [9, 6]])
 
 
-def test_memory_is_that_of_the_bins() -> None:
+def test_memory_grows_with_the_bins_only() -> None:
     bins = DepthBins(1)
     for _ in range(50):
         bins.add(np.linspace(0, 10, 10_000), {0: np.ones(10_000)})

@@ -59,7 +59,7 @@ def test_headings_of_depths(write_scan: WriteScan, name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["Offset (cm)", "SECT DEPTH", "Dry bulk density", "Grain density", "PWVel", "MS resolution"]
 )
-def test_what_only_sounds_alike_is_not_taken(name: str) -> None:
+def test_similar_names_of_other_quantities_are_not_taken(name: str) -> None:
     assert [quantity.name for quantity in (*FEATURES, DEPTH) if quantity.rank(name) is not None] == []
 
 
@@ -77,7 +77,7 @@ def test_what_only_sounds_alike_is_not_taken(name: str) -> None:
         ("cm", ("cm", "")),
     ],
 )
-def test_a_unit_after_the_last_gap(name: str, split: tuple[str, str]) -> None:
+def test_a_unit_after_the_last_separator(name: str, split: tuple[str, str]) -> None:
     assert split_suffix(name) == split
 
 
@@ -121,7 +121,7 @@ def test_names_whose_usual_unit_is_another_need_one(write_scan: WriteScan, name:
 
 
 @pytest.mark.parametrize(("name", "unit"), [("MS_SI", "SI"), ("NGR_gAPI", "gAPI"), ("density_km", "km")])
-def test_a_unit_in_the_name_that_is_another_is_left_out_aloud(write_scan: WriteScan, name: str, unit: str) -> None:
+def test_a_name_with_another_unit_is_left_out_with_a_note(write_scan: WriteScan, name: str, unit: str) -> None:
     with pytest.raises(ScanError, match=f"its unit '{unit}' is not"):
         with open_scan(write_scan({name: np.ones(3)})):
             pass
@@ -130,7 +130,7 @@ def test_a_unit_in_the_name_that_is_another_is_left_out_aloud(write_scan: WriteS
         assert [values.tolist() for values in stretch.features.values()] == [[2.0] * 3]
 
 
-def test_colours_from_0_to_1_are_left_out_aloud(write_scan: WriteScan) -> None:
+def test_colours_from_0_to_1_are_left_out_with_a_note(write_scan: WriteScan) -> None:
     data = {"R": np.linspace(0, 1, 9), "G": np.linspace(0, 1.5, 9), "B": np.ones(9), "depth": np.arange(9.0)}
     with open_scan(write_scan(data)) as scan:
         assert list(scan.sources) == [4, 5]  # a colour of 1 in all rows may be that
@@ -156,7 +156,7 @@ def test_the_depth_can_be_mapped(write_scan: WriteScan) -> None:
         )
 
 
-def test_a_mapped_depth_serves_the_tables_that_are_nearest(write_scan: WriteScan) -> None:
+def test_a_mapped_depth_is_used_by_the_nearest_tables(write_scan: WriteScan) -> None:
     data = {f"{group}/{name}": np.full(3, 1.0) for group, name in [("a", "MS"), ("a", "z"), ("b", "NGR"), ("b", "z")]}
     data["b/z"] = np.full(3, 5.0)
     with open_scan(write_scan(data), {"depth": "*/z"}) as scan:
@@ -164,7 +164,7 @@ def test_a_mapped_depth_serves_the_tables_that_are_nearest(write_scan: WriteScan
         assert [np.asarray(depth)[0] for depth in depths] == [1, 5]
 
 
-def test_equally_named_depths_are_not_guessed_between(write_scan: WriteScan) -> None:
+def test_equally_good_depths_need_a_choice(write_scan: WriteScan) -> None:
     path = write_scan({"MS": np.ones(3), "depth": np.arange(3.0), "Depth": np.arange(3.0) * 100})
     with pytest.raises(ScanError, match="Depth and depth could both be the depth: choose one, as with --map"):
         with open_scan(path):
@@ -173,7 +173,7 @@ def test_equally_named_depths_are_not_guessed_between(write_scan: WriteScan) -> 
         assert scan.tracks[0].depth is not None
 
 
-def test_a_name_and_an_attribute_that_contradict_each_other_are_not_chosen_between(write_scan: WriteScan) -> None:
+def test_a_column_whose_name_and_attribute_contradict_each_other_is_not_used(write_scan: WriteScan) -> None:
     data = {"density_g_cc": np.ones(3), "MS": np.ones(3), "depth_cm": np.arange(3.0)}
     with open_scan(write_scan(data, {"density_g_cc": "kg/m3", "depth_cm": "m"})) as scan:
         assert list(scan.sources) == [1]
@@ -184,7 +184,7 @@ def test_a_name_and_an_attribute_that_contradict_each_other_are_not_chosen_betwe
         assert "depth_cm is in 'cm' by its name, and in 'm' by its attribute: not used" in scan.notes
 
 
-def test_a_matrix_that_is_called_like_a_feature_is_said_to_be_none(write_scan: WriteScan) -> None:
+def test_a_matrix_with_the_name_of_a_feature_is_not_used(write_scan: WriteScan) -> None:
     with pytest.raises(ScanError, match=r"R \(10, 300\) has several columns without names: not used"):
         with open_scan(write_scan({"R": np.ones((10, 300))})):
             pass

@@ -18,7 +18,7 @@ def test_sentinels_and_declared_fills_become_nan(dtype: type) -> None:
     np.testing.assert_array_equal(values, before)
 
 
-def test_clean_values_are_passed_on_uncopied() -> None:
+def test_clean_values_are_returned_without_a_copy() -> None:
     values = np.ones(5, np.float32)
     assert without_sentinels(values) is values
 

@@ -1,4 +1,4 @@
-"""The runtime as a rig has it: an installed wheel, the runtime's dependencies alone, no network."""
+"""The runtime as installed on a rig: a wheel, the runtime's dependencies only, no network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not (RIG / "python").exists(), reason="no .venv/
 
 
 def rig(*arguments: str | Path, home: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run Python as a rig has it, far from the checkout, in an empty home."""
+    """Run the rig's Python outside the checkout, with an empty home folder."""
     environment = {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
     command = [str(RIG / "python"), *map(str, arguments)]
     return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True)
@@ -34,7 +34,7 @@ def away(tmp_path: Path) -> Path:
     return tmp_path / "away"
 
 
-def test_nothing_but_the_runtimes_dependencies_is_there(home: Path, away: Path) -> None:
+def test_only_the_runtimes_dependencies_are_installed(home: Path, away: Path) -> None:
     for package in UNWANTED:
         assert rig("-c", f"import {package}", home=home, cwd=away).returncode != 0, package
 
@@ -65,7 +65,7 @@ LithoModel.load("semisup").classify([[1.7, 20, 30, 60, 60, 50]])
 print(sorted(name for name in sys.modules if name.startswith("lithovae.") and not name.startswith("lithovae.runtime")))
 """
     done = rig("-c", program, home=home, cwd=away)
-    assert done.stdout == "['lithovae.models']\n", done.stderr  # where the shipped bundles lie
+    assert done.stdout == "['lithovae.models']\n", done.stderr  # which holds the shipped bundles
 
 
 @pytest.mark.skipif(
@@ -74,7 +74,7 @@ print(sorted(name for name in sys.modules if name.startswith("lithovae.") and no
 def test_a_run_opens_no_socket_and_writes_nothing_at_home(root: Path, home: Path, away: Path) -> None:
     guard = root / "tests" / "no_sockets.py"
     (away / "opens.py").write_text("import socket; socket.socket(); print('opened')")
-    assert rig(guard, away / "opens.py", home=home, cwd=away).returncode != 0  # the guard guards
+    assert rig(guard, away / "opens.py", home=home, cwd=away).returncode != 0  # the guard works
     done = rig(guard, RIG / "lithovae-run", root / "examples" / "scan.h5", "--out", "emb.npz", home=home, cwd=away)
     assert done.returncode == 0, done.stderr
     assert list(home.iterdir()) == []
@@ -113,7 +113,7 @@ def test_commands_that_need_more_name_the_extra(home: Path, away: Path, command:
     assert f"pip install 'lithovae[{extra}]'" in done.stderr
 
 
-def test_a_host_that_is_done_with_threads_can_exit(home: Path, away: Path) -> None:
+def test_a_program_that_used_threads_can_exit(home: Path, away: Path) -> None:
     program = "from lithovae.runtime import LithoModel\nLithoModel.load('unsup', threads=4).embed([[1.0] * 6] * 20000)"
     done = rig("-c", program, home=home, cwd=away)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,7 +1,7 @@
 """Limits on what an HDF5 file may declare, so that a damaged or hostile file cannot use unbounded memory or time.
 
-They are several times what real files need; ``docs/hostile-files.md`` lists them. The limits of the
-process itself, CPU time and memory, are in `lithovae.runtime.process`.
+They are several times what real files need; ``docs/hostile-files.md`` lists them. The limits of the process itself, CPU
+time and memory, are in `lithovae.runtime.process`.
 """
 
 from __future__ import annotations

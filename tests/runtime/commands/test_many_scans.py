@@ -68,7 +68,7 @@ def test_a_scan_that_fails_is_one_line_and_the_others_go_on(scans: list[Path], t
     assert np.load(folder / "core0.npz")["embeddings"].shape == (10, 10)
 
 
-def test_results_of_one_name_are_refused_before_any_is_written(scans: list[Path], tmp_path: Path) -> None:
+def test_results_with_the_same_name_are_refused_before_any_is_written(scans: list[Path], tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     twin = Path(shutil.copy(scans[0], tmp_path / "b" / "core0.hdf5"))
     status, said, (complained,) = run(*scans, twin, "--out", tmp_path / "out")
@@ -77,7 +77,7 @@ def test_results_of_one_name_are_refused_before_any_is_written(scans: list[Path]
     assert not (tmp_path / "out").exists()
 
 
-def test_one_scan_into_a_folder_that_is_there(scans: list[Path], tmp_path: Path) -> None:
+def test_one_scan_into_an_existing_folder(scans: list[Path], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert run(scans[0], "--out", tmp_path / "out")[0] == 0
     assert (tmp_path / "out" / "core0.npz").exists()
@@ -89,7 +89,7 @@ def test_out_is_what_its_name_says(scans: list[Path], tmp_path: Path) -> None:
         assert not (tmp_path / out).exists()
 
 
-def test_what_is_missing_doubted_and_left_out_is_in_the_line(scans: list[Path], tmp_path: Path) -> None:
+def test_the_line_has_what_is_missing_implausible_and_left_out(scans: list[Path], tmp_path: Path) -> None:
     with h5py.File(scans[0], "a") as file:
         file["R"][:4] = np.nan
         file["Bulk density (GRA)"][5] = 1700
@@ -102,7 +102,7 @@ def test_what_is_missing_doubted_and_left_out_is_in_the_line(scans: list[Path], 
     assert said.endswith("core0.npz: 10 rows; missing: R 4; implausible: density 1")
 
 
-def test_a_scan_alone_that_fails_says_so_once(scans: list[Path], tmp_path: Path) -> None:
+def test_a_single_scan_that_fails_prints_one_error(scans: list[Path], tmp_path: Path) -> None:
     scans[0].write_text("depth,density")
     assert run(scans[0], "--out", tmp_path) == (1, [], [f"error: {scans[0]} is not an HDF5 file"])
 
@@ -140,7 +140,7 @@ def test_no_error_of_a_scan_ends_the_others(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_a_scan_that_failed_before_another_killed_the_process_is_told_and_counted_once(
+def test_a_scan_that_failed_before_a_crash_is_reported_and_counted_once(
     scans: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     real, absent = pipeline.embed_scan, tmp_path / "absent.h5"

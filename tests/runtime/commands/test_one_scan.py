@@ -31,7 +31,7 @@ def model() -> LithoModel:
 
 @pytest.fixture(params=[BLOCK_ROWS, 64])
 def block_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run with blocks as they are, and with small ones."""
+    """Run with blocks of the usual size, and with small ones."""
     monkeypatch.setattr(track_module, "BLOCK_ROWS", request.param)
     return int(request.param)
 
@@ -44,7 +44,7 @@ def run(scan: Path, model: LithoModel, **options: Any) -> dict[str, NDArray[Any]
 
 
 @pytest.mark.usefixtures("block_rows")
-def test_rows_that_are_together_stay_as_they_are(write_scan: WriteScan, features: Floats, model: LithoModel) -> None:
+def test_own_rows_are_kept_unchanged(write_scan: WriteScan, features: Floats, model: LithoModel) -> None:
     features[::7, 2] = np.nan
     depth = np.arange(len(features)) * 0.01
     section = np.array([f"{1 + i // 100}" for i in range(len(features))], "S4")
@@ -217,7 +217,7 @@ def test_summary_counts(flat_scan: Path) -> None:
 
 
 def damaged(path: Path, features: Floats) -> Path:
-    """A scan of which a late chunk cannot be decompressed."""
+    """Write a scan with a late chunk that cannot be decompressed."""
     with h5py.File(path, "w") as file:
         for i, name in enumerate(FEATURE_NAMES):
             file.create_dataset(name, data=features[:, i], chunks=(100,), compression="gzip")
@@ -240,7 +240,7 @@ def test_a_failure_on_the_way_leaves_nothing_and_spoils_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.npz", "scan.h5"]
 
 
-def test_where_the_result_cannot_go_is_known_before_the_scan_is_read(tmp_path: Path, model: LithoModel) -> None:
+def test_an_invalid_output_path_is_refused_before_the_scan_is_read(tmp_path: Path, model: LithoModel) -> None:
     with pytest.raises(OutputError, match="no such folder"):
         embed_scan(tmp_path / "absent.h5", tmp_path / "nowhere" / "out.npz", model)
 
@@ -253,7 +253,7 @@ def test_nothing_is_kept_of_a_scan_that_lacks_a_feature(
     assert not (tmp_path / "out.npz").exists()
 
 
-def test_where_the_result_cannot_go(flat_scan: Path, model: LithoModel, tmp_path: Path) -> None:
+def test_invalid_output_paths(flat_scan: Path, model: LithoModel, tmp_path: Path) -> None:
     before = flat_scan.read_bytes()
     with pytest.raises(OutputError, match="would replace the scan"):
         embed_scan(flat_scan, flat_scan, model)
@@ -264,7 +264,7 @@ def test_where_the_result_cannot_go(flat_scan: Path, model: LithoModel, tmp_path
         embed_scan(flat_scan, tmp_path / "absent" / "out.npz", model)
 
 
-def test_wide_tables_are_not_held_by_the_dozen_however_many_threads_there_are(tmp_path: Path) -> None:
+def test_few_blocks_of_wide_tables_are_in_memory_with_many_threads(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "wide.h5", "w") as file:
         wide = np.dtype([("R", "f8"), *((f"other{i}", "f8") for i in range(799))])
         file.create_dataset("data", (100_000,), wide, chunks=(1000,))[:1000] = np.ones(1000, wide)
@@ -278,7 +278,7 @@ def test_wide_tables_are_not_held_by_the_dozen_however_many_threads_there_are(tm
         assert rows_of(scan, lambda items, *_: items, None, threads=8).in_flight == 11
 
 
-def test_too_little_memory_is_not_called_damage(
+def test_too_little_memory_is_not_reported_as_damage(
     flat_scan: Path, model: LithoModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*arguments: object) -> None:

@@ -27,10 +27,10 @@ def run() -> CliRunner:
     return CliRunner()
 
 
-def test_says_what_it_read_and_wrote(run: CliRunner, root: Path, tmp_path: Path) -> None:
+def test_prints_what_it_read_and_wrote(run: CliRunner, root: Path, tmp_path: Path) -> None:
     done = run.invoke(app, [str(root / "examples" / "scan.h5"), "--out", str(tmp_path / "emb.npz")])
     assert done.exit_code == 0, done.output
-    assert done.stderr == ""  # quiet in a pipe
+    assert done.stderr == ""  # no progress bar in a pipe
     for line in (
         "NGR/NGR total counts (cps)\n",
         "RGB/R (0-255)",
@@ -54,14 +54,14 @@ def test_what_the_scan_lacks_is_one_line(run: CliRunner, write_scan: Callable[..
     ]
 
 
-def test_without_arguments_it_says_how_it_is_used(run: CliRunner) -> None:
+def test_without_arguments_it_prints_its_usage(run: CliRunner) -> None:
     done = run.invoke(app, [])
     assert done.exit_code == 2
     assert "SCAN..." in done.output
     assert "--out" in done.output
 
 
-def test_a_missing_feature_is_said_with_its_effect(run: CliRunner, flat_scan: Path, tmp_path: Path) -> None:
+def test_a_missing_feature_is_printed_with_its_effect(run: CliRunner, flat_scan: Path, tmp_path: Path) -> None:
     with h5py.File(flat_scan, "a") as file:
         del file[FEATURE_NAMES[2]]
     arguments = [str(flat_scan), "--out", str(tmp_path / "emb.npz"), "--model"]
@@ -172,7 +172,7 @@ def test_a_terminal_sees_progress(long_scan: Path, tmp_path: Path) -> None:
         try:
             while chunk := os.read(main, 4096):
                 seen += chunk
-        except OSError:  # Linux's way to say that the other end has closed
+        except OSError:  # on Linux: the other end has closed
             pass
     assert process.returncode == 0
     assert b"embedding" in seen
@@ -180,7 +180,7 @@ def test_a_terminal_sees_progress(long_scan: Path, tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_scan(long_scan: Path, root: Path, tmp_path: Path) -> None:
-    # A child's peak counts from the fork on, when it still is its parent: so the parent must be small, not pytest.
+    # A child's peak includes its state at the fork, a copy of its parent: so the parent must be small, not pytest.
     measure = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)"

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lithovae.runtime import LithoModel, OutputError, ScanError
 from lithovae.runtime.commands.one_scan import embed_scan
 from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.follow import new_rows as tail_module
+from lithovae.runtime.follow import new_rows as new_rows_module
 from lithovae.runtime.follow.follower import Follower, follow_until_idle
 from lithovae.runtime.outputs.hdf5 import GrowingFile
 from lithovae.runtime.outputs.json_lines import JsonLines
@@ -39,8 +39,8 @@ def model() -> LithoModel:
 
 @pytest.fixture(autouse=True)
 def no_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not wait before other columns are believed."""
-    monkeypatch.setattr(tail_module, "DOUBT", 0.0)
+    """Accept a changed layout without waiting."""
+    monkeypatch.setattr(new_rows_module, "DOUBT", 0.0)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ Write = Callable[..., Writer]
 
 @pytest.fixture
 def write() -> Iterator[Write]:
-    """Start writers that end with the test."""
+    """Start writers that are ended with the test."""
     started: list[Writer] = []
 
     def start(*arguments: Any, **options: Any) -> Writer:
@@ -66,7 +66,7 @@ def write() -> Iterator[Write]:
 
 
 def core(start: float, stop: float, *, only: tuple[str, ...] = tuple(STEPS), hole: str = "") -> Batch:
-    """What instruments with grids of their own measure between two depths (m)."""
+    """Return what instruments with different depth grids measure between two depths (m)."""
     batch: Batch = {}
     for name in only:
         step, columns = STEPS[name]
@@ -80,7 +80,7 @@ def core(start: float, stop: float, *, only: tuple[str, ...] = tuple(STEPS), hol
 
 
 class Lines:
-    """A follower that writes JSON lines, and what it has said."""
+    """A follower that writes JSON lines, and what it has printed."""
 
     def __init__(self, path: Path, model: LithoModel, **options: Any) -> None:
         self.path, self.model, self.said, self.now = path, model, list[str](), 0.0
@@ -102,21 +102,21 @@ class Lines:
         return [row for line in self._text.getvalue().splitlines() if "about" not in (row := json.loads(line))]
 
     def poll(self) -> list[float]:
-        """Look until there is nothing new; give the depths of all rows so far, in the order in which they came."""
+        """Poll until there is nothing new; return the depths of all rows so far, in the order of writing."""
         quiet = 0
-        while quiet < 3:  # other columns are believed at the second look
+        while quiet < 3:  # a changed layout is accepted at the second check
             quiet = 0 if self.follower.poll() or self.follower.is_behind else quiet + 1
         return [row["depth"] for row in self.rows]
 
     def finish(self) -> None:
-        """End, and make sure that what was given is what a batch run of the file gives, each row once."""
+        """Finish, and compare the rows with a batch run of the file."""
         self.poll()
         self.follower.finish()
         same_as_batch(self.rows, self.path, self.model)
 
 
 def same_as_batch(rows: list[dict[str, Any]], path: Path, model: LithoModel, **options: Any) -> None:
-    """Compare rows with a batch run of the file: every number to the bit."""
+    """Compare rows with a batch run of the file, bit for bit."""
     out = path.with_suffix(".npz")
     embed_scan(path, out, model, Settings(**options))
     with np.load(out) as arrays:
@@ -150,7 +150,7 @@ def test_each_bin_is_out_when_every_instrument_has_passed_it(path: Path, model: 
     assert [row["complete"] for row in lines.rows] == [True] * 10 + [False]
 
 
-def test_what_is_read_bit_by_bit_gives_what_a_whole_file_gives(path: Path, model: LithoModel) -> None:
+def test_many_small_reads_give_what_a_whole_file_gives(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model)
     for i in range(40):
         append(path, core(i * 0.13, (i + 1) * 0.13))
@@ -159,8 +159,8 @@ def test_what_is_read_bit_by_bit_gives_what_a_whole_file_gives(path: Path, model
     lines.finish()
 
 
-def test_a_long_file_is_caught_up_with(path: Path, model: LithoModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail_module, "LOOK_ROWS", 50)
+def test_a_long_file_is_read_in_several_checks(path: Path, model: LithoModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(new_rows_module, "LOOK_ROWS", 50)
     append(path, core(0.0, 20.0))
     lines = Lines(path, model)
     for _ in range(2):
@@ -197,7 +197,7 @@ def test_a_swmr_writer_that_is_killed_and_goes_on_in_another_file(path: Path, mo
     settle(path)
     writer = write(path, core(1.0, 2.0), mode="a")
     assert len(lines.poll()) > n_before
-    assert "read again" not in "".join(lines.said)  # its last rows are those of the old file: it goes on
+    assert "read again" not in "".join(lines.said)  # its last rows are those of the old file: it continues
     writer.close()
     settle(path)
     lines.finish()
@@ -261,7 +261,7 @@ def test_a_new_hole_finishes_the_old_one(path: Path, model: LithoModel) -> None:
     lines.finish()
 
 
-def test_samples_that_come_too_late_are_said(path: Path, model: LithoModel) -> None:
+def test_late_samples_are_reported(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model)
     append(path, core(0.0, 1.1))
     lines.poll()
@@ -275,7 +275,7 @@ def test_samples_that_come_too_late_are_said(path: Path, model: LithoModel) -> N
     assert len(lines.rows) == 6
 
 
-def test_what_holds_bins_back_is_said_and_left_behind_where_asked(path: Path, model: LithoModel) -> None:
+def test_an_instrument_that_holds_bins_back_is_reported_and_then_abandoned(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model, track_timeout=300.0)
     append(path, core(0.0, 1.1, only=("camera",)) | core(0.0, 5.1, only=("gra", "ms")))
     assert len(lines.poll()) == 5
@@ -287,7 +287,7 @@ def test_what_holds_bins_back_is_said_and_left_behind_where_asked(path: Path, mo
     assert len(lines.poll()) == 30
 
 
-def test_a_slow_log_is_not_said_to_wait(path: Path, model: LithoModel) -> None:
+def test_a_slow_log_is_not_reported_as_waiting(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model)
     append(path, core(0.0, 1.1))
     lines.poll()
@@ -296,7 +296,7 @@ def test_a_slow_log_is_not_said_to_wait(path: Path, model: LithoModel) -> None:
     assert "wait for" not in "".join(lines.said)
 
 
-def test_rows_that_are_together_come_one_by_one(path: Path, model: LithoModel) -> None:
+def test_own_rows_are_written_at_once(path: Path, model: LithoModel) -> None:
     rng = np.random.default_rng(2)
     lines = Lines(path, model)
     for i in range(5):
@@ -313,7 +313,7 @@ def test_rows_that_are_together_come_one_by_one(path: Path, model: LithoModel) -
     assert "24 rows seen again after a re-read" in "".join(lines.said)
 
 
-def test_rows_that_are_together_are_those_of_a_batch_run(path: Path, model: LithoModel) -> None:
+def test_own_rows_are_those_of_a_batch_run(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model)
     for i in range(4):
         table = {name: (np.arange(5.0) + i).tolist() for name in FEATURE_NAMES[:5]}
@@ -349,12 +349,12 @@ def test_a_writer_that_has_the_file_open_without_swmr_is_waited_for(
         lines.finish()
 
 
-def test_no_writer_is_kept_from_its_file(path: Path, write: Write) -> None:
+def test_no_writer_is_blocked(path: Path, write: Write) -> None:
     append(path, core(0.0, 1.0))
-    tail = tail_module.NewRows(path, {})
-    with tail.look():
+    new_rows = new_rows_module.NewRows(path, {})
+    with new_rows.look():
         pass
-    with tail.look() as news:
+    with new_rows.look() as news:
         assert news is not None
         writer = write(path, core(1.0, 2.0), mode="a", swmr=False)  # with HDF5's own locks on
         writer.close()
@@ -365,22 +365,22 @@ def test_a_file_that_is_changed_while_it_is_read_is_read_again(
 ) -> None:
     append(path, core(0.0, 1.1))
     lines = Lines(path, model)
-    read_on = tail_module.NewRows._read_on
+    read_on = new_rows_module.NewRows._read_on
 
     def disturbed(*arguments: Any) -> Any:
         found = read_on(*arguments)
         os.utime(path)
         return found
 
-    monkeypatch.setattr(tail_module.NewRows, "_read_on", disturbed)
+    monkeypatch.setattr(new_rows_module.NewRows, "_read_on", disturbed)
     assert lines.poll() == []
-    monkeypatch.setattr(tail_module.NewRows, "_read_on", read_on)
+    monkeypatch.setattr(new_rows_module.NewRows, "_read_on", read_on)
     settle(path)
     assert len(lines.poll()) == 5
 
 
 @pytest.mark.parametrize("content", [b"", b"no HDF5", b"\x89HDF\r\n\x1a\n" + bytes(50)])
-def test_a_file_that_cannot_be_read_is_waited_for_and_said(path: Path, model: LithoModel, content: bytes) -> None:
+def test_a_file_that_cannot_be_read_is_waited_for_and_reported(path: Path, model: LithoModel, content: bytes) -> None:
     lines = Lines(path, model)
     path.write_bytes(content)
     settle(path)
@@ -411,8 +411,8 @@ def test_a_row_that_comes_in_the_same_tick_of_the_clock_is_seen(
 ) -> None:
     writer = write(path, core(0.0, 0.5))
     lines = Lines(path, model)
-    state = (*tail_module._state(path)[:3], time.time_ns() + 60_000_000_000)
-    monkeypatch.setattr(tail_module, "_state", lambda path: state)
+    state = (*new_rows_module._state(path)[:3], time.time_ns() + 60_000_000_000)
+    monkeypatch.setattr(new_rows_module, "_state", lambda path: state)
     monkeypatch.setattr(time, "time", lambda: state[3] / 1e9)
     for _ in range(2):
         lines.follower.poll()
@@ -423,7 +423,7 @@ def test_a_row_that_comes_in_the_same_tick_of_the_clock_is_seen(
 
 
 def placed(section: int, *, with_table: bool = True, only: tuple[str, ...] = tuple(STEPS)) -> Batch:
-    """What instruments measure in a section of 1 m, the sections end to end; and the section's top."""
+    """Return what instruments measure in a section of 1 m, and the section's top; sections follow each other."""
     batch = {name.replace("depth", "offset"): values for name, values in core(0.0, 1.0, only=only).items()}
     for name in only:
         batch[f"{name}/section"] = [str(section)] * len(batch[f"{name}/offset"])
@@ -450,7 +450,7 @@ def test_sections_that_are_entered_in_their_table_after_their_samples(path: Path
     lines.finish()
 
 
-def test_rows_that_have_no_place_yet_are_given_once_when_they_have(path: Path, model: LithoModel) -> None:
+def test_rows_without_a_depth_are_written_once_it_is_known(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model)
     table = {name: [1.0, 2.0] for name in FEATURE_NAMES}
     append(path, table | {"offset": [0.1, 0.2], "section": ["1"] * 2} | {"t/section": ["1"], "t/top depth": [10.0]})
@@ -468,7 +468,7 @@ def test_rows_that_have_no_place_yet_are_given_once_when_they_have(path: Path, m
     assert [row["depth"] for row in lines.rows[4:]] == [None, None]
 
 
-def test_a_row_that_is_refused_is_told_by_its_depth_and_ends_the_run(path: Path, model: LithoModel) -> None:
+def test_a_refused_row_is_named_by_its_depth_and_ends_the_run(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model, missing="error")
     append(path, core(0.0, 1.1))
     message = r"live\.h5: a row \(0\.00 m\) lacks NGR .*: --missing error stops the run there"
@@ -483,7 +483,7 @@ def test_nothing_ever_came(path: Path, model: LithoModel) -> None:
         lines.follower.finish()
 
 
-def test_shortest_numbers_are_the_very_numbers() -> None:
+def test_the_shortest_decimals_give_back_the_same_float32() -> None:
     values = np.random.default_rng(0).integers(0, 2**32, 20_000, np.uint32).view(np.float32)
     values = values[np.isfinite(values)]
     back = np.array(json.loads(json.dumps([float(str(value)) for value in values])), np.float32)
@@ -507,7 +507,7 @@ def test_a_growing_file_can_be_read_while_it_grows(growing: tuple[Follower, Path
         return subprocess.run([sys.executable, "-c", read, out], check=True, capture_output=True, text=True).stdout
 
     append(path, core(0.0, 0.7, hole="A"))
-    assert [follower.poll() for _ in range(2)] == [True, False]  # other columns are believed at the second look
+    assert [follower.poll() for _ in range(2)] == [True, False]  # a changed layout is accepted at the second check
     assert reader() == "3 [0.0, 0.2, 0.4] 0\n"
     append(path, core(0.7, 1.1, hole="A"))
     assert follower.poll()
@@ -522,7 +522,7 @@ def test_a_growing_file_can_be_read_while_it_grows(growing: tuple[Follower, Path
 
 
 def rows_of_file(out: Path) -> list[dict[str, Any]]:
-    """Give the rows of a growing file as those of JSON lines."""
+    """Return the rows of a growing file in the form of JSON lines."""
     with h5py.File(out) as file:
         columns = {name: file[name].asstr()[:] if file[name].dtype.kind == "S" else file[name][:] for name in file}
     columns["embedding"] = columns.pop("embeddings")
@@ -538,7 +538,7 @@ def test_a_growing_file_is_never_overwritten(tmp_path: Path) -> None:
         growing_format(tmp_path / "emb.npz")
 
 
-def test_a_run_that_is_cut_short_does_not_call_its_file_complete(growing: tuple[Follower, Path], path: Path) -> None:
+def test_an_interrupted_run_does_not_mark_its_file_complete(growing: tuple[Follower, Path], path: Path) -> None:
     follower, out = growing
     append(path, core(0.0, 0.7))
     for _ in range(2):
@@ -613,7 +613,7 @@ def test_a_signal_ends_it_with_what_is_left(
     same_as_batch(rows + rest, path, model)
 
 
-def test_no_writer_is_kept_from_its_file_whatever_the_environment_says(
+def test_no_writer_is_blocked_whatever_the_environment_says(
     command: Command, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HDF5_USE_FILE_LOCKING", "TRUE")

@@ -19,19 +19,19 @@ from lithovae.runtime.model.verify import require, verify
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    """A copy of a shipped bundle, to spoil."""
+    """A copy of a shipped bundle that tests may damage."""
     return Path(shutil.copytree(find_bundle("semisup_hybrid"), tmp_path / "bundle"))
 
 
 def edit(bundle: Path, **changes: Any) -> None:
-    place = bundle / "manifest.json"
-    manifest = json.loads(place.read_text(encoding="utf-8"))
+    path = bundle / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
     for key, value in changes.items():
         if value is None:
             del manifest[key]
         else:
             manifest[key] = value
-    place.write_text(json.dumps(manifest), encoding="utf-8")
+    path.write_text(json.dumps(manifest), encoding="utf-8")
 
 
 def embedder(bundle: Path) -> Any:
@@ -93,7 +93,7 @@ def test_a_missing_file_is_named(bundle: Path) -> None:
         ({"missing": "nan"}, "the description in .* differs from the manifest"),
     ],
 )
-def test_a_manifest_that_lies_is_refused(bundle: Path, changes: dict[str, Any], message: str) -> None:
+def test_an_invalid_manifest_is_refused(bundle: Path, changes: dict[str, Any], message: str) -> None:
     edit(bundle, **changes)
     with pytest.raises(BundleError, match=message):
         LithoModel.load(bundle)
@@ -107,7 +107,7 @@ def test_a_manifest_that_is_no_json_object_is_refused(bundle: Path, text: str) -
 
 
 def replace_graph(bundle: Path, data: bytes) -> None:
-    """Put another encoder in place, with a manifest that pins it."""
+    """Replace the embedder, and pin it in the manifest."""
     (bundle / "embedder.onnx").write_bytes(data)
     files = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))["files"]
     files["embedder.onnx"]["sha256"] = hashlib.sha256(data).hexdigest()
@@ -134,7 +134,7 @@ def test_a_graph_without_its_description_is_refused(bundle: Path) -> None:
 
 
 def redescribed(bundle: Path, **changes: Any) -> None:
-    """Change the embedder's own description; None leaves a key out."""
+    """Change the embedder's description; None removes a key."""
     model = embedder(bundle)
     described = json.loads(model.metadata_props[0].value) | changes
     kept = {key: value for key, value in described.items() if value is not None}
@@ -180,7 +180,7 @@ def test_operators_that_are_not_standard_are_refused(bundle: Path, domain: str) 
         LithoModel.load(bundle)
 
 
-def test_a_custom_operator_in_no_domain_of_its_own_is_refused(bundle: Path) -> None:
+def test_an_unknown_operator_in_the_standard_domain_is_refused(bundle: Path) -> None:
     model = embedder(bundle)
     model.graph.node[0].op_type = "LaunchMissiles"
     replace_graph(bundle, model.SerializeToString())
@@ -236,7 +236,7 @@ def test_an_absent_bundle_lists_the_shipped_ones(name: str) -> None:
 
 
 def as_schema_2(bundle: Path) -> Path:
-    """Turn a bundle into one as it was written before fill values were part of it."""
+    """Turn a bundle into one of schema 2, which has no fill values."""
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
     files = manifest["files"]
     for path in bundle.glob("*.onnx"):
@@ -250,7 +250,7 @@ def as_schema_2(bundle: Path) -> Path:
     return bundle
 
 
-def test_a_bundle_of_the_schema_before_is_read_but_has_no_fill_values(
+def test_a_bundle_of_the_previous_schema_is_read_but_has_no_fill_values(
     tmp_path: Path, features: NDArray[np.float64]
 ) -> None:
     before = as_schema_2(Path(shutil.copytree(find_bundle("unsup"), tmp_path / "before")))

@@ -25,7 +25,7 @@ def model() -> LithoModel:
 
 @pytest.fixture
 def rows(features: Floats) -> Floats:
-    """Rows of which some lack something."""
+    """Rows, some of which lack features."""
     rng = np.random.default_rng(3)
     for absent in (np.nan, -999.25, np.inf, 1e39):
         features[rng.random(features.shape) < 0.03] = absent
@@ -34,7 +34,7 @@ def rows(features: Floats) -> Floats:
 
 
 def bits(values: NDArray[np.float32]) -> list[int]:
-    """Numbers to compare to the bit: 0.0 is not -0.0, but one NaN is as good as another."""
+    """Return the bits of numbers, for comparison: 0.0 and -0.0 differ, all NaN are equal."""
     alike = np.where(np.isnan(values), np.float32(np.nan), values)
     return [int(number) for number in np.ascontiguousarray(alike).view(np.uint32).ravel()]
 
@@ -80,7 +80,7 @@ def test_what_was_missing_or_implausible(rows: Floats, model: LithoModel) -> Non
     assert (live.missing, live.implausible) == (0b010110, 0b001001)
 
 
-def test_an_embedding_stays_as_it_is_unless_the_caller_gave_the_place(model: LithoModel) -> None:
+def test_an_embedding_is_a_new_array_unless_the_caller_passes_one(model: LithoModel) -> None:
     live, out = model.live(), np.empty(10, np.float32)
     first = live.embed(ROW)
     kept = first.copy()
@@ -144,10 +144,10 @@ def test_what_is_not_six_numbers_is_refused(row: object, model: LithoModel) -> N
 
 
 @pytest.mark.parametrize("out", [np.empty(9, np.float32), np.empty(10), [0.0] * 10])
-def test_a_place_that_does_not_fit_is_refused(out: NDArray[np.float32], model: LithoModel) -> None:
+def test_an_out_array_of_another_shape_or_type_is_refused(out: NDArray[np.float32], model: LithoModel) -> None:
     with pytest.raises(InputError, match=r"shape \(10,\), float32"):
         model.live().embed(ROW, out=out)
 
 
-def test_it_travels_to_another_process(model: LithoModel) -> None:
+def test_it_can_be_sent_to_another_process(model: LithoModel) -> None:
     assert bits(pickle.loads(pickle.dumps(model.live())).embed(ROW)) == bits(model.live().embed(ROW))

@@ -105,7 +105,7 @@ def test_a_row_of_which_nothing_was_measured_has_no_embedding() -> None:
         assert np.isnan(LithoModel.load(name).embed([[np.nan] * 6])).all()
 
 
-def test_takes_what_a_caller_is_likely_to_hold(features: Floats) -> None:
+def test_takes_arrays_and_lists_of_many_kinds(features: Floats) -> None:
     model = LithoModel.load("unsup")
     expected = model.embed(features)
     np.testing.assert_array_equal(model.embed(features.astype(np.float32)), expected)
@@ -119,7 +119,7 @@ def test_takes_what_a_caller_is_likely_to_hold(features: Floats) -> None:
 
 
 @pytest.mark.parametrize("bad", [np.zeros(6), np.zeros((4, 5)), np.zeros((2, 3, 6)), 3.0, []])
-def test_a_wrong_shape_is_repeated_in_the_error(bad: ArrayLike) -> None:
+def test_a_wrong_shape_is_stated_in_the_error(bad: ArrayLike) -> None:
     model = LithoModel.load("unsup")
     with pytest.raises(InputError) as caught:
         model.embed(bad)

@@ -20,7 +20,7 @@ from lithovae.runtime.model.verify import require, verify
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_output_of_the_shipped_bundles_comes_out_as_it_should(name: str) -> None:
+def test_every_output_of_the_shipped_bundles_passes(name: str) -> None:
     checks = verify(Bundle.read(name))
     outputs = {"embedder.mu", "encoder.mu", "encoder.logvar", "decoder.features"}
     outputs |= {"classifier.logits", "classifier.probabilities"} if name.startswith("semisup") else set()
@@ -46,7 +46,7 @@ def test_golden_rows_hold_missing_features_and_negative_numbers() -> None:
 
 
 def spoilt(tmp_path: Path, change: Callable[[Any], None]) -> Path:
-    """A bundle that is well pinned, and whose embedder is not as it was exported."""
+    """Copy a bundle with a changed embedder that its manifest pins."""
     bundle = Path(shutil.copytree(find_bundle("semisup_hybrid"), tmp_path / "bundle"))
     model = onnx.load(bundle / "embedder.onnx")
     change(model)

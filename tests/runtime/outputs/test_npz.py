@@ -25,7 +25,7 @@ from lithovae.runtime.process import guard
 def npz_stream(
     path: Path, n_rows: int, members: Mapping[str, tuple[Any, int | None]], *, fewer: bool = False
 ) -> Iterator[NpzWriter]:
-    """Write members of any name and type."""
+    """Open an ``.npz`` with members of any name and type."""
     with whole_file(path) as file:
         writer = NpzWriter(file, n_rows, members)
         yield writer
@@ -102,7 +102,7 @@ def test_checksums_of_pieces_make_that_of_the_whole(pieces: list[bytes]) -> None
     assert found == zlib.crc32(b"".join(pieces))
 
 
-def test_a_member_that_lacks_rows_is_never_given_a_name(tmp_path: Path) -> None:
+def test_an_archive_with_a_member_that_lacks_rows_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="x"):
         with npz_stream(tmp_path / "out.npz", 5, {"x": (np.float32, None)}) as stream:
             stream.write(stream.pack({"x": np.zeros(4)}))
@@ -147,7 +147,7 @@ def test_an_interrupt_at_any_moment_leaves_no_file(tmp_path: Path, monkeypatch: 
 def test_what_a_power_cut_leaves_is_not_read_as_numbers(tmp_path: Path) -> None:
     with npz_stream(tmp_path / "out.npz", 1000, {"x": (np.float32, 10)}) as stream:
         stream.write(stream.pack({"x": np.ones((1000, 10))}))
-    with open(tmp_path / "out.npz", "r+b") as file:  # blocks that had not come to the disk read as zeros
+    with open(tmp_path / "out.npz", "r+b") as file:  # blocks that never reached the disk read as zeros
         file.seek(20_000)
         file.write(bytes(4096))
     with np.load(tmp_path / "out.npz") as arrays, pytest.raises(zipfile.BadZipFile, match="Bad CRC-32"):

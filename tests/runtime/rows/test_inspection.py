@@ -139,7 +139,7 @@ def test_a_scan_without_depth_has_a_plan(flat_scan: Path) -> None:
     assert plan["tracks"][0]["depth"] is None
 
 
-def test_a_plan_says_of_own_rows_what_the_run_says(tmp_path: Path) -> None:
+def test_a_plan_has_the_notes_of_the_run(tmp_path: Path) -> None:
     path = tmp_path / "sections.h5"
     with h5py.File(path, "w") as file:
         file["MS"], file["depth"], file["section"] = np.ones(30), np.tile(np.arange(15) * 0.1, 2), np.repeat([1, 2], 15)
@@ -148,7 +148,7 @@ def test_a_plan_says_of_own_rows_what_the_run_says(tmp_path: Path) -> None:
     assert any(note.startswith(start) for note in notes)
 
 
-def test_a_plan_ends_as_a_run_that_may_miss_nothing(holes: Path) -> None:
+def test_a_plan_fails_where_missing_error_stops_a_run(holes: Path) -> None:
     message = r"row 0 \(0\.00 m\) lacks Magnetic susceptibility .*: --missing error stops the run there"
     with pytest.raises(ScanError, match=message):
         inspected(holes, "semisup", "error")

@@ -1,4 +1,4 @@
-"""A table read whole gives what its columns give one by one."""
+"""A table read at once gives the same values as its columns read one by one."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_same_bits_as_column_by_column(
     assert found[1] == found[3]
 
 
-def test_what_needs_a_closer_look_is_read_column_by_column(tmp_path: Path) -> None:
+def test_columns_that_need_conversion_are_read_one_by_one(tmp_path: Path) -> None:
     rows = np.ones((10, 8))
     path = tmp_path / "scan.h5"
     for how in ({"dtype": "i4"}, {"dtype": "f2"}, {"fillvalue": 7.0}, {"maxshape": (None, 8), "chunks": (4, 8)}):

@@ -28,7 +28,7 @@ DEPTH = np.asarray(np.arange(10) * 0.2, np.float64)
 
 @pytest.fixture
 def rows(features: Floats) -> NDArray[np.float32]:
-    """Ten rows: the second lacks gamma, the third all, the fourth two."""
+    """Ten rows: the second lacks gamma, the third all features, the fourth two."""
     some = features[:10].astype(np.float32)
     some[1, 2] = some[2] = some[3, [0, 5]] = np.nan
     return some
@@ -40,7 +40,7 @@ def apply(rows: NDArray[np.float32], bundle: str, choice: Missing) -> Embedded:
 
 
 @pytest.mark.parametrize("bundle", ["unsup", "unsup_hybrid"])
-def test_auto_is_the_bundles_own(rows: NDArray[np.float32], bundle: str) -> None:
+def test_auto_is_the_bundles_policy(rows: NDArray[np.float32], bundle: str) -> None:
     done = apply(rows, bundle, "auto")
     np.testing.assert_array_equal(done.embeddings, LithoModel.load(bundle).embed(rows))
     assert done.rows.missing.tolist() == [0, 4, 63, 33, *[0] * 6]
@@ -57,7 +57,7 @@ def test_impute_puts_the_scalers_mean_where_the_model_has_none(rows: NDArray[np.
     numbers = model.bundle.description["scaler"]
     scaler = DistributionAwareScaler.from_parameters(numbers["mean"], numbers["scale"])
     filled = np.where(np.isnan(rows), scaler.inverse_transform(np.zeros((1, 6))), rows)
-    filled[2] = np.nan  # of nothing nothing is made
+    filled[2] = np.nan  # a row without any value is not imputed
     done = apply(rows, "unsup", "impute")
     np.testing.assert_allclose(done.embeddings, model.embed(filled), rtol=1e-4, atol=1e-5)
     assert np.isnan(done.embeddings).any(axis=1).tolist() == [False, False, True, *[False] * 7]
@@ -84,7 +84,7 @@ def test_error_names_the_first_row(rows: NDArray[np.float32]) -> None:
         embedder.embed(Block(rows, DEPTH, {}, first=6))
 
 
-def test_there_is_no_other_policy() -> None:
+def test_other_policies_are_refused() -> None:
     with pytest.raises(InputError, match="takes auto, nan, impute, drop, error, not 'guess'"):
         Settings(missing="guess")  # type: ignore[arg-type]
 
@@ -104,7 +104,7 @@ def run(scan: Path, choice: str, *more: str) -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture
 def gaps(flat_scan: Path) -> Path:
-    """A thousand rows, of which ten lack R and five of these, and five others, G; one is dense as lead."""
+    """A thousand rows: ten lack R, five of these and five others lack G; one has the density of lead."""
     with h5py.File(flat_scan, "a") as file:
         file["R"][:10] = np.nan
         file["G"][5:15] = -999
@@ -134,7 +134,7 @@ def test_rows_dropped_are_not_written_and_counted(gaps: Path) -> None:
         ("impute", "unsup", "imputed", 0),
     ],
 )
-def test_what_was_done_is_said_and_stands_in_the_output(
+def test_what_was_done_is_printed_and_stored_in_the_output(
     gaps: Path, choice: str, bundle: str, effect: str, n_nan: int
 ) -> None:
     said, arrays = run(gaps, choice, "--model", bundle)
@@ -155,7 +155,7 @@ def test_error_is_one_line_and_writes_nothing(gaps: Path, tmp_path: Path) -> Non
     assert CliRunner().invoke(app, [str(gaps), "--out", "x.npz", "--missing", "guess"]).exit_code == 1
 
 
-def test_nothing_may_be_left(write_scan: Callable[..., Path]) -> None:
+def test_all_rows_may_be_dropped(write_scan: Callable[..., Path]) -> None:
     features = {name: np.full(3, np.nan if name == "R" else 2.0) for name in FEATURE_NAMES}
     scan = write_scan(features | {"depth": np.arange(3.0), "core": [1, 1, 2], "section": [b"1", b"2", b"1"]})
     said, arrays = run(scan, "drop")

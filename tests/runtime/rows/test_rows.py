@@ -49,7 +49,7 @@ def test_auto_keeps_the_rows_of_one_table_and_a_width_bins_them(write_scan: Writ
     np.testing.assert_array_equal(block.depth, np.unique(keys) * 0.5)
 
 
-def test_rows_as_they_are_are_refused_where_features_have_grids_of_their_own(write_scan: WriteScan) -> None:
+def test_own_rows_are_refused_if_features_have_different_depth_grids(write_scan: WriteScan) -> None:
     data = {"a/density": np.ones(2), "a/depth": np.zeros(2), "b/R": np.ones(3), "b/depth": np.zeros(3)}
     with open_scan(write_scan(data)) as scan:
         assert rows(scan).bin_width == 0.2
@@ -80,7 +80,7 @@ def test_tables_that_hold_the_same_features_are_rows_one_after_the_other(write_s
 
 
 @pytest.mark.parametrize("width", [0.0, -0.2, float("nan"), float("inf"), 1001.0, 0.00009])
-def test_widths_that_make_no_sense(flat_scan: Path, width: float) -> None:
+def test_invalid_widths_are_refused(flat_scan: Path, width: float) -> None:
     with open_scan(flat_scan) as scan, pytest.raises(InputError, match=r"bins must be 0.0001 to 1000 m wide"):
         rows(scan, width)
     with pytest.raises(InputError, match=r"--bin takes auto, none or a width in metres such as 0\.2, not 'wide'"):
@@ -90,7 +90,7 @@ def test_widths_that_make_no_sense(flat_scan: Path, width: float) -> None:
 
 
 @pytest.mark.parametrize(("width", "n"), [("none", 3), ("0.2", 1)])
-def test_a_width_in_words_as_the_command_line_has_it(write_scan: WriteScan, width: Any, n: int) -> None:
+def test_widths_of_the_command_line(write_scan: WriteScan, width: Any, n: int) -> None:
     with open_scan(write_scan({"R": np.ones(3), "depth": np.zeros(3)})) as scan:
         assert rows(scan, parse_bin_width(width)).n == n
 
@@ -151,7 +151,7 @@ def test_depths_that_start_again_are_not_averaged(write_scan: WriteScan, level: 
         assert rows(scan).n == 4 * 8 + 1  # 0 to 1.4 m, and 2 m in the first
 
 
-def test_rows_as_they_are_may_start_again_and_it_is_said(write_scan: WriteScan, tmp_path: Path) -> None:
+def test_own_rows_may_start_again_with_a_note(write_scan: WriteScan, tmp_path: Path) -> None:
     data = {"R": np.ones(30), "depth": np.tile(np.arange(15) * 0.1, 2), "section": np.repeat([1, 2], 15)}
     summary = embed_scan(write_scan(data), tmp_path / "out.npz", LithoModel.load("unsup_hybrid"))
     said = "depths start again near 0 with each section (2 of 2): rows with equal depths are from different places"
@@ -161,7 +161,7 @@ def test_rows_as_they_are_may_start_again_and_it_is_said(write_scan: WriteScan, 
 
 
 def cores(depth_of_top: Callable[[int, int], float]) -> dict[str, Any]:
-    """Five cores of six sections and a catcher; 0.1 m steps."""
+    """Five cores of six sections and a core catcher, in steps of 0.1 m."""
     parts = [(core, name, depth_of_top(core, i) + np.arange(15 if name != "CC" else 2) * 0.1)
              for core in range(1, 6) for i, name in enumerate(["1", "2", "3", "4", "5", "6", "CC"])]  # fmt: skip
     return {
@@ -175,7 +175,7 @@ def cores(depth_of_top: Callable[[int, int], float]) -> dict[str, Any]:
     "top",
     [
         lambda core, i: (core - 1) * 9.5 + i * 1.5,
-        lambda core, i: (core - 1) * 8.0 + i * 1.5,  # recovery beyond 100 %: cores overlap by more than a section
+        lambda core, i: (core - 1) * 8.0 + i * 1.5,  # recovery above 100 %: cores overlap by more than a section
         lambda core, i: (5 - core) * 9.5 + i * 1.5,  # logged upwards
     ],
 )
