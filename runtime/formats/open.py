@@ -43,7 +43,7 @@ def open_file(path: Path, findings: Findings, *, swmr: bool = False, locking: bo
     chosen = next((known for known in FORMATS if known.is_mine(path)), None)
     if chosen is None:
         hint = what_it_is(path)
-        raise ScanError(f"{path} is not an HDF5 file{f': {hint}' if hint else ''}", path)
+        raise ScanError(f"{path} is not an HDF5 file{f': {hint}' if hint else ', nor a table in text'}", path)
     with chosen.open_file(path, findings, swmr=swmr, locking=locking) as file:
         yield file
 

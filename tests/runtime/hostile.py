@@ -106,9 +106,9 @@ def empty_file(path: Path) -> None:
     path.write_bytes(b"")
 
 
-@fault("is not an HDF5 file")
+@fault("is text, but not a table of numbers")
 def text_file(path: Path) -> None:
-    path.write_text("depth,density\n0,1.7\n")
+    path.write_text("The core was logged on Monday, with the loop sensor.\nIt broke on Tuesday.\n", encoding="utf-8")
 
 
 @fault("is not an HDF5 file")

@@ -202,8 +202,8 @@ class TextFile(File):
                 if wrong >= 0:
                     text = cells.text(wrong, column.position)
                     raise ScanError(
-                        f"line {lines[wrong]:,}: column {column.path} holds {text[:40]!r}, not a number: correct it, or leave "
-                        "it blank where there is no reading"
+                        f"line {lines[wrong]:,}: column {column.path} holds {text[:40]!r}, not a number: correct it, "
+                        "or leave it blank where there is no reading"
                     )
                 into.append(values[rows])
         return [_joined(parts, np.float64) for parts in found]

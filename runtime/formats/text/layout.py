@@ -30,8 +30,8 @@ _STYLES = tuple(
 _NAMES = {TAB: "tabs", ord(";"): "semicolons", ord(","): "commas", ord("|"): "bars", SPACE: "blanks"}
 _UNIT = re.compile(
     r"[%°]|[kcmµun]?m(/s|bsf|2|3|-1)?|f(ee)?t|in|k?g|g/?(cc|cm\^?3)|kg/?m\^?3|si(\s*x?\s*10\^?-?\d)?|10\^?-?\d\s*si"
-    r"|ohm[. -]?m|cps|counts?|m?s|k?hz|m?v|ppm|wt\.?\s*%|vol\.?\s*%|deg\.?\s*[cf]?|°\s*[cf]|g?api|nm|k?yr|ka|bp|a\.?u\.?"
-    r"|us/ft|us/m|mpa|bar|unitless|none",
+    r"|ohm[. -]?m|cps|counts?|m?s|k?hz|m?v|ppm|wt\.?\s*%|vol\.?\s*%|deg\.?\s*[cf]?|°\s*[cf]|g?api|nm|k?yr|ka|bp"
+    r"|a\.?u\.?|us/ft|us/m|mpa|bar|unitless|none",
     re.IGNORECASE,
 )
 _KNOWN_UNITS = frozenset(unit for quantity in (*FEATURES, DEPTH) for unit in quantity.units if unit)
@@ -145,6 +145,11 @@ class _Table:
             return
         self._rows = [[self._text(cells, i, j) for j in range(min(self._width, int(widths[i])))] for i in range(n)]
         self._decimal = chr(style.decimal)
+        self._with_numbers = [
+            row
+            for row in range(self._body, n)
+            if any(text and number_of(text, self._decimal) is not None for text in self._rows[row])
+        ]
         self._is_number = [self._holds_numbers(j) for j in range(self._width)]
         filled = [text for row in self._rows[self._body :] for text in row if text]
         numbers = sum(number_of(text, self._decimal) is not None for text in filled)
@@ -161,7 +166,7 @@ class _Table:
         return self._rows[row][column] if column < len(self._rows[row]) else ""
 
     def _holds_numbers(self, column: int) -> bool:
-        texts = [text for row in range(self._body, len(self._rows)) if (text := self._cell(row, column))]
+        texts = [text for row in self._with_numbers if (text := self._cell(row, column))]
         return sum(number_of(text, self._decimal) is not None for text in texts) >= 0.8 * len(texts)
 
     def _values(self) -> bool:

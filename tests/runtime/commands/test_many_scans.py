@@ -61,7 +61,7 @@ def test_a_scan_that_fails_is_one_line_and_the_others_go_on(scans: list[Path], t
     assert status == 1
     assert len(said) == 2
     assert complained == [
-        f"error: {scans[1]} is not an HDF5 file",
+        f"error: {scans[1]}: the file is text, but not a table of numbers in columns",
         f"error: 1 of 3 scans could not be embedded; the others are in {folder}",
     ]
     assert sorted(path.name for path in folder.iterdir()) == ["core0.npz", "core2.npz"]
@@ -104,7 +104,7 @@ def test_the_line_has_what_is_missing_implausible_and_left_out(scans: list[Path]
 
 def test_a_single_scan_that_fails_prints_one_error(scans: list[Path], tmp_path: Path) -> None:
     scans[0].write_text("depth,density")
-    assert run(scans[0], "--out", tmp_path) == (1, [], [f"error: {scans[0]} is not an HDF5 file"])
+    assert run(scans[0], "--out", tmp_path) == (1, [], [f"error: {scans[0]}: the file is text, but not a table of numbers in columns"])
 
 
 def test_several_scans_need_a_folder(scans: list[Path], tmp_path: Path) -> None:

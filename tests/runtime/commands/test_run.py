@@ -101,8 +101,8 @@ def spoilt_bundle(path: Path) -> None:
 
 BAD = {
     "no such file": lambda path: None,
-    "is not an HDF5 file": lambda path: path.write_text("depth,density\n0,1.7\n"),
-    "is not an HDF5 file ": lambda path: path.write_bytes(b""),
+    "is text, but not a table of numbers": lambda path: path.write_text("depth,density\n"),
+    "is not an HDF5 file, nor a table in text": lambda path: path.write_bytes(b""),
     "is a folder": lambda path: path.mkdir(),
     "is truncated, damaged or still being written": truncated,
     "none of the six features is among its columns (porosity)": lambda path: write(path, porosity=np.ones(3)),
