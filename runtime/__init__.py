@@ -25,6 +25,7 @@ from .errors import (
 if TYPE_CHECKING:
     from .commands.one_scan import embed_scan
     from .model.model import LithoModel
+    from .settings import Settings
 
 __all__ = [
     "BundleError",
@@ -35,6 +36,7 @@ __all__ = [
     "OutputError",
     "ParityError",
     "ScanError",
+    "Settings",
     "TableError",
     "TrainingError",
     "embed_scan",
@@ -51,4 +53,8 @@ def __getattr__(name: str) -> Any:
         from .commands.one_scan import embed_scan
 
         return embed_scan
+    if name == "Settings":
+        from .settings import Settings
+
+        return Settings
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -136,6 +136,7 @@ def test_public_names_are_pinned() -> None:
         "OutputError",
         "ParityError",
         "ScanError",
+        "Settings",
         "TableError",
         "TrainingError",
         "embed_scan",

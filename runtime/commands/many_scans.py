@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lithovae.runtime.console import complain, explained
 from lithovae.runtime.errors import InputError, OutputError
+from lithovae.runtime.outputs.writer import DEFAULT_EXTENSION
 from lithovae.runtime.process import guard
 from lithovae.runtime.report.run_log import conclude_one
 from lithovae.runtime.summary import Summary
@@ -41,7 +42,7 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[[Path, Path
     """
     scan_of: dict[Path, Path] = {}
     for scan in scans:
-        out = folder / f"{scan.stem}.npz"
+        out = folder / f"{scan.stem}{DEFAULT_EXTENSION}"
         if out in scan_of:
             raise InputError(
                 f"{scan_of[out]} and {scan} would both be written to {out}: rename one, or run them separately"

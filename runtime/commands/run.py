@@ -30,16 +30,19 @@ def run(
     threads: Threads = None,
 ) -> None:
     """Embed each SCAN: find its features, average them in depth bins if needed, run the model and write OUT."""
-    if len(scans) > 1 and out.suffix == ".npz":
-        raise typer.BadParameter(f"{out} must be a folder: there are {len(scans)} scans", param_hint="--out")
-    if len(scans) == 1 and out.suffix != ".npz" and not out.is_dir():
-        raise typer.BadParameter(f"{out} must end in .npz or be an existing folder", param_hint="--out")
     from lithovae.runtime.model.model import LithoModel
+    from lithovae.runtime.outputs.writer import extensions, format_of
     from lithovae.runtime.process.memory import keep_freed
     from lithovae.runtime.report.run_log import announce, conclude
 
     from .one_scan import embed_scan
 
+    is_file = format_of(out).whole is not None
+    if len(scans) > 1 and is_file:
+        raise typer.BadParameter(f"{out} must be a folder: there are {len(scans)} scans", param_hint="--out")
+    if len(scans) == 1 and not (is_file or out.is_dir()):
+        advice = f"must end in {extensions('whole')} or be an existing folder"
+        raise typer.BadParameter(f"{out} {advice}", param_hint="--out")
     keep_freed()
     settings = settings_of(model, map, bin, missing, threads)
     litho_model = LithoModel.load(settings.model, threads=settings.threads)

@@ -74,6 +74,8 @@ FORMATS: Mapping[str, Format] = {
     ".hdf5": Format(growing=hdf5.GrowingFile),
 }
 """Format by extension."""
+DEFAULT_EXTENSION = ".npz"
+"""Extension of the results of many scans."""
 
 
 def extensions(kind: str) -> str:
