@@ -1,5 +1,7 @@
 """Damage good scans at random and run ``lithovae-run`` on each: ``python -m tests.runtime.fuzz --files 2000``.
 
+With ``--text``, the scans are tables in text.
+
 Whatever the damage, a run must end with embeddings or with one clear error line. Files that violate this are kept and
 listed.
 """
@@ -28,6 +30,7 @@ from lithovae.runtime.model.model import LithoModel
 from lithovae.runtime.process import heartbeat
 from lithovae.runtime.process.memory import MEMORY
 from tests.runtime.checksums import repair_checksums
+from tests.runtime.text_tables import GOOD
 from tests.runtime.watched import Done, run
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +39,15 @@ SIGNATURES = re.compile(rb"OHDR|OCHK|TREE|SNOD|HEAP|GCOL|FRHP|FHDB|FHIB|BTHD|BTL
 WORDS = (0, 1, 8, 255, 1 << 16, 1 << 20, 1 << 31, 1 << 32, 1 << 40, 1 << 62, 1 << 63, (1 << 64) - 1)
 """Wrong lengths and addresses that are likely to cause trouble."""
 KINDS = ("truncate", "flip", "byte", "zero", "fill", "duplicate", "swap", "word", "metadata", "metadata word")
+PIECES = (
+    *(
+        piece.encode()
+        for piece in (",", ";", "\t", " ", "\n", "\r", "\r\n\r\n", '"', '""', "-", ".", "#", "=", ",,,,,,")
+    ),
+    *(piece.encode() for piece in ("1e999", "NaN", "n/a", "depth", "Depth (cm)", "-999.25", "\u0661", "1" * 400)),
+    *(b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"x" * 5000),
+)
+"""What is put into tables in text."""
 OUTCOMES = ("embedded", "refused", "crash caught", "hang caught", "VIOLATION")
 MAX_MEMORY = MEMORY + (256 << 20)
 MAX_SECONDS = 120.0
@@ -153,6 +165,24 @@ def good_scans(folder: Path) -> dict[str, bytes]:
     return found
 
 
+def good_tables() -> dict[str, bytes]:
+    """Return small valid tables in text, in many styles."""
+    return GOOD
+
+
+def damaged_table(i: int, *, seed: int, tables: dict[str, bytes]) -> tuple[str, bytes]:
+    """Damage a table in text: as any file, or by pieces of text; return its name and its content."""
+    rng = np.random.default_rng([seed, i])
+    name = str(rng.choice(sorted(tables)))
+    data = bytearray(tables[name])
+    if rng.integers(3) == 0:
+        data = bytearray(damaged(bytes(data), random_damages(rng), repair=False))
+    for _ in range(int(rng.choice([0, 1, 2, 20]))):
+        at = int(rng.integers(len(data) + 1))
+        data[at : at + int(rng.choice([0, 0, 1, 7]))] = PIECES[rng.integers(len(PIECES))]
+    return name, bytes(data)
+
+
 def outcome(scan: Path, out: Path, model: LithoModel) -> tuple[str, Done]:
     """Run on a file, and return the outcome (one of `OUTCOMES`) and the run."""
     done = run(scan, "--out", out / "emb.npz", model=model, timeout=MAX_SECONDS)
@@ -170,11 +200,16 @@ def outcome(scan: Path, out: Path, model: LithoModel) -> tuple[str, Done]:
     return "hang caught" if "no progress in" in line else "refused", done
 
 
-def one(i: int, *, seed: int, scans: dict[str, bytes], model: LithoModel, keep: Path) -> tuple[str, str, float, int]:
+def one(
+    i: int, *, seed: int, scans: dict[str, bytes], model: LithoModel, keep: Path, text: bool
+) -> tuple[str, str, float, int]:
     """Damage a scan and run on it; return the outcome, the message, the seconds and the memory in bytes."""
-    rng = np.random.default_rng([seed, i])
-    name = str(rng.choice(sorted(scans)))
-    content = damaged(scans[name], random_damages(rng), repair=bool(rng.integers(2)))
+    if text:
+        name, content = damaged_table(i, seed=seed, tables=scans)
+    else:
+        rng = np.random.default_rng([seed, i])
+        name = str(rng.choice(sorted(scans)))
+        content = damaged(scans[name], random_damages(rng), repair=bool(rng.integers(2)))
     with tempfile.TemporaryDirectory() as folder:
         scan, out = Path(folder) / "scan.h5", Path(folder) / "out"
         out.mkdir()
@@ -191,6 +226,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--text", action="store_true", help="damage tables in text")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument(
         "--keep", type=Path, default=ROOT / "build" / "fuzz", help="folder for files with crashes, hangs or violations"
@@ -198,9 +234,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     heartbeat.CPU_SECONDS = CPU_SECONDS
     with tempfile.TemporaryDirectory() as folder:
-        scans = good_scans(Path(folder))
+        scans = good_tables() if options.text else good_scans(Path(folder))
     model = LithoModel.load("unsup_hybrid", threads=1)
-    work = partial(one, seed=options.seed, scans=scans, model=model, keep=options.keep)
+    work = partial(one, seed=options.seed, scans=scans, model=model, keep=options.keep, text=options.text)
     start = time.monotonic()
     with multiprocessing.get_context("fork").Pool(options.jobs) as pool:
         counts = _watch(pool.imap_unordered(work, range(options.files)), options.files, start)

@@ -141,6 +141,12 @@ class Cells:
         """Number of cells of each row; shape (rows,)."""
         return np.asarray(self._n_between + 1)
 
+    def filled(self, row: int) -> int:
+        """Count the cells of a row up to its last one that holds something."""
+        line = self.data[self._row_starts[row] : self._row_ends[row]].tobytes()
+        blanks = bytes([self._style.delimiter]) + b" \t\r\n"
+        return int(self.widths[row]) - line[len(line.rstrip(blanks)) :].count(self._style.delimiter)
+
     def bounds(self, column: int) -> tuple[Places, Places]:
         """Give where the cells of a column begin and end, without blanks and quotes; empty where a row is shorter."""
         if not len(self):

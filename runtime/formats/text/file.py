@@ -6,6 +6,7 @@ import gzip
 import os
 import tempfile
 import threading
+import zlib
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,8 @@ MAX_LINE_BYTES = 1 << 20
 MAX_EXPANDED = 64 << 30
 """Bytes that a compressed file may expand to."""
 _GZIP = b"\x1f\x8b"
+_GZIP_WINDOW = 31
+"""What zlib calls the gzip format."""
 
 
 def is_mine(path: Path) -> bool:
@@ -44,10 +47,9 @@ def is_mine(path: Path) -> bool:
         head = file.read(4096)
     if head.startswith(_GZIP):
         try:
-            with gzip.open(path) as unpacked:
-                head = unpacked.read(4096)
-        except (OSError, EOFError):
-            return False
+            head = zlib.decompressobj(_GZIP_WINDOW).decompress(head, 4096)
+        except zlib.error:  # `open_file` says so
+            return True
     return is_text(head) and not what_it_is(path)
 
 
@@ -68,7 +70,7 @@ def open_file(path: Path, findings: Findings, *, swmr: bool = False, locking: bo
         try:
             with gzip.open(path) as packed:
                 _copy(packed, unpacked)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise ScanError(f"the file cannot be unpacked: {error}") from error
         yield TextFile(unpacked, findings)
 
@@ -183,7 +185,14 @@ class TextFile(File):
         rows = np.flatnonzero(self._are_rows(lines))
         if len(rows) != min(self._block_rows, self._n_rows - block * self._block_rows):
             raise ScanError("the file changed while it was read")
-        self._last.known = block, (Cells(lines, rows), rows + self._lines[block])
+        cells, n = Cells(lines, rows), len(self._layout.names)
+        for row in np.flatnonzero(cells.widths > n).tolist():
+            if (surplus := cells.filled(row)) > n:
+                raise ScanError(
+                    f"line {rows[row] + self._lines[block]:,} has {surplus:,} cells, but the heading has {n:,}: put a "
+                    "cell that holds the delimiter in quotes"
+                )
+        self._last.known = block, (cells, rows + self._lines[block])
         return cast("tuple[Cells, NDArray[np.intp]]", self._last.known[1])
 
     def _spans(self, start: int, stop: int) -> Iterator[tuple[int, slice]]:

@@ -182,9 +182,13 @@ class _Table:
         return sum(map(bool, self._rows[row]))
 
     def _is_row(self, row: int) -> bool:
-        """Tell whether a line is a row of the table, not a heading."""
+        """Tell whether a line is a row of the table, be it with a wrong cell, not a heading.
+
+        The first cell of a column of numbers tells: a line of units may hold wavelengths, but not at its beginning.
+        """
         texts = [text for j in range(self._width) if self._is_number[j] and (text := self._cell(row, j))]
-        return bool(texts) and all(number_of(text, self._decimal) is not None for text in texts)
+        are_numbers = [number_of(text, self._decimal) is not None for text in texts]
+        return bool(texts) and are_numbers[0] and sum(are_numbers) >= len(texts) / 2
 
     def layout(self, begin: int) -> Layout:
         """Find headings and units above the rows."""
