@@ -66,7 +66,7 @@ def test_an_output_format_is_a_file_and_a_line(
 
 def test_a_command_is_a_file_and_a_line(example: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     columns = example("def columns(scan", "lithovae.runtime.commands.run")
-    monkeypatch.setitem(VERBS, "columns", Verb(columns.__name__))  # type: ignore[arg-type]  # a dict, to be read alone
+    monkeypatch.setitem(VERBS, "columns", Verb(columns.__name__))
     assert re.search(r"\bcolumns +List the columns", CliRunner().invoke(app, ["--help"]).output)
     done = CliRunner().invoke(app, ["columns", str(root / "examples" / "scan.h5")])
     assert done.exit_code == 0

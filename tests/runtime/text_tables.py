@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,7 +15,7 @@ _HEAD = "Depth (m),Bulk density (g/cm3),MS,NGR (cps)"
 _GEOTEK = "SB DEPTH,Den1,MS1,NGR\nm,g/cc,,cps\n,,,"
 
 
-def table(head: str = _HEAD, rows: list[tuple[float, ...]] = _ROWS, between: str = ",", end: str = "\n") -> str:
+def table(head: str = _HEAD, rows: Sequence[tuple[float, ...]] = _ROWS, between: str = ",", end: str = "\n") -> str:
     """Write a table."""
     lines = [head.replace(",", between), *(between.join(f"{value:.10g}" for value in row) for row in rows)]
     return end.join(lines) + end
