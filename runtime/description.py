@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class SourceDescription:
+class SourceDescription(NamedTuple):
     """A column that is used for a feature or for the depth.
 
     Attributes
@@ -43,8 +41,7 @@ class SourceDescription:
         }
 
 
-@dataclass(frozen=True)
-class FeatureDescription:
+class FeatureDescription(NamedTuple):
     """A feature of the model, and the columns of the scan that are used for it: none, one, or one from each table."""
 
     name: str
@@ -52,8 +49,7 @@ class FeatureDescription:
     sources: list[SourceDescription]
 
 
-@dataclass(frozen=True)
-class ScanDescription:
+class ScanDescription(NamedTuple):
     """What was found in a scan. It can be pickled, and remains valid after the file is closed.
 
     Attributes

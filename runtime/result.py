@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,7 @@ ADDRESS_MEANINGS = {
 }
 
 
-@dataclass(frozen=True)
-class ResultColumn:
+class ResultColumn(NamedTuple):
     """A column of a result.
 
     Attributes
@@ -49,14 +47,10 @@ class ResultColumn:
     width: int | None
     unit: str
     meaning: str
-    name_in_row: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "name_in_row", self.name_in_row or self.name)
+    name_in_row: str
 
 
-@dataclass(frozen=True)
-class ResultSchema:
+class ResultSchema(NamedTuple):
     """The columns of a result, in order.
 
     Attributes
@@ -106,4 +100,4 @@ class ResultSchema:
 def _column(
     name: str, dtype: Any, meaning: str, width: int | None = None, *, unit: str = "", in_row: str = ""
 ) -> ResultColumn:
-    return ResultColumn(name, np.dtype(dtype), width, unit, meaning, in_row)
+    return ResultColumn(name, np.dtype(dtype), width, unit, meaning, in_row or name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from .description import ScanDescription
 
 
-@dataclass(frozen=True, repr=False)
-class Summary:
+class Summary(NamedTuple):
     """Counts of what a run read and wrote. It can be pickled.
 
     Attributes
@@ -66,8 +65,8 @@ class Summary:
     left_out: NDArray[np.int64]
     highest: NDArray[np.float32]
     depth_range: tuple[float, float] | None
-    lost: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    lost: list[str]
+    notes: list[str]
 
     def __repr__(self) -> str:
         bins = "" if self.bin_width is None else f" in bins of {self.bin_width:g} m"

@@ -40,7 +40,7 @@ def example(root: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_a_file_format_is_a_file_and_a_line(example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = example("class PairFile", "lithovae.runtime.formats.open")
-    monkeypatch.setattr(formats, "FORMATS", (pairs, *formats.FORMATS))
+    monkeypatch.setattr(formats, "FORMATS", (pairs.__name__, *formats.FORMATS))
     (tmp_path / "core.pairs").write_text("#pairs\n0.1 5\n0.2 -7\n")
     with open_scan(tmp_path / "core.pairs") as scan:
         (stretch,) = scan.tracks[0].stretches()

@@ -5,20 +5,36 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any, Protocol
 
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.findings import Findings
 
 from .file import File
-from .hdf5 import file as hdf5
-from .text import file as text
 from .unsupported import what_it_is
 
-FORMATS = (hdf5, text)
-"""The formats, in the order in which they are tried. Each is a module with the functions ``is_mine(path)`` and
-``open_file(path, findings, swmr=..., locking=...)``, a context manager that yields a `File`."""
+FORMATS = (
+    "lithovae.runtime.formats.hdf5.file",
+    "lithovae.runtime.formats.text.file",
+)
+"""Modules of the formats, in the order in which they are asked. Each has the functions ``is_mine(path)`` and
+``open_file(path, findings, swmr=..., locking=...)``, a context manager that returns a `File`. A module is imported when
+it is asked: no scan pays for the formats after its own."""
+
+
+class Format(Protocol):
+    """The module of a format."""
+
+    def is_mine(self, path: Path) -> bool:
+        """Return whether a file is in the format, by its content."""
+
+    def open_file(
+        self, path: Path, findings: Findings, *, swmr: bool, locking: bool | None
+    ) -> AbstractContextManager[File]:
+        """Open a file."""
 
 
 @contextmanager
@@ -40,7 +56,8 @@ def open_file(path: Path, findings: Findings, *, swmr: bool = False, locking: bo
         If the file does not exist, is not a regular file, cannot be opened, or has an unsupported format.
     """
     _require_regular(path)
-    chosen = next((known for known in FORMATS if known.is_mine(path)), None)
+    formats: Iterator[Any] = map(import_module, FORMATS)
+    chosen: Format | None = next((known for known in formats if known.is_mine(path)), None)
     if chosen is None:
         hint = what_it_is(path)
         raise ScanError(f"{path} is not an HDF5 file{f': {hint}' if hint else ', nor a table in text'}", path)

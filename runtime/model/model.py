@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +18,9 @@ from lithovae.runtime.process.threads import granted_threads
 from .bundle import Bundle
 from .graphs import MICRO_BATCH, Graphs, Run, run_batches
 from .inputs import as_rows
-from .live import LiveModel
+
+if TYPE_CHECKING:
+    from .live import LiveModel
 
 Float32s = NDArray[np.float32]
 
@@ -135,6 +138,8 @@ class LithoModel:
 
     def live(self) -> LiveModel:
         """Return a model for single rows: bit for bit the same results, at the least cost per row."""
+        from .live import LiveModel  # not every run needs it
+
         return LiveModel(self.graphs)
 
     def reconstruct(self, x: ArrayLike) -> Float32s:
