@@ -190,13 +190,13 @@ class Follower:
         self._writer.begin(stated, schema)
 
     def _write(self, blocks: Iterable[Block], complete: bool = True) -> None:
-        for block in blocks:
-            advanced()
-            with naming(self.path):
+        with naming(self.path):
+            for block in blocks:
+                advanced()
                 done = self._embedder.embed(block)
-            n = len(done.embeddings)
-            self._writer.write(done.columns | {"complete": np.full(n, complete, np.uint8)})
-            self.n_rows += n
+                n = len(done.embeddings)
+                self._writer.write(done.columns | {"complete": np.full(n, complete, np.uint8)})
+                self.n_rows += n
 
     def _say_once(self, line: str) -> None:
         kind = line.rpartition("wait for")[2] or line[:20]
