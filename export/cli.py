@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lithovae.runtime.console import clear_errors, new_app
+from lithovae.runtime.console import clear_errors, new_app, prepare_streams
 from lithovae.runtime.errors import CheckpointError, OutputError
 
 if TYPE_CHECKING:
@@ -119,4 +119,5 @@ def read_names(path: Path) -> list[str]:
 
 def main() -> None:
     """Run ``lithovae-export``."""
+    prepare_streams()
     app()

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from .console import run_guarded
+from .console import prepare_streams, run_guarded
 
 
 class Verb(NamedTuple):
@@ -78,6 +78,7 @@ def main() -> None:
     """Run ``lithovae``."""
     verb = VERBS.get(sys.argv[1]) if len(sys.argv) > 1 else None
     if verb and not verb.is_guarded:  # they compute for minutes and read no scan
+        prepare_streams()
         app()
     run_guarded(app)
 

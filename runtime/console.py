@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ def new_app(help: str) -> typer.Typer:
 
 def run_guarded(app: Callable[[], object]) -> NoReturn:
     """Run a command-line application in a process of its own, report a crash of that process on one line, and exit."""
+    prepare_streams()
     try:
         status = guarded(app, complain)
     except (LithoError, OSError) as error:  # the system may refuse another process
@@ -38,6 +40,33 @@ def run_guarded(app: Callable[[], object]) -> NoReturn:
         _complain_interrupted()
         status = 130
     sys.exit(status)
+
+
+def prepare_streams() -> None:
+    """Make standard output and standard error able to take any text, wherever they lead.
+
+    A character that their encoding lacks, such as a Greek letter in cp1252, is escaped. A stream that is closed
+    (``2>&-``) leads to the null device: otherwise the next file that is opened would get its number, and what a C
+    library prints would be written into that file.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # also without a console on Windows
+            _open_null(number)
+            setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _open_null(number: int) -> None:
+    """Let a file descriptor lead to the null device, unless it is open."""
+    try:
+        os.fstat(number)
+    except OSError:
+        null = os.open(os.devnull, os.O_RDWR)
+        if null != number:
+            os.dup2(null, number)
+            os.close(null)
 
 
 def clear_errors(extra: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:

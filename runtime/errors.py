@@ -12,6 +12,8 @@
     ├── ParityError      an exported graph differs too much from the torch model
     └── OutputError      a result cannot be written to the requested path
 
+``LithoWarning`` (a UserWarning) is not an error: a result is given, but its input is probably not what the model needs.
+
 A message says what is wrong, where, and what to do. The command-line tools print it on one line and exit with 1.
 """
 
@@ -70,6 +72,10 @@ class ParityError(LithoError):
 
 class OutputError(LithoError):
     """A result cannot be written to the requested path."""
+
+
+class LithoWarning(UserWarning):
+    """A result is given, but its input is probably not what the model needs."""
 
 
 DAMAGE = (

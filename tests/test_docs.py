@@ -133,6 +133,7 @@ def test_public_names_are_pinned() -> None:
         "InputError",
         "LithoError",
         "LithoModel",
+        "LithoWarning",
         "OutputError",
         "ParityError",
         "ScanError",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lithovae.runtime.console import clear_errors, new_app, progress
+from lithovae.runtime.console import clear_errors, new_app, prepare_streams, progress
 
 if TYPE_CHECKING:
     from .lily import Coverage
@@ -262,4 +262,5 @@ def _warn(message: str) -> None:
 
 def main() -> None:
     """Run ``lithovae-train``."""
+    prepare_streams()
     app()

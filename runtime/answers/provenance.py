@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def about(
         Notes about the rows, in addition to those of ``scan``.
     """
     return {
-        "scan": Path(scan.path).name,
+        "scan": os.fsencode(Path(scan.path).name).decode(errors="backslashreplace"),  # a name need not be UTF-8
         "sources": {
             feature.name: ", ".join(source.text for source in feature.sources)
             for feature in scan.features

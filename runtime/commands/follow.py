@@ -12,7 +12,7 @@ import typer
 
 from lithovae.runtime.console import clear_errors, new_app, say
 
-from .options import Bin, Map, Missing, Model, Scan, Threads, settings_of
+from .options import Bin, Map, Missing, Model, Scan, Threads, not_nan, path, settings_of
 
 app = new_app("Embed a file that grows while a logger appends to it.")
 
@@ -22,7 +22,10 @@ app = new_app("Embed a file that grows while a logger appends to it.")
 def follow(
     scan: Scan,
     out: Annotated[
-        Path | None, typer.Option(help="Growing .h5 file to write. Default: JSON lines on standard output.")
+        Path | None,
+        typer.Option(
+            parser=path, metavar="PATH", help="Growing .h5 file to write. Default: JSON lines on standard output."
+        ),
     ] = None,
     model: Model = "semisup_hybrid",
     map: Map = None,
@@ -31,11 +34,17 @@ def follow(
     threads: Threads = None,
     idle_timeout: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0, help="End when the file has not grown for this long. Default: never."),
+        typer.Option(
+            callback=not_nan,
+            metavar="SECONDS",
+            min=0,
+            help="End when the file has not grown for this long. Default: never.",
+        ),
     ] = None,
     track_timeout: Annotated[
         float | None,
         typer.Option(
+            callback=not_nan,
             metavar="SECONDS",
             min=0,
             help="Stop waiting for an instrument that is silent for this long. Default: never.",

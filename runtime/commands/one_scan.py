@@ -12,6 +12,7 @@ from lithovae.runtime.answers.provenance import about
 from lithovae.runtime.answers.tally import Tally
 from lithovae.runtime.description import ScanDescription
 from lithovae.runtime.errors import OutputError, ScanError
+from lithovae.runtime.formats.unchanged import unchanged
 from lithovae.runtime.model.model import LithoModel
 from lithovae.runtime.outputs.whole_file import require_writable
 from lithovae.runtime.outputs.writer import whole_format
@@ -59,7 +60,8 @@ def embed_scan(
     Raises
     ------
     ScanError
-        If the file cannot be read or is ambiguous, or if a feature is missing and ``settings.missing`` is "error".
+        If the file cannot be read, is ambiguous or changes while it is read, or if a feature is missing and
+        ``settings.missing`` is "error".
     OutputError
         If the result cannot be written. A file of an earlier run is unchanged.
     """
@@ -68,7 +70,7 @@ def embed_scan(
     if out.exists() and path.exists() and out.samefile(path):
         raise OutputError(f"the result would replace the scan {path}: choose another name", out)
     open_whole = whole_format(out)
-    with open_scan(path, settings.mapping) as scan:
+    with unchanged(path) as require_unchanged, open_scan(path, settings.mapping) as scan:
         embedder, described = Embedder(model, settings.missing), scan.describe()
         if described.lacking and embedder.policy.name == "drop":
             lacking = ", ".join(described.lacking)
@@ -96,6 +98,7 @@ def embed_scan(
                 tally.take(done)
                 writer.write(packed)
             writer.state(_about(described, rows, embedder, tally))
+            require_unchanged()
     return tally.summary(described)
 
 

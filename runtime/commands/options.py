@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,22 @@ import typer
 if TYPE_CHECKING:
     from lithovae.runtime.settings import Settings
 
-Scan = Annotated[Path, typer.Argument(metavar="SCAN", help="A core scan (HDF5).", show_default=False)]
+
+def path(text: str) -> Path:
+    """Convert the text of an option or argument to a path; an empty one would be the current folder."""
+    if not text:
+        raise typer.BadParameter("the path is empty: is a variable of the shell not set?")
+    return Path(text)
+
+
+def not_nan(number: float | None) -> float | None:
+    """Refuse NaN, which is neither below nor above any limit."""
+    if number is not None and math.isnan(number):
+        raise typer.BadParameter("nan is not a number of seconds")
+    return number
+
+
+Scan = Annotated[Path, typer.Argument(parser=path, metavar="SCAN", help="A core scan (HDF5).", show_default=False)]
 Model = Annotated[
     str,
     typer.Option(help="unsup, semisup, unsup_hybrid, semisup_hybrid, or the folder of a bundle.", metavar="BUNDLE"),
@@ -61,8 +77,8 @@ def settings_of(model: str, map: list[str] | None, bin: str, missing: str, threa
 
     mapping = {}
     for entry in map or []:
-        feature, _, path = entry.partition("=")
-        if not (feature and path):
+        feature, _, column = entry.partition("=")
+        if not (feature and column):
             raise typer.BadParameter(f"{entry!r} does not have the form FEATURE=PATH", param_hint="--map")
-        mapping[feature] = path
+        mapping[feature] = column
     return Settings(model, mapping, parse_bin_width(bin), cast("Any", missing), threads)

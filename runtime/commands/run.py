@@ -11,7 +11,7 @@ import typer
 from lithovae.runtime.console import clear_errors, new_app, progress
 from lithovae.runtime.errors import LithoError
 
-from .options import Bin, Map, Missing, Model, Threads, settings_of
+from .options import Bin, Map, Missing, Model, Threads, path, settings_of
 
 app = new_app("Embed core scans, without torch.")
 
@@ -20,9 +20,18 @@ app = new_app("Embed core scans, without torch.")
 @clear_errors()
 def run(
     scans: Annotated[
-        list[Path], typer.Argument(metavar="SCAN...", help="One or more core scans (HDF5).", show_default=False)
+        list[Path],
+        typer.Argument(parser=path, metavar="SCAN...", help="One or more core scans (HDF5).", show_default=False),
     ],
-    out: Annotated[Path, typer.Option(help="The .npz to write; for several scans, a folder.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=path,
+            metavar="PATH",
+            help="The .npz to write; for several scans, a folder.",
+            show_default=False,
+        ),
+    ],
     model: Model = "semisup_hybrid",
     map: Map = None,
     bin: Bin = "auto",

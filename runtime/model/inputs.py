@@ -9,27 +9,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lithovae.runtime.errors import InputError
-from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.features import FEATURE_NAMES, FEATURES, Quantity
 
 Float32s = NDArray[np.float32]
 
 
 def as_rows(x: ArrayLike) -> Float32s:
-    """Return features as C-contiguous rows of shape (n, 6), float32; masked values become NaN.
+    """Return features as C-contiguous rows of shape (n, 6), float32; masked values, None and ``pandas.NA`` become NaN.
 
-    Columns of a data frame that has the features' names are taken by name.
+    The columns of a data frame are taken by name, unless they are only numbered.
 
     Raises
     ------
     InputError
-        If they are not numbers of shape ``(n, 6)``.
+        If they are not numbers of shape ``(n, 6)``, or if the columns of a data frame are not one for each feature.
     """
-    names = [str(name) for name in getattr(x, "columns", [])]
-    if any(name in FEATURE_NAMES for name in names):  # a data frame: by name, not by position
-        lacking = [name for name in FEATURE_NAMES if name not in names]
-        if lacking:
-            raise InputError(f"the data frame lacks the columns {lacking}; it has {names}")
-        x = x[list(FEATURE_NAMES)]  # type: ignore[call-overload, index]
+    if hasattr(x, "columns"):
+        x = _by_name(x)
+    elif isinstance(x, (list, tuple)) and any(map(_is_labelled_or_masked, x)):
+        return np.array([as_row(row) for row in x])
     try:
         values = x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
     except ValueError as error:  # rows of different lengths
@@ -43,26 +41,84 @@ def as_rows(x: ArrayLike) -> Float32s:
         raise InputError(f"features must be numbers of shape (n, {len(FEATURE_NAMES)}), not {values.dtype}")
     try:
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
+            if values.dtype.kind == "O":
+                values = _NUMBERS(np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values)))
             unmasked = np.ma.filled(values.astype(np.float64), np.nan) if np.ma.isMA(values) else values
             return np.ascontiguousarray(unmasked, dtype=np.float32)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"features must be numbers of shape (n, {len(FEATURE_NAMES)}): {error}") from error
 
 
+def _by_name(frame: Any) -> Any:
+    """Return the six columns of a data frame in the features' order; all of its columns if these are only numbered."""
+    names = list(frame.columns)
+    if all(isinstance(name, (int, np.integer)) for name in names):
+        return frame
+    chosen: dict[str, Any] = {}
+    for feature in FEATURES:
+        claims = [name for name in names if feature.rank(str(name)) is not None]
+        if len(claims) > 1:
+            both = " and ".join(repr(str(name)) for name in claims)
+            raise InputError(f"the columns {both} of the data frame can both be {feature.name}: drop or rename one")
+        if claims:
+            chosen[feature.name] = claims[0]
+            _require_unit(feature, str(claims[0]))
+    if lacking := [name for name in FEATURE_NAMES if name not in chosen]:
+        unknown = [str(name) for name in names if name not in chosen.values()][:8]
+        raise InputError(
+            f"the data frame lacks the columns {lacking}{f'; unknown columns: {unknown}' if unknown else ''}. Rename "
+            "columns, add one of NaN for what was not measured, or pass an array in the order of the features"
+        )
+    return frame[list(chosen.values())]
+
+
+def _require_unit(feature: Quantity, name: str) -> None:
+    unit = feature.unit_in(name)
+    if unit is None and feature.needs_unit(name):
+        raise InputError(
+            f"column {name!r} of the data frame states no unit, and columns with this name are rarely in "
+            f"{feature.unit}: rename it to {feature.name!r} if its values are"
+        )
+    if feature.factor(unit or "") != 1:
+        raise InputError(f"column {name!r} of the data frame is in {unit}: convert it to {feature.unit} and rename it")
+
+
+def _is_labelled_or_masked(row: Any) -> bool:
+    """Return whether a row is a pandas series or has masked values: numpy would lose the labels or the mask."""
+    if isinstance(row, (list, tuple)):
+        return any(value is np.ma.masked for value in row)
+    return isinstance(row, np.ma.MaskedArray) or hasattr(row, "to_frame")
+
+
+def _number(value: Any) -> Any:
+    if (
+        value is None or value is np.ma.masked or type(value).__name__ == "NAType"
+    ):  # pandas.NA, without importing pandas
+        return np.nan
+    if isinstance(value, (str, bytes, bool, np.bool_)):
+        raise TypeError(f"{value!r} is not a number")
+    return value
+
+
+_NUMBERS = np.frompyfunc(_number, 1, 1)
+
+
 def as_row(row: Any) -> Any:
     """Return one row as an array of shape (6,), float32.
 
-    It may be a list, a tuple, an array, a masked array or a pandas series. A series that has the features' names is
-    taken by name.
+    It may be a list, a tuple, an array, a masked array or a pandas series. A series is taken by name, unless its index
+    only numbers its values.
 
     Raises
     ------
     InputError
         If the row is not six numbers.
     """
-    if hasattr(row, "to_frame"):  # a pandas series, such as a row of a data frame: by name, if it has the names
+    if hasattr(row, "to_frame"):  # a pandas series, such as a row of a data frame
         return as_rows(row.to_frame().T.infer_objects())[0]
     is_ordered = isinstance(row, Sequence) or getattr(row, "ndim", 0) == 1  # a set, for example, has no order
     if not is_ordered or isinstance(row, (str, bytes)) or len(row) != len(FEATURE_NAMES):
         raise InputError(f"a row must be {len(FEATURE_NAMES)} numbers: {', '.join(FEATURE_NAMES)}")
-    return as_rows(row[np.newaxis] if isinstance(row, np.ndarray) else [list(row)])[0]
+    if not isinstance(row, np.ndarray):
+        row = [None if value is np.ma.masked else value for value in row]
+    return as_rows(row[np.newaxis] if isinstance(row, np.ndarray) else [row])[0]

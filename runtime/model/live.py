@@ -52,7 +52,8 @@ class LiveModel:
         ----------
         row : array-like of shape (6,)
             Bulk density (g/cm3), magnetic susceptibility (instrument units), natural gamma (cps), R, G, B (0-255). NaN,
-            None, masked values and common sentinel values are missing, as in `LithoModel.embed`.
+            None, masked values and common sentinel values are missing, as in `LithoModel.embed`. A pandas series is
+            taken by name.
         out : ndarray of shape (latent_dim,), float32, optional
             Array to write the embedding to, so that nothing is allocated; it is returned. By default every call
             returns a new array.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lithovae.runtime.errors import BundleError, InputError
+from lithovae.runtime.errors import BundleError, InputError, LithoWarning
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.missing import implausible_bits, missing_bits, without_sentinels
+from lithovae.runtime.other_units import other_units
 from lithovae.runtime.process.threads import granted_threads
 
 from .bundle import Bundle
@@ -96,8 +98,9 @@ class LithoModel:
         ----------
         x : array-like of shape (n, 6)
             Bulk density (g/cm3), magnetic susceptibility (instrument units), natural gamma (cps), R, G, B (0-255).
-            NaN, masked values and common sentinel values (-999, -999.25, -9999) are missing; see `imputes` and
-            `missing`. Columns of a data frame that has the features' names are taken by name.
+            NaN, None, ``pandas.NA``, masked values and common sentinel values (-999, -999.25, -9999) are missing; see
+            `imputes` and `missing`. The columns of a data frame are taken by name: by the features' names or by any
+            alias that a scan may use (``density``, ``MS``, ``NGR``, ``red``). Other columns are ignored.
 
         Returns
         -------
@@ -108,7 +111,14 @@ class LithoModel:
         Raises
         ------
         InputError
-            If ``x`` is not numbers of shape ``(n, 6)``.
+            If ``x`` is not numbers of shape ``(n, 6)``, or is a data frame in which a feature has no column, several
+            columns, or one in another unit.
+
+        Warns
+        -----
+        LithoWarning
+            If all values of a feature can only be in another unit (densities of 1,700, susceptibilities below 0.001,
+            colours from 0 to 1).
         """
         return self._in_batches(self.graphs.mu, x, self.latent_dim)
 
@@ -206,6 +216,8 @@ class LithoModel:
 
     def _in_batches(self, run: Run, x: ArrayLike, width: int) -> Float32s:
         rows = as_rows(x)
+        if found := other_units(rows):
+            warnings.warn("; ".join(found), LithoWarning, stacklevel=3)
         out, starts = np.empty((len(rows), width), np.float32), range(0, len(rows), MICRO_BATCH)
         if len(starts) > 1 and self.threads > 1:
             n = max(1, min(16, len(starts) // (4 * self.threads)))  # each task has an overhead

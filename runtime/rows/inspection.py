@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.features import FEATURE_NAMES, FEATURES
+from lithovae.runtime.formats.unchanged import unchanged
 from lithovae.runtime.missing import missing_bits
 from lithovae.runtime.process.progress import Progress, silent
 from lithovae.runtime.scan.address import HOLE_PARTS
@@ -55,11 +56,12 @@ def inspect_scan(
     ScanError
         If the run would raise one.
     """
-    with open_scan(path, settings.mapping) as scan:
+    with unchanged(Path(path)) as require_unchanged, open_scan(path, settings.mapping) as scan:
         described = scan.describe()
         tracks = [_track(track, progress) for track in scan.tracks]
         rows = rows_of(scan, progress, settings.bin_width)
         found = _read_through(rows, policy.name)
+        require_unchanged()
     return {
         "scan": described.path,
         "layout": described.layout,

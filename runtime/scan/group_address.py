@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import letters
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 
 from .address import ADDRESS, PART_OF, address_of_name, address_part, stated_part
+
+MAX_ADDRESS = 256
+"""Characters of a part of an address that the file states for a whole table: the result repeats it in every row."""
 
 
 def address_columns(members: list[Column]) -> dict[str, Column]:
@@ -47,7 +51,7 @@ class GroupAddresses:
         found: dict[str, str] = {}
         names = path.split("/")[1:]
         for above, name in zip(["", *names], names, strict=False):
-            found |= address_of_name(name, above)
+            found |= _bounded(address_of_name(name, above), path)
         return found
 
     def key(self, path: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
@@ -59,9 +63,19 @@ class GroupAddresses:
         if path not in self._stated:
             found: dict[str, str] = {}
             for name, text in self._file.stated(path, PART_OF):
-                found |= stated_part(name, text)
+                found |= _bounded(stated_part(name, text), path)
             self._stated[path] = found
         return self._stated[path]
+
+
+def _bounded(address: dict[str, str], path: str) -> dict[str, str]:
+    """Return an address whose parts are short enough; to leave one out could mix the samples of two places."""
+    for part, text in address.items():
+        if len(text) > MAX_ADDRESS:
+            raise ScanError(
+                f"the {part} that {path[:80]} states has {len(text):,} characters, more than {MAX_ADDRESS}: shorten it"
+            )
+    return address
 
 
 def _ancestors(path: str) -> list[str]:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -286,4 +287,71 @@ def test_too_little_memory_is_not_reported_as_damage(
 
     monkeypatch.setattr(reading, "read_window", refused)
     with pytest.raises(ScanError, match=r"cannot be read \(out of memory\)$"):
+        embed_scan(flat_scan, flat_scan.with_suffix(".npz"), model)
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 100)
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def rewrite_a_value(path: Path) -> None:
+    data = path.read_bytes()
+    with path.open("r+b") as file:  # as a logger does: no other size
+        file.seek(-8, os.SEEK_END)
+        file.write(data[-8:])
+    now = path.stat().st_mtime_ns
+    os.utime(path, ns=(now, now + 1_000_000))  # the clock of the file system may be coarser than this test
+
+
+def replace_by_a_copy(path: Path) -> None:
+    before = path.stat()
+    copy = path.with_name("copy.h5")
+    copy.write_bytes(path.read_bytes())
+    os.utime(copy, ns=(before.st_atime_ns, before.st_mtime_ns))
+    copy.replace(path)
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    r"scan\.h5 changed from [\d,]+ to [\d,]+ bytes while it was read": truncate,
+    r"scan\.h5 changed from [\d,]+ to [\d,]+ bytes while": append,
+    r"scan\.h5 was modified while it was read: run again when no program writes to it": rewrite_a_value,
+    r"scan\.h5 was replaced by another file while": replace_by_a_copy,
+    r"scan\.h5 was removed or renamed while": Path.unlink,
+}
+
+
+@pytest.mark.parametrize("message", CHANGES)
+@pytest.mark.parametrize("at_the_end", [False, True])
+def test_a_file_that_changes_while_it_is_read_gives_no_result(
+    flat_scan: Path, model: LithoModel, message: str, at_the_end: bool
+) -> None:
+    def meddling(items: Iterable[Any], *_: object) -> Iterator[Any]:
+        if not at_the_end:
+            CHANGES[message](flat_scan)
+        yield from items
+        if at_the_end:
+            CHANGES[message](flat_scan)
+
+    out = flat_scan.with_suffix(".npz")
+    out.write_bytes(b"of an earlier run")
+    with pytest.raises(ScanError, match=message):
+        embed_scan(flat_scan, out, model, progress=meddling)
+    assert out.read_bytes() == b"of an earlier run"
+    assert not list(out.parent.glob("*.partial"))
+
+
+def test_an_error_that_a_change_explains_is_said_as_the_change(
+    flat_scan: Path, model: LithoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*arguments: object) -> None:
+        truncate(flat_scan)
+        raise OSError("wrong B-tree signature")
+
+    monkeypatch.setattr(reading, "read_window", damaged)
+    with pytest.raises(ScanError, match=r"changed from .* bytes while it was read"):
         embed_scan(flat_scan, flat_scan.with_suffix(".npz"), model)

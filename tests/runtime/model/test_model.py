@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.vae import SemiSupervisedVAE
-from lithovae.runtime import BundleError, InputError, LithoModel
+from lithovae.runtime import BundleError, InputError, LithoModel, LithoWarning
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.model.bundle import SHIPPED
 from lithovae.runtime.model.graphs import MICRO_BATCH
@@ -144,6 +145,137 @@ def test_a_data_frame_is_taken_by_name(features: Floats) -> None:
     with pytest.raises(InputError, match=r"lacks the columns \['G'\]"):
         model.embed(frame.drop(columns="G"))
     np.testing.assert_array_equal(model.embed(pd.DataFrame(features)), model.embed(features))
+
+
+NAMES = ["density", "MS", "NGR", "red", "green", "blue"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        NAMES,
+        ["GRA", "Magnetic Susceptibility", "ngr_cps", "R", "G", "B"],
+        ["Bulk density (g/cm3)", "kappa (instr. units)", "gamma ray (cps)", "R (0-255)", "meanG", "Blue"],
+    ],
+)
+def test_a_data_frame_is_taken_by_any_known_name(features: Floats, names: list[str]) -> None:
+    model = LithoModel.load("unsup")
+    frame = pd.DataFrame(features, columns=names)
+    for order in ([1, 0, 2, 5, 4, 3], [5, 4, 3, 2, 1, 0]):
+        moved = frame.iloc[:, order].assign(depth=1.0)
+        np.testing.assert_array_equal(model.embed(moved), model.embed(features))
+        np.testing.assert_array_equal(model.live().embed(moved.iloc[7]), model.live().embed(features[7]))
+        np.testing.assert_array_equal(model.embed([moved.iloc[7], features[8]]), model.embed(features[7:9]))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (list("abcdef"), r"lacks the columns \['Bulk density \(GRA\)', .*; unknown columns: \['a', 'c', .*'f'\]"),
+        (
+            ["density", "MS", "counts", *NAMES[3:]],
+            r"lacks the columns \['NGR total counts \(cps\)'\]; unknown .*'counts'",
+        ),
+        (["density", "hiresMS", *NAMES[2:]], r"lacks the columns \['Magnetic .*unknown columns: \['hiresMS'\]"),
+        (
+            ["density", "MS", "NGR", "red", "green", "R"],
+            r"'red' and 'R' of the data frame can both be R: drop or rename",
+        ),
+        (["density", "density", *NAMES[2:]], r"'density' and 'density' .* can both be Bulk density"),
+        (["density (kg/m3)", *NAMES[1:]], r"column 'density \(kg/m3\)' .* is in kg/m3: convert it to g/cm3"),
+        (["density", "MS (SI)", *NAMES[2:]], r"column 'MS \(SI\)' of the data frame is in SI: convert it to instr"),
+        (["density", "MS", "gamma", *NAMES[3:]], "column 'gamma' of the data frame states no unit"),
+        ([0, 1, 2, 3, 4, "R"], "lacks the columns"),
+        ([float(i) for i in range(6)], "lacks the columns"),
+    ],
+)
+def test_columns_of_a_data_frame_that_are_unclear_are_an_error(
+    features: Floats, names: list[Any], message: str
+) -> None:
+    frame = pd.DataFrame(features, columns=names)
+    model = LithoModel.load("unsup")
+    with pytest.raises(InputError, match=message):
+        model.embed(frame)
+    with pytest.raises(InputError, match=message):
+        model.live().embed(frame.iloc[0])
+
+
+def gaps(features: Floats) -> dict[str, Any]:
+    """Two rows, of which the first lacks gamma, in many forms."""
+    first, second = features[:2].tolist()
+    frame = pd.DataFrame(features[:2], columns=NAMES)
+    frame.loc[0, "NGR"] = np.nan
+    masked = np.ma.masked_array(first, mask=np.arange(6) == 2)
+    return {
+        "masked rows": [masked, features[1]],
+        "a masked row of integers": [masked.astype(int), features[1].astype(int)],
+        "masked constant": [[*first[:2], np.ma.masked, *first[3:]], second],
+        "pandas.NA": [[*first[:2], pd.NA, *first[3:]], second],
+        "None": [[*first[:2], None, *first[3:]], tuple(second)],
+        "nullable": frame.convert_dtypes(),
+        "nullable integers": frame.round().convert_dtypes(),
+        "objects": frame.astype(object).where(frame.notna(), None),
+        "series": [frame.convert_dtypes().iloc[0], frame.iloc[1]],
+        "masked objects": np.ma.masked_array(features[:2].astype(object), mask=np.isnan(frame.to_numpy())),
+    }
+
+
+@pytest.mark.parametrize("form", gaps(np.ones((2, 6))))
+def test_a_gap_in_any_form_is_missing(features: Floats, form: str) -> None:
+    model = LithoModel.load("unsup")
+    x = gaps(features)[form]
+    assert model.missing(x).tolist() == [4, 0]
+    assert np.isnan(model.embed(x)).all(axis=1).tolist() == [True, False]
+    if form != "masked constant":  # numpy warns when it turns one into a number
+        live = model.live()
+        live.embed(x.iloc[0] if isinstance(x, pd.DataFrame) else x[0])
+        assert live.missing == 4
+
+
+@pytest.mark.parametrize("value", ["1.7", b"1", True, np.True_, 1j, [1.0]])
+def test_objects_that_are_no_numbers_are_refused(features: Floats, value: object) -> None:
+    rows = features[:3].astype(object)
+    rows[1, 1] = value
+    with pytest.raises(InputError, match="must be numbers"):
+        LithoModel.load("unsup").embed(rows)
+
+
+IN_OTHER_UNITS: dict[str, Callable[[Floats], object]] = {
+    r"no density is below [\d.]+: the models need g/cm3": lambda x: x.__setitem__((slice(None), 0), x[:, 0] * 1000),
+    "no magnetic susceptibility is above 0.001": lambda x: x.__setitem__((slice(None), 1), x[:, 1] * 1e-6),
+    "no colour is above 1: the models need R, G and B": lambda x: x.__setitem__(
+        (slice(None), slice(3, 6)), x[:, 3:] / 255
+    ),
+    r"no colour is below [\d.]+: the models": lambda x: x.__setitem__((slice(None), slice(3, 6)), x[:, 3:] * 256 + 256),
+}
+
+
+@pytest.mark.parametrize("message", IN_OTHER_UNITS)
+@pytest.mark.parametrize("n", [5, 1000])
+def test_values_that_can_only_be_in_another_unit_give_a_warning(features: Floats, message: str, n: int) -> None:
+    x = features[:n]
+    IN_OTHER_UNITS[message](x)
+    x[::3, 2], x[0, :2] = np.nan, -999.25
+    model = LithoModel.load("semisup_hybrid")
+    for give in (model.embed, model.classify, model.reconstruct):
+        with pytest.warns(LithoWarning, match=message) as caught:
+            give(x)
+        assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_one_ordinary_value_or_none_at_all_is_no_sign_of_another_unit(features: Floats) -> None:
+    model = LithoModel.load("semisup_hybrid")
+    for spoil in IN_OTHER_UNITS.values():
+        x = features.copy()
+        spoil(x)
+        x[-1] = [1.7, 12, 30, 80, 90, 100]
+        model.embed(x)
+    black = features.copy()
+    black[:, 3:], black[:, 1] = [0, 1, 1], 0
+    model.embed(black)
+    model.embed(np.full((4, 6), np.nan))
+    model.embed(np.empty((0, 6)))
+    model.embed([[1.7, 0.0004, 30, 80, 90, 100]])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

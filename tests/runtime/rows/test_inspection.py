@@ -157,3 +157,12 @@ def test_a_plan_fails_where_missing_error_stops_a_run(holes: Path) -> None:
 def test_a_plan_says_that_a_model_was_not_trained_to_impute(holes: Path) -> None:
     done = CliRunner().invoke(app, ["inspect", str(holes), "--model", "unsup", "--missing", "impute"])
     assert "note     unsup was not trained with missing features; --missing impute imputes them anyway" in done.stdout
+
+
+def test_a_file_that_changes_while_it_is_inspected_is_an_error(holes: Path) -> None:
+    def meddling(items: Any, *_: object) -> Any:
+        yield from items
+        holes.write_bytes(holes.read_bytes() + b"more")
+
+    with pytest.raises(ScanError, match=r"holes\.h5 changed from .* bytes while it was read"):
+        inspect_scan(holes, Settings("semisup"), MissingPolicy("nan"), progress=meddling)

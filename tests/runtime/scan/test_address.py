@@ -77,3 +77,12 @@ def test_a_holes_letter_and_its_full_name_are_the_same_hole(write_scan: WriteSca
 )
 def test_distinct_holes(names: set[str], distinct: set[str]) -> None:
     assert distinct_holes(names) == distinct
+
+
+@pytest.mark.parametrize("name", ["hole", "core", "section", "site"])
+def test_an_address_of_many_letters_is_refused_not_repeated_in_every_row(write_scan: WriteScan, name: str) -> None:
+    path = write_scan({"a/MS": np.ones(3), "b/MS": np.ones(3)}, attrs={f"a@{name}": "h" * 60_000, f"b@{name}": "B"})
+    with pytest.raises(ScanError, match=rf"scan\.h5: the {name} that /a states has 60,000 characters, more than 256"):
+        addresses(path)
+    short = write_scan({"MS": np.ones(3)}, attrs={f"@{name}": "h" * 256})
+    assert addresses(short)[name] == ["h" * 256] * 3
