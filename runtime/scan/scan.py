@@ -120,13 +120,22 @@ def open_scan(
     guard.reading(path)
     with findings_of(path) as findings, open_file(path, findings, swmr=swmr, locking=locking) as file:
         try:
-            scan = _understand(file, mapping or {})
+            scan = understand(file, mapping or {})
         except DAMAGE as error:
             raise ScanError(f"the file is damaged and its contents cannot be read: {error}") from error
         yield scan
 
 
-def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
+def understand(file: File, mapping: Mapping[str, str], *, is_alone: bool = True) -> Scan:
+    """Find the features of an open file, their depths and addresses.
+
+    If the file is not alone, its samples may lack a depth: another file may have the table of sections.
+
+    Raises
+    ------
+    ScanError
+        As `open_scan`.
+    """
     findings = file.findings
     if not mapping and (why_not := file.why_unsupported()):
         raise ScanError(f"{findings.path} {why_not}", findings.path)
@@ -154,7 +163,7 @@ def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
                 sections, restarts.get(table.features), table, own + above, findings
             )
         length = next(iter(features.values())).column.length
-        if depth is None and not alike:
+        if depth is None and not alike and is_alone:
             names = ", ".join(source.column.path for source in features.values())
             raise ScanError(
                 f"{names} ({length} samples) has no depth (m, cm, mm or ft) in or above its group, so it cannot "
