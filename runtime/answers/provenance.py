@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ def about(
             feature.name: ", ".join(source.text for source in feature.sources)
             for feature in scan.features
             if feature.sources
+        },
+        "calibrations": {
+            feature.name: asdict(source.calibration)
+            for feature in scan.features
+            for source in feature.sources
+            if source.calibration
         },
         "depth": sorted(set(scan.depths)),
         "bin_width": bin_width,

@@ -68,7 +68,7 @@ def embed_scan(
     if out.exists() and path.exists() and out.samefile(path):
         raise OutputError(f"the result would replace the scan {path}: choose another name", out)
     open_whole = whole_format(out)
-    with open_scan(path, settings.mapping) as scan:
+    with open_scan(path, settings.mapping, settings.calibrations) as scan:
         embedder, described = Embedder(model, settings.missing), scan.describe()
         if described.lacking and embedder.policy.name == "drop":
             lacking = ", ".join(described.lacking)

@@ -9,6 +9,8 @@ import typer
 
 from lithovae.runtime.console import clear_errors, new_app, progress, say
 
+from .options import CalibrationFile, calibrations_of
+
 app = new_app("Bring the files of a hole together in one scan.")
 
 
@@ -24,11 +26,12 @@ def pack(
         ),
     ],
     out: Annotated[Path, typer.Option(help="The .h5 to write.", show_default=False)],
+    calibration: CalibrationFile = None,
 ) -> None:
     """Bring the FILEs of one hole, or of several, together in one HDF5 scan: a group per instrument."""
     from .packing import pack_scans
 
-    packed = pack_scans(files, out, progress=progress)
+    packed = pack_scans(files, out, calibrations_of(calibration), progress=progress)
     for name, columns, n_rows, sources in packed.groups:
         say(f"packed {name:10} {n_rows:,} rows from {', '.join(sources)}: {', '.join(columns)}")
     for note in packed.notes:

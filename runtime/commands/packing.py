@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ from lithovae.runtime.scan.sections import BOTTOM, LENGTH, OFFSET, TOP, TopsTabl
 from lithovae.runtime.scan.source import Source
 from lithovae.runtime.scan.tables import Tables
 from lithovae.runtime.scan.track import Track
+from lithovae.runtime.settings import Calibration
 
 INSTRUMENTS = ("GRA", "MS", "NGR", "R", "G", "B")
 """Name of the instrument of each feature, for the groups."""
@@ -158,7 +159,13 @@ class _Survey(NamedTuple):
     widths: dict[str, int]
 
 
-def pack_scans(paths: Sequence[Path], out: Path, *, progress: Progress = silent) -> Packed:
+def pack_scans(
+    paths: Sequence[Path],
+    out: Path,
+    calibrations: Mapping[str, Calibration] | None = None,
+    *,
+    progress: Progress = silent,
+) -> Packed:
     """Pack files into one scan.
 
     Parameters
@@ -167,6 +174,8 @@ def pack_scans(paths: Sequence[Path], out: Path, *, progress: Progress = silent)
         Files with features, and files with the top depths of sections or cores.
     out : Path
         The HDF5 file to write; ``docs/scan-format.md`` documents its layout.
+    calibrations : mapping of str to Calibration, optional
+        Declared conversions, by feature.
     progress : callable, optional
         Wraps iterables to show progress; see `lithovae.runtime.console.progress`.
 
@@ -188,7 +197,7 @@ def pack_scans(paths: Sequence[Path], out: Path, *, progress: Progress = silent)
             findings = stack.enter_context(findings_of(path))
             file = stack.enter_context(open_file(path, findings))
             with naming(path):
-                found, said = _pieces_of(path, file)
+                found, said = _pieces_of(path, file, calibrations or {})
             pieces += found
             notes += [f"{path.name}: {note}" for note in said]
         groups = _groups(pieces)
@@ -197,7 +206,14 @@ def pack_scans(paths: Sequence[Path], out: Path, *, progress: Progress = silent)
         with open_scan_file(out) as (writer, partial):
             for group in groups:
                 _write(writer, group, surveys, progress)
-            writer.state({"packed_from": [path.name for path in paths], "notes": notes})
+            applied = {
+                name: asdict(source.calibration)
+                for piece in pieces
+                for name, (source, _) in piece.numbers.items()
+                if source.calibration
+            }
+            files = [path.name for path in paths]
+            writer.state({"packed_from": files, "calibrations": applied, "notes": notes})
             writer.close()
             _require_readable(partial, out)
     described = [
@@ -220,7 +236,7 @@ def _require_new(paths: Sequence[Path], out: Path) -> None:
             raise OutputError(f"the packed scan would replace {path}: choose another name", out)
 
 
-def _pieces_of(path: Path, file: File) -> tuple[list[Piece], list[str]]:
+def _pieces_of(path: Path, file: File, calibrations: Mapping[str, Calibration]) -> tuple[list[Piece], list[str]]:
     """Find what a file holds: tables of samples, and tables of the tops of sections or cores."""
     columns, addresses = file.columns, GroupAddresses(file)
     pieces, used = [], set[str]()
@@ -231,7 +247,7 @@ def _pieces_of(path: Path, file: File) -> tuple[list[Piece], list[str]]:
     samples: list[Piece] = []
     notes_of_scan: list[str] = []
     if has_features or not (tops or cores):
-        scan = understand(file, {}, is_alone=False)
+        scan = understand(file, {}, calibrations, is_alone=False)
         samples = [_samples(path, scan, track) for track in scan.tracks]
         notes_of_scan = _unstated(scan)
     homes = {source.column.table for piece in samples for source, _ in piece.numbers.values()}

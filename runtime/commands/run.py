@@ -11,7 +11,7 @@ import typer
 from lithovae.runtime.console import clear_errors, new_app, progress
 from lithovae.runtime.errors import LithoError
 
-from .options import Bin, Map, Missing, Model, Threads, settings_of
+from .options import Bin, CalibrationFile, Map, Missing, Model, Threads, settings_of
 
 app = new_app("Embed core scans, without torch.")
 
@@ -27,6 +27,7 @@ def run(
     map: Map = None,
     bin: Bin = "auto",
     missing: Missing = "auto",
+    calibration: CalibrationFile = None,
     threads: Threads = None,
 ) -> None:
     """Embed each SCAN: find its features, average them in depth bins if needed, run the model and write OUT."""
@@ -44,7 +45,7 @@ def run(
         advice = f"must end in {extensions('whole')} or be an existing folder"
         raise typer.BadParameter(f"{out} {advice}", param_hint="--out")
     keep_freed()
-    settings = settings_of(model, map, bin, missing, threads)
+    settings = settings_of(model, map, bin, missing, threads, calibration)
     litho_model = LithoModel.load(settings.model, threads=settings.threads)
     embed = partial(embed_scan, model=litho_model, settings=settings)
     if len(scans) == 1 and not out.is_dir():

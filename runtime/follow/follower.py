@@ -76,7 +76,7 @@ class Follower:
         self._embedder = Embedder(model, self._settings.missing)
         self._writer, self._say, self._clock = writer, say, clock
         self._patience = float("inf") if track_timeout is None else track_timeout
-        self._new_rows = NewRows(self.path, self._settings.mapping)
+        self._new_rows = NewRows(self.path, self._settings.mapping, self._settings.calibrations)
         self._written = Written()
         self._rows: FinishedRows | None = None
         self._printed: set[str] = set()

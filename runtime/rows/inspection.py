@@ -55,7 +55,7 @@ def inspect_scan(
     ScanError
         If the run would raise one.
     """
-    with open_scan(path, settings.mapping) as scan:
+    with open_scan(path, settings.mapping, settings.calibrations) as scan:
         described = scan.describe()
         tracks = [_track(track, progress) for track in scan.tracks]
         rows = rows_of(scan, progress, settings.bin_width)
