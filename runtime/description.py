@@ -76,6 +76,8 @@ class ScanDescription(NamedTuple):
         What was left out or assumed, and why.
     unused : list of str
         Paths of the columns that are not used.
+    has_depth_unit : bool
+        Whether a unit is stated for every depth.
     """
 
     path: str
@@ -86,6 +88,7 @@ class ScanDescription(NamedTuple):
     n_tables: int
     notes: list[str]
     unused: list[str]
+    has_depth_unit: bool = True
 
     @property
     def lacking(self) -> list[str]:

@@ -75,7 +75,7 @@ def embed_scan(
             raise ScanError(f"--missing drop would drop every row: this scan has no {lacking}")
         announce(described)
         rows = rows_of(scan, progress, settings.bin_width, model.threads)
-        tally = Tally(rows, embedder)
+        tally = Tally(rows, embedder, has_depth_unit=described.has_depth_unit)
         schema = ResultSchema.of(
             model.latent_dim,
             rows.address_types,

@@ -78,6 +78,7 @@ class Scan:
             n_tables=len(self.tracks),
             notes=list(self.notes),
             unused=list(self.unused),
+            has_depth_unit=all(track.depth.unit for track in self.tracks if track.depth),
         )
 
     def _layout(self) -> list[str]:
