@@ -25,6 +25,7 @@ VERBS: Mapping[str, Verb] = {
     "run": Verb("lithovae.runtime.commands.run"),
     "inspect": Verb("lithovae.runtime.commands.inspect"),
     "follow": Verb("lithovae.runtime.commands.follow"),
+    "pack": Verb("lithovae.runtime.commands.pack"),
     "verify": Verb("lithovae.runtime.commands.verify"),
     "models": Verb("lithovae.runtime.commands.models"),
     "export": Verb("lithovae.export.cli", is_guarded=False),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from fractions import Fraction
 from typing import Any, NamedTuple
+
+from .settings import Calibration
 
 
 class SourceDescription(NamedTuple):
@@ -21,6 +24,8 @@ class SourceDescription(NamedTuple):
         Factor that converts a value to the unit of the feature.
     is_mapped : bool
         Whether the user has chosen the column.
+    calibration : Calibration, optional
+        The declared conversion that is applied instead of the factor.
     """
 
     text: str
@@ -29,6 +34,7 @@ class SourceDescription(NamedTuple):
     unit: str | None
     factor: Fraction
     is_mapped: bool
+    calibration: Calibration | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -38,7 +44,7 @@ class SourceDescription(NamedTuple):
             "unit": self.unit,
             "factor": str(self.factor),
             "mapped": self.is_mapped,
-        }
+        } | ({"calibration": asdict(self.calibration)} if self.calibration else {})
 
 
 class FeatureDescription(NamedTuple):
@@ -70,6 +76,8 @@ class ScanDescription(NamedTuple):
         What was left out or assumed, and why.
     unused : list of str
         Paths of the columns that are not used.
+    has_depth_unit : bool
+        Whether a unit is stated for every depth.
     """
 
     path: str
@@ -80,6 +88,7 @@ class ScanDescription(NamedTuple):
     n_tables: int
     notes: list[str]
     unused: list[str]
+    has_depth_unit: bool = True
 
     @property
     def lacking(self) -> list[str]:

@@ -20,6 +20,26 @@ MISSING_CHOICES: tuple[Missing, ...] = get_args(Missing)
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """How the values of an instrument become those that the models know: value * gain + offset.
+
+    Attributes
+    ----------
+    unit : str
+        Unit that the scan states for the values.
+    gain, offset : float
+        The conversion to the unit of the feature.
+    source : str
+        Where the conversion comes from.
+    """
+
+    unit: str
+    gain: float
+    offset: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Settings:
     """Validated choices for a run. It can be pickled.
 
@@ -36,6 +56,8 @@ class Settings:
         What to do with a row that lacks a feature; see `Missing`.
     threads : int, optional
         Number of worker threads; by default `lithovae.runtime.process.threads.granted_threads`.
+    calibrations : mapping of str to Calibration
+        Conversions that the user declares, by feature; see `lithovae.runtime.scan.calibration`.
 
     Raises
     ------
@@ -48,6 +70,7 @@ class Settings:
     bin_width: BinWidth = "auto"
     missing: Missing = "auto"
     threads: int | None = None
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.missing not in MISSING_CHOICES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ def about(
             feature.name: ", ".join(source.text for source in feature.sources)
             for feature in scan.features
             if feature.sources
+        },
+        "calibrations": {
+            feature.name: asdict(source.calibration)
+            for feature in scan.features
+            for source in feature.sources
+            if source.calibration
         },
         "depth": sorted(set(scan.depths)),
         "bin_width": bin_width,

@@ -9,6 +9,7 @@ from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.missing import bit_counts
 from lithovae.runtime.rows.own_depths import OwnDepths
 from lithovae.runtime.rows.rows import Rows
+from lithovae.runtime.rows.units import UnitCheck
 from lithovae.runtime.summary import Summary
 
 from .embedding import Embedded, Embedder
@@ -23,15 +24,18 @@ class Tally:
         The rows of the scan.
     embedder : Embedder
         The embedder of the rows.
+    has_depth_unit : bool
+        Whether the scan states a unit for every depth.
     """
 
-    def __init__(self, rows: Rows, embedder: Embedder) -> None:
+    def __init__(self, rows: Rows, embedder: Embedder, *, has_depth_unit: bool = True) -> None:
         self._rows, self._embedder = rows, embedder
         self._n_rows = self._n_nan = self._n_dropped = 0
         self._n_missing, self._n_implausible, self._dropped = np.zeros((3, len(FEATURE_NAMES)), np.int64)
         self._highest = np.full(len(FEATURE_NAMES), -np.inf, np.float32)
         self._depth_range: tuple[float, float] | None = None
         self._own_depths, self._lost = OwnDepths(), rows.lost
+        self._units = UnitCheck(has_depth_unit)
 
     def take(self, done: Embedded) -> None:
         """Count the rows of a block."""
@@ -44,6 +48,7 @@ class Tally:
         self._n_nan += done.n_nan
         self._highest = np.fmax(self._highest, block.extremes.highest)
         self._lost = self._lost.plus(block.lost)
+        self._units.add(block)
         if self._rows.bin_width is None:
             self._own_depths.add(block)
         if block.depth is not None and len(block):
@@ -55,7 +60,7 @@ class Tally:
     @property
     def notes(self) -> list[str]:
         """Notes about the rows so far, in addition to those of the scan."""
-        return [note for note in (self._own_depths.note, self._embedder.policy.note) if note]
+        return [note for note in (*self._units.notes, self._own_depths.note, self._embedder.policy.note) if note]
 
     def summary(self, scan: ScanDescription) -> Summary:
         """Return the counts, after all rows have been taken."""

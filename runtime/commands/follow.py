@@ -12,7 +12,7 @@ import typer
 
 from lithovae.runtime.console import clear_errors, new_app, say
 
-from .options import Bin, Map, Missing, Model, Scan, Threads, not_nan, path, settings_of
+from .options import Bin, CalibrationFile, Map, Missing, Model, Scan, Threads, not_nan, path, settings_of
 
 app = new_app("Embed a file that grows while a logger appends to it.")
 
@@ -31,6 +31,7 @@ def follow(
     map: Map = None,
     bin: Bin = "auto",
     missing: Missing = "auto",
+    calibration: CalibrationFile = None,
     threads: Threads = None,
     idle_timeout: Annotated[
         float | None,
@@ -60,7 +61,7 @@ def follow(
     from lithovae.runtime.outputs.json_lines import JsonLines
     from lithovae.runtime.outputs.writer import growing_format
 
-    settings = settings_of(model, map, bin, missing, threads)
+    settings = settings_of(model, map, bin, missing, threads, calibration)
     writer = JsonLines(sys.stdout) if out is None else growing_format(out)(out)
     litho_model = LithoModel.load(settings.model, threads=settings.threads)
     say_to_stderr = partial(say, err=True)

@@ -8,7 +8,7 @@ import typer
 
 from lithovae.runtime.console import clear_errors, new_app, progress, say
 
-from .options import Bin, Map, Missing, Model, Scan, settings_of
+from .options import Bin, CalibrationFile, Map, Missing, Model, Scan, settings_of
 
 app = new_app("Show what a run would do with a scan, without running the model.")
 
@@ -21,6 +21,7 @@ def inspect(
     map: Map = None,
     bin: Bin = "auto",
     missing: Missing = "auto",
+    calibration: CalibrationFile = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what `lithovae run` would do with SCAN: its layout, columns, units, rows and gaps."""
@@ -31,7 +32,7 @@ def inspect(
     from lithovae.runtime.report.inspection import inspection_lines
     from lithovae.runtime.rows.inspection import inspect_scan
 
-    settings = settings_of(model, map, bin, missing)
+    settings = settings_of(model, map, bin, missing, calibration=calibration)
     policy = policy_of(Bundle.read(settings.model), settings.missing)
     found = inspect_scan(scan, settings, policy, progress=progress)
     for line in [dumps(found, ensure_ascii=True)] if json else inspection_lines(found):

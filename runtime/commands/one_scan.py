@@ -70,14 +70,17 @@ def embed_scan(
     if out.exists() and path.exists() and out.samefile(path):
         raise OutputError(f"the result would replace the scan {path}: choose another name", out)
     open_whole = whole_format(out)
-    with unchanged(path) as require_unchanged, open_scan(path, settings.mapping) as scan:
+    with (
+        unchanged(path) as require_unchanged,
+        open_scan(path, settings.mapping, settings.calibrations) as scan,
+    ):
         embedder, described = Embedder(model, settings.missing), scan.describe()
         if described.lacking and embedder.policy.name == "drop":
             lacking = ", ".join(described.lacking)
             raise ScanError(f"--missing drop would drop every row: this scan has no {lacking}")
         announce(described)
         rows = rows_of(scan, progress, settings.bin_width, model.threads)
-        tally = Tally(rows, embedder)
+        tally = Tally(rows, embedder, has_depth_unit=described.has_depth_unit)
         schema = ResultSchema.of(
             model.latent_dim,
             rows.address_types,

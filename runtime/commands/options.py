@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from lithovae.runtime.settings import Settings
+    from lithovae.runtime.settings import Calibration, Settings
 
 
 def path(text: str) -> Path:
@@ -55,19 +55,35 @@ Missing = Annotated[
         "use the bundle's fill value instead. drop: leave the row out. error: stop.",
     ),
 ]
+CalibrationFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration",
+        metavar="FILE.toml",
+        help="Declared conversions: by feature, the unit that the scan states, gain, offset and source.",
+        show_default=False,
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(min=1, help="Number of worker threads. Default: as many as Slurm or the machine grants.", metavar="N"),
 ]
 
 
-def settings_of(model: str, map: list[str] | None, bin: str, missing: str, threads: int | None = None) -> Settings:
+def settings_of(
+    model: str,
+    map: list[str] | None,
+    bin: str,
+    missing: str,
+    threads: int | None = None,
+    calibration: Path | None = None,
+) -> Settings:
     """Create settings from the values of the options.
 
     Raises
     ------
     InputError
-        If the bin width or the missing-value policy is not valid.
+        If the bin width, the missing-value policy or the file of calibrations is not valid.
     typer.BadParameter
         If an entry of the mapping does not have the form ``FEATURE=PATH``.
     """
@@ -81,4 +97,18 @@ def settings_of(model: str, map: list[str] | None, bin: str, missing: str, threa
         if not (feature and column):
             raise typer.BadParameter(f"{entry!r} does not have the form FEATURE=PATH", param_hint="--map")
         mapping[feature] = column
-    return Settings(model, mapping, parse_bin_width(bin), cast("Any", missing), threads)
+    calibrations = calibrations_of(calibration)
+    return Settings(model, mapping, parse_bin_width(bin), cast("Any", missing), threads, calibrations)
+
+
+def calibrations_of(path: Path | None) -> dict[str, Calibration]:
+    """Read the file of ``--calibration``, if there is one; see `lithovae.runtime.scan.calibration`.
+
+    Raises
+    ------
+    InputError
+        If the file is not valid.
+    """
+    from lithovae.runtime.scan.calibration import read_calibrations
+
+    return read_calibrations(path) if path else {}

@@ -11,7 +11,7 @@ import typer
 from lithovae.runtime.console import clear_errors, new_app, progress
 from lithovae.runtime.errors import LithoError
 
-from .options import Bin, Map, Missing, Model, Threads, path, settings_of
+from .options import Bin, CalibrationFile, Map, Missing, Model, Threads, path, settings_of
 
 app = new_app("Embed core scans, without torch.")
 
@@ -36,6 +36,7 @@ def run(
     map: Map = None,
     bin: Bin = "auto",
     missing: Missing = "auto",
+    calibration: CalibrationFile = None,
     threads: Threads = None,
 ) -> None:
     """Embed each SCAN: find its features, average them in depth bins if needed, run the model and write OUT."""
@@ -54,7 +55,7 @@ def run(
         advice = f"must end in {extensions('whole')} or be an existing folder"
         raise typer.BadParameter(f"{out} {advice}", param_hint="--out")
     keep_freed()
-    settings = settings_of(model, map, bin, missing, threads)
+    settings = settings_of(model, map, bin, missing, threads, calibration)
     litho_model = LithoModel.load(settings.model, threads=settings.threads)
     policy_of(litho_model.bundle, settings.missing)  # what it refuses is said once, not for each scan
     embed = partial(embed_scan, model=litho_model, settings=settings)

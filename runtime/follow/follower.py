@@ -16,14 +16,17 @@ import numpy as np
 from lithovae.runtime.answers.embedding import Embedder
 from lithovae.runtime.answers.provenance import about
 from lithovae.runtime.errors import OutputError, ScanError
+from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.findings import naming
+from lithovae.runtime.missing import bit_counts
 from lithovae.runtime.model.model import LithoModel
 from lithovae.runtime.outputs.writer import GrowingWriter
 from lithovae.runtime.process.heartbeat import advanced
-from lithovae.runtime.report.run_log import feature_lines
+from lithovae.runtime.report.run_log import feature_lines, implausible_lines
 from lithovae.runtime.result import ResultSchema
 from lithovae.runtime.rows.block import Block
 from lithovae.runtime.rows.rows import width_of
+from lithovae.runtime.rows.units import UnitCheck
 from lithovae.runtime.settings import Settings
 
 from .finished_rows import FinishedRows, GrowingBins, GrowingRows, Written
@@ -35,6 +38,8 @@ SLOWEST_POLL = 0.5
 """Longest time between two checks, in seconds."""
 SAME_SIGNAL = 1.0
 """Seconds within which a second signal counts as the first one, received from both the terminal and the guard."""
+ENOUGH_ROWS = 100
+"""Rows after which values that can only be in another unit are noted."""
 TROUBLED = 3.0
 """Seconds for which a file may be unreadable without a message."""
 
@@ -76,11 +81,13 @@ class Follower:
         self._embedder = Embedder(model, self._settings.missing)
         self._writer, self._say, self._clock = writer, say, clock
         self._patience = float("inf") if track_timeout is None else track_timeout
-        self._new_rows = NewRows(self.path, self._settings.mapping)
+        self._new_rows = NewRows(self.path, self._settings.mapping, self._settings.calibrations)
         self._written = Written()
         self._rows: FinishedRows | None = None
         self._printed: set[str] = set()
         self._trouble_since: float | None = None
+        self._units = UnitCheck(has_depth_unit=True)
+        self._n_implausible = np.zeros(len(FEATURE_NAMES), np.int64)
 
     @property
     def is_behind(self) -> bool:
@@ -140,6 +147,9 @@ class Follower:
         self._writer.close(complete and not self._new_rows.trouble)
         if self._new_rows.trouble:
             self._say(f"note   there may be rows that were not read: {self._new_rows.trouble}")
+        self._note_units()
+        for line in implausible_lines(self._n_implausible, self.n_rows):
+            self._say(f"note   {line}")
         if changed := self._rows.changed():
             self._say(f"note   {changed}; a batch run would now differ")
         if self._written.n_again:
@@ -167,6 +177,8 @@ class Follower:
         width, described = width_of(scan, self._settings.bin_width), scan.describe()
         if news.restart:
             self._say(f"note   {self.path} {news.restart}: read again from its first row; no row is written twice")
+        if not again:
+            self._units = UnitCheck(described.has_depth_unit)
         if width is None:
             self._rows = GrowingRows(scan, self._written, again)
         else:
@@ -197,6 +209,16 @@ class Follower:
                 n = len(done.embeddings)
                 self._writer.write(done.columns | {"complete": np.full(n, complete, np.uint8)})
                 self.n_rows += n
+                self._units.add(done.rows.block)
+                self._n_implausible += bit_counts(done.rows.implausible)
+        if self.n_rows >= ENOUGH_ROWS:  # before the end, which may be days away
+            self._note_units()
+
+    def _note_units(self) -> None:
+        for note in self._units.notes:
+            if note.partition(":")[0] not in self._printed:
+                self._printed.add(note.partition(":")[0])
+                self._say(f"note   {note}")
 
     def _say_once(self, line: str) -> None:
         kind = line.rpartition("wait for")[2] or line[:20]

@@ -19,6 +19,7 @@ from lithovae.runtime.findings import naming
 from lithovae.runtime.scan.restart import Key
 from lithovae.runtime.scan.scan import Scan, open_scan
 from lithovae.runtime.scan.track import Stretch, Track
+from lithovae.runtime.settings import Calibration
 
 LOOK_ROWS = 1 << 17
 """Largest number of rows of each track that one check reads."""
@@ -66,6 +67,8 @@ class NewRows:
         The file; it need not exist yet.
     mapping : mapping of str to str
         Path of the column to use, by feature.
+    calibrations : mapping of str to Calibration, optional
+        Declared conversions, by feature.
 
     Attributes
     ----------
@@ -79,8 +82,11 @@ class NewRows:
         Whether the latest check found the file being written, so that it should be checked again soon.
     """
 
-    def __init__(self, path: Path, mapping: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: Path, mapping: Mapping[str, str], calibrations: Mapping[str, Calibration] | None = None
+    ) -> None:
         self.path, self.mapping, self.trouble = path, mapping, ""
+        self._calibrations = calibrations
         self.behind = self.disturbed = self.changed = False
         self._was_locked = False
         self._found: State | None = None  # at the latest check
@@ -118,7 +124,7 @@ class NewRows:
         swmr = flags & _SWMR != 0
         if not swmr and not self._is_still(flags, state, self._was_locked):
             return None
-        scan = stack.enter_context(open_scan(self.path, self.mapping, swmr=swmr, locking=False))
+        scan = stack.enter_context(open_scan(self.path, self.mapping, self._calibrations, swmr=swmr, locking=False))
         layout = _layout_of(scan)
         if layout != self._layout:
             now = time.monotonic()

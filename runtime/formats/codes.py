@@ -71,3 +71,11 @@ class Coding:
 def _within(values: NDArray[Any], valid: tuple[float, ...]) -> NDArray[Any]:
     bad = (values < valid[0]) | (values > valid[1])
     return np.where(bad, values.dtype.type(np.nan), values) if bad.any() else values
+
+
+def number_labels(values: NDArray[Any]) -> NDArray[np.str_]:
+    """Return numbers as text, for labels: whole numbers without decimals, NaN blank."""
+    numbers = (float(value) for value in values.tolist())
+    return np.array(
+        ["" if value != value else str(int(value)) if value.is_integer() else repr(value) for value in numbers], np.str_
+    )

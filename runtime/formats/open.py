@@ -18,6 +18,9 @@ from .unsupported import what_it_is
 
 FORMATS = (
     "lithovae.runtime.formats.hdf5.file",
+    "lithovae.runtime.formats.parquet",
+    "lithovae.runtime.formats.excel",
+    "lithovae.runtime.formats.las",
     "lithovae.runtime.formats.text.file",
 )
 """Modules of the formats, in the order in which they are asked. Each has the functions ``is_mine(path)`` and

@@ -13,6 +13,4 @@ def what_it_is(path: Path) -> str:
         return "it is netCDF-3; convert it to netCDF-4 with nccopy -4"
     if start.startswith(b"MATLAB 5.0 MAT-f"):
         return "it is a MATLAB file older than v7.3; save it in MATLAB with save(..., '-v7.3'), which writes HDF5"
-    if start.startswith((b"~V", b"~v")):
-        return "it is a LAS file; convert it to HDF5 with one dataset per curve"
     return ""

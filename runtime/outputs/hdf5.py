@@ -21,7 +21,7 @@ from .whole_file import require_writable
 TEXT_BYTES = 64
 """Size in bytes (UTF-8) of a part of an address: in SWMR mode, HDF5 cannot write text of variable length."""
 CHUNK_ROWS = 1024
-_BROKEN: list[Any] = []
+BROKEN: list[Any] = []
 """Files that could not be written. libhdf5 crashes when they, or their datasets, are closed, so they stay open."""
 
 
@@ -101,7 +101,7 @@ class GrowingFile:
         try:
             yield
         except (OSError, RuntimeError) as error:  # h5py raises either if the disk is full
-            _BROKEN.append((self._file, self._members))
+            BROKEN.append((self._file, self._members))
             self._file = None
             raise OutputError(f"cannot write {self.path}: {error}", self.path) from error
 

@@ -79,6 +79,9 @@ def _features(found: dict[str, Any]) -> Iterator[list[str]]:
 
 def _unit(source: dict[str, Any], wanted: str) -> str:
     factor = Fraction(source["factor"])
+    if calibration := source.get("calibration"):
+        offset = f" {calibration['offset']:+g}" if calibration["offset"] else ""
+        return f"{source['unit']} x {calibration['gain']:g}{offset} ({calibration['source']})"
     if source["unit"] is None:
         return "not given"
     if factor == 1:

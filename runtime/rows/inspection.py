@@ -21,6 +21,7 @@ from lithovae.runtime.settings import Settings
 from .missing_policy import MissingPolicy, require_whole
 from .own_depths import OwnDepths
 from .rows import Rows, rows_of
+from .units import UnitCheck
 
 MAX_STEPS = 1 << 18
 """Largest number of depth steps of which the median is taken."""
@@ -56,11 +57,14 @@ def inspect_scan(
     ScanError
         If the run would raise one.
     """
-    with unchanged(Path(path)) as require_unchanged, open_scan(path, settings.mapping) as scan:
+    with (
+        unchanged(Path(path)) as require_unchanged,
+        open_scan(path, settings.mapping, settings.calibrations) as scan,
+    ):
         described = scan.describe()
         tracks = [_track(track, progress) for track in scan.tracks]
         rows = rows_of(scan, progress, settings.bin_width)
-        found = _read_through(rows, policy.name)
+        found = _read_through(rows, policy.name, described.has_depth_unit)
         require_unchanged()
     return {
         "scan": described.path,
@@ -158,15 +162,17 @@ class _Rows(NamedTuple):
     notes: list[str]
 
 
-def _read_through(rows: Rows, missing: str) -> _Rows:
+def _read_through(rows: Rows, missing: str, has_depth_unit: bool) -> _Rows:
     n_with = np.zeros(len(FEATURES), np.int64)
     depths, own_depths, lost = DepthSteps(), OwnDepths(), rows.lost
+    units = UnitCheck(has_depth_unit)
     names: dict[str, set[str]] = {}
     for block in (read() for read in rows.blocks):
         if missing == "error":
             require_whole(block, missing_bits(block.features))
         n_with += np.count_nonzero(np.isfinite(block.features), axis=0)
         lost = lost.plus(block.lost)
+        units.add(block)
         if block.depth is not None:
             depths.add(block.depth)
         if rows.bin_width is None:
@@ -178,7 +184,7 @@ def _read_through(rows: Rows, missing: str) -> _Rows:
             if inner:
                 keys = [tuple(map(str, key)) for key in np.unique(np.rec.fromarrays(parts)).tolist()]
                 names.setdefault(kind, set()).update(" ".join(filter(None, key)) for key in keys if key[-1])
-    notes = [*lost.notes, *filter(None, [own_depths.note])]
+    notes = [*lost.notes, *units.notes, *filter(None, [own_depths.note])]
     return _Rows(n_with.tolist(), depths.range, names, notes)
 
 

@@ -25,7 +25,7 @@ class FeatureMatrix(NamedTuple):
     def of(cls, track: Track) -> FeatureMatrix | None:
         """Return the matrix of a track's features; None if its columns must be read one by one."""
         sources = [track.features.get(i) for i in range(len(FEATURES))]
-        columns = [source.column for source in sources if source and source.factor == 1]
+        columns = [source.column for source in sources if source and source.is_unchanged]
         if len(columns) < len(FEATURES):
             return None
         beside = [*([track.depth.column] if track.depth else []), *track.address.values()]

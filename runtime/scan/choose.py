@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -12,14 +13,21 @@ from lithovae.runtime.features import FEATURES, Quantity
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
+from lithovae.runtime.settings import Calibration
 
+from .calibration import applies, note_unused
 from .colour import has_fractions_only, is_lab_colour, is_wide_integer
 from .group_address import GroupAddresses
 from .mapping import mapped_columns
 from .source import Candidate, Source, candidates, note_passed_over, unit_of
 
 
-def choose_sources(file: File, mapping: Mapping[str, str], addresses: GroupAddresses) -> dict[int, list[Source]]:
+def choose_sources(
+    file: File,
+    mapping: Mapping[str, str],
+    addresses: GroupAddresses,
+    calibrations: Mapping[str, Calibration] | None = None,
+) -> dict[int, list[Source]]:
     """Choose the columns of each feature: one, or one for each hole, core or section with a group of its own.
 
     Parameters
@@ -30,6 +38,8 @@ def choose_sources(file: File, mapping: Mapping[str, str], addresses: GroupAddre
         Columns chosen by the user, by feature.
     addresses : GroupAddresses
         What the file states about the addresses of its groups.
+    calibrations : mapping of str to Calibration, optional
+        Declared conversions, by feature.
 
     Returns
     -------
@@ -49,8 +59,9 @@ def choose_sources(file: File, mapping: Mapping[str, str], addresses: GroupAddre
     for column in columns:
         beside.setdefault(column.table, set()).add(column.name.strip())
     for i, feature in enumerate(FEATURES):
+        calibration = (calibrations or {}).get(feature.name)
         if i in mapped:
-            chosen[i] = [_mapped_source(feature, column, findings) for column in mapped[i]]
+            chosen[i] = [_mapped_source(feature, column, calibration, findings) for column in mapped[i]]
             continue
         for column in columns:
             if feature.is_point_sensor(column.name):
@@ -62,23 +73,26 @@ def choose_sources(file: File, mapping: Mapping[str, str], addresses: GroupAddre
                 column.is_number or is_lab_colour(column, beside[column.table])
             ):
                 unfit[i] = column
-        if ranked := candidates(feature, columns, partial(_take, file, feature, beside), findings):
+        if ranked := candidates(feature, columns, partial(_take, file, feature, beside, calibration), findings):
             chosen[i] = _one_per_address(feature, ranked, columns, addresses, findings)
     for i, column in unfit.items():
         if i not in chosen:
             name = FEATURES[i].name
             raise ScanError(f"column {column.path} matches feature {name} by name but holds {column.kind}, not numbers")
         findings.note(f"{column.path} holds {column.kind}, not numbers: not used for {FEATURES[i].name}")
+    note_unused(calibrations or {}, columns, chosen, findings)
     if not chosen:
         raise ScanError(_why_no_feature(columns, findings))
     return chosen
 
 
-def _take(file: File, feature: Quantity, beside: dict[object, set[str]], column: Column) -> Source | str:
+def _take(
+    file: File, feature: Quantity, beside: dict[object, set[str]], calibration: Calibration | None, column: Column
+) -> Source | str:
     """Return the source for a column whose name matches, or the reason why it is not used."""
     if is_lab_colour(column, beside[column.table]):
         return f"is in one table with L and a: taken as b of L*a*b* colour, not as {feature.name}"
-    source = _source(feature, column)
+    source = _source(feature, column, calibration)
     why_not = ""
     if contradiction := feature.contradiction(column.name, column.unit):
         why_not = f"it {contradiction}"
@@ -147,15 +161,15 @@ def _why_no_feature(columns: Sequence[Column], findings: Findings) -> str:
     )
 
 
-def _mapped_source(feature: Quantity, column: Column, findings: Findings) -> Source:
-    source = _source(feature, column)
+def _mapped_source(feature: Quantity, column: Column, calibration: Calibration | None, findings: Findings) -> Source:
+    source = _source(feature, column, calibration)
     if source is None:
         unit = _stated_unit(feature, column)
         findings.note(
             f"{column.path} is taken as {feature.name} in {feature.unit}, as mapped, although its unit is {unit!r}"
         )
         return Source(column, unit, Fraction(1), is_mapped=True)
-    return Source(column, source.unit, source.factor, is_mapped=True)
+    return replace(source, is_mapped=True)
 
 
 def _stated_unit(feature: Quantity, column: Column) -> str | None:
@@ -163,12 +177,14 @@ def _stated_unit(feature: Quantity, column: Column) -> str | None:
     return unit if unit is not None else column.table_unit
 
 
-def _source(feature: Quantity, column: Column) -> Source | None:
-    """Return a column as the source of a feature; None if its unit cannot be converted exactly."""
+def _source(feature: Quantity, column: Column, calibration: Calibration | None) -> Source | None:
+    """Return a column as the source of a feature; None if its unit can be converted neither exactly nor as declared."""
     unit = unit_of(feature, column)  # "(GRA)" is part of a known name, "(gAPI)" is a unit
     if unit is None and column.table_unit is not None:
         others = [other for other in FEATURES if other.factor(column.table_unit) is not None]
         if feature in others or not others:  # otherwise it is the unit of another column
             unit = column.table_unit
+    if applies(calibration, unit):
+        return Source(column, unit, Fraction(1), calibration=calibration)
     factor = feature.factor(unit or "")
     return None if factor is None else Source(column, unit or None, factor)

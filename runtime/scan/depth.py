@@ -117,12 +117,17 @@ def _take(column: Column) -> Source | str:
     return Source(column, unit, factor, assumed=tuple(assumed))
 
 
+def scale_of(depth: Source) -> str:
+    """Return the scale of a depth, one of `SCALES`, by its name and unit; empty if they do not tell."""
+    text = letters(f"{depth.column.name} {depth.unit or ''}")
+    return next((scale for scale, words in SCALES.items() if any(word in text for word in words)), "")
+
+
 def note_scales(depths: Iterable[Source], findings: Findings) -> None:
     """Add a note if the depths of a scan's tables are on different scales, by their names or units."""
     scales: dict[str, Source] = {}
     for depth in depths:
-        text = letters(f"{depth.column.name} {depth.unit or ''}")
-        if scale := next((scale for scale, words in SCALES.items() if any(word in text for word in words)), None):
+        if scale := scale_of(depth):
             scales.setdefault(scale, depth)
     if len(scales) > 1:
         named = ", ".join(f"{scale} in {depth.column.path}" for scale, depth in scales.items())

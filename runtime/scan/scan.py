@@ -16,6 +16,7 @@ from lithovae.runtime.formats.column import Column, TableKey
 from lithovae.runtime.formats.file import File
 from lithovae.runtime.formats.open import open_file
 from lithovae.runtime.process import guard
+from lithovae.runtime.settings import Calibration
 
 from .address import ADDRESS, HOLE_PARTS
 from .choose import choose_sources
@@ -77,6 +78,7 @@ class Scan:
             n_tables=len(self.tracks),
             notes=list(self.notes),
             unused=list(self.unused),
+            has_depth_unit=all(track.depth.unit for track in self.tracks if track.depth),
         )
 
     def _layout(self) -> list[str]:
@@ -95,7 +97,12 @@ class Scan:
 
 @contextmanager
 def open_scan(
-    path: str | Path, mapping: Mapping[str, str] | None = None, *, swmr: bool = False, locking: bool | None = None
+    path: str | Path,
+    mapping: Mapping[str, str] | None = None,
+    calibrations: Mapping[str, Calibration] | None = None,
+    *,
+    swmr: bool = False,
+    locking: bool | None = None,
 ) -> Iterator[Scan]:
     """Open a scan and find its features.
 
@@ -107,6 +114,8 @@ def open_scan(
         Columns to use, by feature (its name or an alias) or for the depth: a path in the file, with ``:field`` or
         ``:column`` for a column of a compound or 2-D dataset; ``*`` stands for any part of a name, so that
         ``*/GRA/den`` is one column in each of several groups. A column is taken unchanged if its unit is not known.
+    calibrations : mapping of str to Calibration, optional
+        Declared conversions, by feature; each applies to the columns of the feature that state its unit.
     swmr, locking : optional
         Passed to `h5py.File`, for a file that is being written.
 
@@ -121,18 +130,33 @@ def open_scan(
     with findings_of(path) as findings, ExitStack() as stack:
         try:
             file = stack.enter_context(open_file(path, findings, swmr=swmr, locking=locking))
-            scan = _understand(file, mapping or {})
+            scan = understand(file, mapping or {}, calibrations)
         except DAMAGE as error:
             raise ScanError(f"the file is damaged and its contents cannot be read: {error}") from error
         yield scan
 
 
-def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
+def understand(
+    file: File,
+    mapping: Mapping[str, str],
+    calibrations: Mapping[str, Calibration] | None = None,
+    *,
+    is_alone: bool = True,
+) -> Scan:
+    """Find the features of an open file, their depths and addresses.
+
+    If the file is not alone, its samples may lack a depth: another file may have the table of sections.
+
+    Raises
+    ------
+    ScanError
+        As `open_scan`.
+    """
     findings = file.findings
     if not mapping and (why_not := file.why_unsupported()):
         raise ScanError(f"{findings.path} {why_not}", findings.path)
     columns, addresses = file.columns, GroupAddresses(file)
-    chosen = choose_sources(file, mapping, addresses)
+    chosen = choose_sources(file, mapping, addresses, calibrations)
     mapped_depths = mapped_columns(columns, mapping).get(MAPPED_DEPTH, [])
     found = _tables(chosen)
     constants = constant_addresses(addresses, [(key[0], _arrays(features)) for key, features in found], findings)
@@ -155,7 +179,7 @@ def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
                 sections, restarts.get(table.features), table, own + above, findings
             )
         length = next(iter(features.values())).column.length
-        if depth is None and not alike:
+        if depth is None and not alike and is_alone:
             names = ", ".join(source.column.path for source in features.values())
             raise ScanError(
                 f"{names} ({length} samples) has no depth (m, cm, mm or ft) in or above its group, so it cannot "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,6 +60,33 @@ def find_quantity(quantity: Quantity, members: list[Column], findings: Findings)
     return best_of(candidates(quantity, members, take, findings), quantity.name, findings)
 
 
+class TopsTable(NamedTuple):
+    """A table with the top depth of each section or core: that column, those of the address, and all columns."""
+
+    top: Source
+    address: dict[str, Column]
+    members: list[Column]
+
+
+def tables_of_tops(file: File, columns: Iterable[Column], part: str) -> list[TopsTable]:
+    """List the tables that give the top depths of sections, or of another ``part`` of an address.
+
+    A table that also has offsets in the sections is a table of samples.
+    """
+    tables: dict[TableKey, list[Column]] = {}
+    for column in columns:
+        tables.setdefault(column.table, []).append(column)
+    found = []
+    for members in tables.values():
+        address, findings = address_columns(members), Findings(file.findings.path)
+        is_of_samples = any(OFFSET.rank(column.name) is not None for column in members)
+        if part in address and not is_of_samples and (top := find_quantity(TOP, members, findings)):
+            found.append(TopsTable(top, address, members))
+            for note in findings.notes:
+                file.findings.note(note)
+    return found
+
+
 @dataclass(frozen=True)
 class SectionTable:
     """Top depths of sections.
@@ -96,17 +125,7 @@ class SectionTable:
         ScanError
             If there are several, or it contradicts itself.
         """
-        tables: dict[TableKey, list[Column]] = {}
-        for column in columns:
-            tables.setdefault(column.table, []).append(column)
-        found = []
-        for members in tables.values():
-            address, findings = address_columns(members), Findings(file.findings.path)
-            is_of_samples = any(OFFSET.rank(column.name) is not None for column in members)
-            if "section" in address and not is_of_samples and (top := find_quantity(TOP, members, findings)):
-                found.append((top, address, members))
-                for note in findings.notes:
-                    file.findings.note(note)
+        found = tables_of_tops(file, columns, "section")
         if len(found) > 1:
             names = ", ".join(top.column.path for top, _, _ in found[:4])
             raise ScanError(f"{names} could all be the top depths of sections: keep only one table of sections")

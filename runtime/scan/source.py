@@ -14,6 +14,7 @@ from lithovae.runtime.description import SourceDescription
 from lithovae.runtime.features import Quantity
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
+from lithovae.runtime.settings import Calibration
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Source:
         Whether the user chose the column.
     assumed : tuple of str
         Assumptions about the column; each becomes a note if the column is used.
+    calibration : Calibration, optional
+        The declared conversion, which is applied instead of the factor.
     """
 
     column: Column
@@ -39,20 +42,32 @@ class Source:
     factor: Fraction
     is_mapped: bool = False
     assumed: tuple[str, ...] = ()
+    calibration: Calibration | None = None
 
     def __str__(self) -> str:
+        if self.calibration:
+            return f"{self.column.path} ({self.unit}, calibrated)"
         unit = f"({self.unit or 'no unit given'})"
         return self.column.path if self.column.path.endswith(unit) else f"{self.column.path} {unit}"
 
     def describe(self) -> SourceDescription:
         """Return the source as plain values."""
         column = self.column
-        return SourceDescription(str(self), column.path, column.layout, self.unit, self.factor, self.is_mapped)
+        return SourceDescription(
+            str(self), column.path, column.layout, self.unit, self.factor, self.is_mapped, self.calibration
+        )
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether values need no conversion."""
+        return self.factor == 1 and self.calibration is None
 
     def scaled(self, values: NDArray[Any]) -> NDArray[Any]:
         """Convert values to the quantity's unit; the shape is kept."""
-        if self.factor == 1:
+        if self.is_unchanged:
             return values
+        if self.calibration:
+            return np.asarray(values.astype(np.float64) * self.calibration.gain + self.calibration.offset)
         # Dividing by 100 gives the same float as a file in metres would hold; multiplying by 0.01 does not.
         return np.asarray(values.astype(np.float64) * self.factor.numerator / self.factor.denominator)
 

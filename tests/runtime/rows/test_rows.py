@@ -152,7 +152,7 @@ def test_depths_that_start_again_are_not_averaged(write_scan: WriteScan, level: 
 
 
 def test_own_rows_may_start_again_with_a_note(write_scan: WriteScan, tmp_path: Path) -> None:
-    data = {"R": np.ones(30), "depth": np.tile(np.arange(15) * 0.1, 2), "section": np.repeat([1, 2], 15)}
+    data = {"R": np.full(30, 100.0), "depth": np.tile(np.arange(15) * 0.1, 2), "section": np.repeat([1, 2], 15)}
     summary = embed_scan(write_scan(data), tmp_path / "out.npz", LithoModel.load("unsup_hybrid"))
     said = "depths start again near 0 with each section (2 of 2): rows with equal depths are from different places"
     assert summary.notes == [said]

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from lithovae.runtime import InputError, LithoModel, OutputError, ScanError
+from lithovae.runtime.commands.one_scan import embed_scan
+from lithovae.runtime.commands.pack import app
+from lithovae.runtime.commands.packing import Packed, pack_scans
+
+WriteScan = Callable[..., Path]
+Result = dict[str, Any]
+GRA = ("Hole,Core,Section,Depth CSF-A (m),Density (kg/m3)", "A,1,1,0.1,1712.3", "A,1,1,0.3,1699.1", "A,1,2,1.7,1801.7")
+MS = ("Hole,Core,Sect,Depth CSF-A (m),MS", "A,1,1,0.11,17", "A,1,2,1.69,-2.5")
+RGB = ("Hole,depth_cm,R,G,B", "A,10,101.1,99,98", "A,11,102,99.3,97", "A,170,80,81,82")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write_table(name: str, *lines: str) -> Path:
+        path = tmp_path / name
+        path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        return path
+
+    return write_table
+
+
+@pytest.fixture(scope="module")
+def model() -> LithoModel:
+    return LithoModel.load("semisup_hybrid", threads=1)
+
+
+@pytest.fixture
+def embed(tmp_path: Path, model: LithoModel) -> Callable[[Path], Result]:
+    def run(scan: Path) -> Result:
+        embed_scan(scan, tmp_path / "emb.npz", model)
+        with np.load(tmp_path / "emb.npz") as result:
+            return {name: result[name] for name in result.files if name != "about"}
+
+    return run
+
+
+def moved(line: str, hole: str) -> str:
+    return line.replace("A,", f"{hole},", 1)
+
+
+def pack(tmp_path: Path, *files: Path) -> tuple[Path, Packed]:
+    return tmp_path / "packed.h5", pack_scans(files, tmp_path / "packed.h5")
+
+
+def test_the_files_of_a_hole_give_the_bits_of_one_scan(
+    write: Callable[..., Path], write_scan: WriteScan, embed: Callable[[Path], Result], tmp_path: Path
+) -> None:
+    packed, _ = pack(tmp_path, write("GRA.csv", *GRA), write("MS.csv", *MS), write("RGB.csv", *RGB))
+    hole = {f"{group}/hole": [b"A"] * n for group, n in (("GRA", 3), ("MS", 2), ("RGB", 3))}
+    sections = {"GRA/core": [1, 1, 1], "GRA/section": [1, 1, 2], "MS/core": [1, 1], "MS/section": [1, 2]}
+    one = write_scan(
+        {
+            "GRA/Depth CSF-A (m)": [0.1, 0.3, 1.7],
+            "GRA/density": [1712.3, 1699.1, 1801.7],
+            "MS/Depth CSF-A (m)": [0.11, 1.69],
+            "MS/MS": [17.0, -2.5],
+            "RGB/depth_cm": [10.0, 11.0, 170.0],
+            "RGB/R": [101.1, 102, 80],
+            "RGB/G": [99, 99.3, 81],
+            "RGB/B": [98.0, 97, 82],
+            **hole,
+            **sections,
+        },
+        units={"GRA/density": "kg/m3"},
+    )
+    found, expected = embed(packed), embed(one)
+    assert len(found["depth"]) == 3
+    for name, values in expected.items():
+        assert np.array_equal(found[name], values, equal_nan=values.dtype.kind == "f"), name
+
+
+def test_one_table_keeps_its_rows(
+    write: Callable[..., Path], embed: Callable[[Path], Result], tmp_path: Path, features: Any
+) -> None:
+    lines = [",".join(map(repr, [i / 100, *row])) for i, row in enumerate(features[:200].tolist())]
+    table = write("all.csv", "Depth (m),density,MS,NGR,R,G,B", *lines)
+    found, expected = embed(pack(tmp_path, table)[0]), embed(table)
+    assert len(found["embeddings"]) == 200
+    assert all(np.array_equal(found[name], values) for name, values in expected.items())
+
+
+def test_columns_name_their_source_and_unit(write: Callable[..., Path], tmp_path: Path) -> None:
+    packed, said = pack(tmp_path, write("GRA.csv", GRA[0] + ",Remark", *(f"{row},x" for row in GRA[1:])))
+    with h5py.File(packed) as file:
+        columns = {name: (column.attrs["source"], column.attrs.get("units")) for name, column in file["GRA"].items()}
+        about = json.loads(file.attrs["about"])
+    assert columns == {
+        "Bulk density (GRA)": ("GRA.csv: Density (kg/m3)", "g/cm3"),
+        "Depth CSF-A (m)": ("GRA.csv: Depth CSF-A (m)", "m"),
+        "hole": ("GRA.csv: Hole", None),
+        "core": ("GRA.csv: Core", None),
+        "section": ("GRA.csv: Section", None),
+    }
+    assert about["packed_from"] == ["GRA.csv"]
+    assert said.notes == ["GRA.csv: left out: Remark"]
+
+
+def test_sections_in_another_file_give_the_depths(
+    write: Callable[..., Path], embed: Callable[[Path], Result], tmp_path: Path
+) -> None:
+    gra = write("GRA.csv", "Hole,Core,Section,Offset (cm),density", "A,1,1,10,1.5", "A,1,2,20,1.7", "B,1,1,30,1.9")
+    sections = write(
+        "sections.csv",
+        "Hole,Core,Section,Top depth CSF-A (m),Curated length (m)",
+        "A,1,1,0,1.5",
+        "A,1,2,1.5,1.5",
+        "B,1,1,4,1.5",
+    )
+    packed, _ = pack(tmp_path, gra, sections)
+    found = embed(packed)
+    assert found["depth"].tolist() == pytest.approx([0.1, 1.7, 4.3])
+    assert found["hole"].tolist() == ["A", "A", "B"]
+
+
+def test_the_same_instrument_of_two_holes_is_one_table(
+    write: Callable[..., Path], embed: Callable[[Path], Result], tmp_path: Path
+) -> None:
+    b = write("B.csv", MS[0].replace("Sect", "Section"), *(moved(row, "B") for row in MS[1:]))
+    files = [write("A.csv", *MS), b, write("GRA.csv", *GRA), write("GRA_B.csv", GRA[0], moved(GRA[1], "B"))]
+    packed, said = pack(tmp_path, *files)
+    assert [(name, n, sources) for name, _, n, sources in said.groups] == [
+        ("GRA", 4, ["GRA.csv", "GRA_B.csv"]),
+        ("MS", 4, ["A.csv", "B.csv"]),
+    ]
+    found = embed(packed)
+    assert found["hole"].tolist().count("B") == 3
+    with h5py.File(packed) as file:
+        assert file["MS/section"].asstr()[:].tolist() == ["1", "2", "1", "2"]
+        assert list(file["MS/section"].attrs["source"]) == ["A.csv: Sect", "B.csv: Section"]
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ([MS, MS], "both hold Magnetic susceptibility .instr. units. of hole A: leave one out"),
+        ([MS, ("Depth CSF-A (m),MS", "0.1,5")], "^[^:]*0.csv and [^:]* only one of them has a column core and section"),
+        ([("Depth (m),MS", "0.1,5"), ("Depth (m),MS", "0.2,6")], "of a hole that neither names: leave one out"),
+        (
+            [MS, (MS[0], moved(MS[1], "B")), ("Depth (m),density", "0.1,1.5")],
+            "2.csv does not say which hole its rows are from, and the files are of several .A, B.",
+        ),
+        (
+            [MS, ("Hole,Core,Sect,Offset (cm),MS", "B,1,1,20,5")],
+            "located by Depth CSF-A .m., those of the other by Offset: pack them separately",
+        ),
+        (
+            [MS, ("Hole,Core,Sect,Depth CCSF (m),MS", "B,1,1,20,5")],
+            "located by Depth CSF-A .m., those of the other by Depth CCSF .m.",
+        ),
+        (
+            [("Core,Sect,Offset (cm),MS", "1,1,5,5"), ("Depth (m),density", "0.1,1.5")],
+            "packed.h5: .*has no depth",
+        ),
+        ([("Hole,Core,Section,Top depth (m)", "A,1,1,0.5")], "packed.h5: none of the six features"),
+        ([MS, ("Depth (m),Remark", "0.1,7")], "1.csv: none of the six features"),
+    ],
+)
+def test_what_is_no_scan_together_is_refused_and_nothing_written(
+    write: Callable[..., Path], tmp_path: Path, tables: list[tuple[str, ...]], message: str
+) -> None:
+    files = [write(f"{i}.csv", *lines) for i, lines in enumerate(tables)]
+    (tmp_path / "packed.h5").write_text("an earlier one")
+    with pytest.raises(ScanError, match=message):
+        pack(tmp_path, *files)
+    assert (tmp_path / "packed.h5").read_text() == "an earlier one"
+    assert len(list(tmp_path.iterdir())) == len(files) + 1
+
+
+def test_u1482a_is_hole_a_of_site_u1482(write: Callable[..., Path], tmp_path: Path) -> None:
+    site = write("site.csv", "Site,Hole,Depth (m),MS", "U1482,A,0.1,5")
+    whole = write("whole.csv", "Hole,Depth (m),MS", "U1482A,0.1,5")
+    with pytest.raises(ScanError, match="both hold"):
+        pack(tmp_path, site, whole)
+
+
+def test_names_of_files(write: Callable[..., Path], tmp_path: Path) -> None:
+    table = write("MS.csv", *MS)
+    with pytest.raises(InputError, match="given twice"):
+        pack_scans([table, table], tmp_path / "scan.h5")
+    with pytest.raises(OutputError, match=r"must end in \.h5 or \.hdf5"):
+        pack_scans([table], tmp_path / "scan.npz")
+    packed, _ = pack(tmp_path, table)
+    with pytest.raises(OutputError, match="would replace"):
+        pack_scans([packed, write("GRA.csv", *GRA)], packed)
+    assert pack_scans([packed, tmp_path / "GRA.csv"], tmp_path / "both.h5").groups[0][0] == "GRA"
+
+
+def test_eight_files_of_a_real_site(
+    shared_scans: Path, write: Callable[..., Path], embed: Callable[[Path], Result], tmp_path: Path
+) -> None:
+    tables = shared_scans.parent / "tables"
+    names = {"H": "Hole", "Cor": "Core", "T": "Type", "Sc": "Section", "Sec": "Section"}
+    names["Magnetic Suscept."] = "Magnetic susceptibility"
+    files = []
+    for path in sorted(tables.glob("883*.csv")):
+        head, *lines = path.read_text(encoding="utf-8-sig").splitlines()
+        files.append(write(path.name, ",".join(names.get(name, name) for name in head.split(",")), *lines))
+    done = CliRunner().invoke(app, [*map(str, files), "--out", str(tmp_path / "883.h5")])
+    assert done.exit_code == 0, done.output
+    assert "packed cores      158 rows from 883_summary.csv: Top depth CSF-A (m)" in done.stdout
+    found = embed(tmp_path / "883.h5")
+    assert len(found["depth"]) == 638
+    assert sorted(set(found["hole"].tolist())) == ["A", "B", "C", "D"]
