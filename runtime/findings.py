@@ -8,6 +8,9 @@ from pathlib import Path
 
 from .errors import ScanError
 
+MAX_NOTE = 1000
+"""Characters of a note."""
+
 
 class Findings:
     """Notes about a file: what was left out or assumed, and why.
@@ -29,6 +32,8 @@ class Findings:
 
     def note(self, text: str) -> None:
         """Add a note."""
+        if len(text) > MAX_NOTE:  # it may quote what a file states, as long as that is
+            text = f"{text[: MAX_NOTE // 2]} … {text[-MAX_NOTE // 4 :]}"
         self._notes[text] = None
 
 

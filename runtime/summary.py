@@ -23,6 +23,8 @@ class Summary(NamedTuple):
         Length of an embedding.
     missing : str
         What was done with rows that lack a feature: ``nan``, ``impute``, ``drop`` or ``error``.
+    imputes : bool
+        Whether the model was trained to impute missing features.
     bin_width : float or None
         Width of the depth bins in metres; None if the rows are the scan's own.
     n_rows : int
@@ -54,6 +56,7 @@ class Summary(NamedTuple):
     trained_on: str
     latent_dim: int
     missing: str
+    imputes: bool
     bin_width: float | None
     n_rows: int
     n_missing: NDArray[np.int64]

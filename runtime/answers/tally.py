@@ -71,6 +71,7 @@ class Tally:
             trained_on=bundle.trained_on,
             latent_dim=bundle.latent_dim,
             missing=self._embedder.policy.name,
+            imputes=self._embedder.model.imputes,
             bin_width=self._rows.bin_width,
             n_rows=self._n_rows,
             n_missing=self._n_missing,

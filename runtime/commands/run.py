@@ -31,6 +31,7 @@ def run(
     threads: Threads = None,
 ) -> None:
     """Embed each SCAN: find its features, average them in depth bins if needed, run the model and write OUT."""
+    from lithovae.runtime.answers.embedding import policy_of
     from lithovae.runtime.model.model import LithoModel
     from lithovae.runtime.outputs.writer import extensions, format_of
     from lithovae.runtime.process.memory import keep_freed
@@ -47,6 +48,7 @@ def run(
     keep_freed()
     settings = settings_of(model, map, bin, missing, threads, calibration)
     litho_model = LithoModel.load(settings.model, threads=settings.threads)
+    policy_of(litho_model.bundle, settings.missing)  # what it refuses is said once, not for each scan
     embed = partial(embed_scan, model=litho_model, settings=settings)
     if len(scans) == 1 and not out.is_dir():
         summary = embed(scans[0], out, announce=announce, progress=progress)

@@ -202,15 +202,15 @@ class Follower:
         self._writer.begin(stated, schema)
 
     def _write(self, blocks: Iterable[Block], complete: bool = True) -> None:
-        for block in blocks:
-            advanced()
-            with naming(self.path):
+        with naming(self.path):
+            for block in blocks:
+                advanced()
                 done = self._embedder.embed(block)
-            n = len(done.embeddings)
-            self._writer.write(done.columns | {"complete": np.full(n, complete, np.uint8)})
-            self.n_rows += n
-            self._units.add(done.rows.block)
-            self._n_implausible += bit_counts(done.rows.implausible)
+                n = len(done.embeddings)
+                self._writer.write(done.columns | {"complete": np.full(n, complete, np.uint8)})
+                self.n_rows += n
+                self._units.add(done.rows.block)
+                self._n_implausible += bit_counts(done.rows.implausible)
         if self.n_rows >= ENOUGH_ROWS:  # before the end, which may be days away
             self._note_units()
 

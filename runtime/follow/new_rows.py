@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lithovae.runtime.errors import ScanError
+from lithovae.runtime.findings import naming
 from lithovae.runtime.scan.restart import Key
 from lithovae.runtime.scan.scan import Scan, open_scan
 from lithovae.runtime.scan.track import Stretch, Track
@@ -103,7 +104,8 @@ class NewRows:
         self.trouble, self.disturbed, self.changed = "", False, False
         with ExitStack() as stack:
             try:
-                news = self._look(stack)
+                with naming(self.path):
+                    news = self._look(stack)
             except FileNotFoundError:
                 news, self.trouble = None, f"{self.path} does not exist yet"
             except (ScanError, OSError) as error:

@@ -51,6 +51,11 @@ class Column:
         return self.name
 
     @property
+    def array(self) -> str:
+        """Identifies what is read as a whole where one of its columns is read."""
+        return self.location
+
+    @property
     def path(self) -> str:
         """Path in the file as ``--map`` takes it, such as ``MST/Den``, ``A/GRA:Depth`` or ``data:3``."""
         return f"{self.location}:{self.label}" if self.label else self.location

@@ -134,6 +134,7 @@ class LithoModel:
         """
         if not self.classes:
             raise BundleError(f"{self.bundle.name} is unsupervised: it has no classifier", self.bundle.path)
+        _ = self.graphs.classifier  # opened here, not by several threads at once
         return self._in_batches(self.graphs.probabilities, x, len(self.classes))
 
     def live(self) -> LiveModel:
@@ -160,6 +161,7 @@ class LithoModel:
         InputError
             If ``x`` is not numbers of shape ``(n, 6)``.
         """
+        _ = self.graphs.decoder
         return self._in_batches(self.graphs.reconstruction, x, len(FEATURE_NAMES))
 
     def missing(self, x: ArrayLike) -> NDArray[np.uint8]:

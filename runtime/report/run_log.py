@@ -60,7 +60,9 @@ def conclude(summary: Summary, out: Path) -> None:
     for note in summary.notes:
         say(f"note   {note}")
     if summary.n_nan:
-        advice = "; the hybrid models impute missing features" if summary.missing == "nan" else ""
+        advice = (
+            "; the hybrid models impute missing features" if summary.missing == "nan" and not summary.imputes else ""
+        )
         say(f"note   {summary.n_nan:,} of {summary.n_rows:,} rows have no embedding (NaN){advice}")
     say(f"model  {summary.model}, trained on: {summary.trained_on}")
     say(f"wrote  {out}: embeddings ({summary.n_rows}, {summary.latent_dim}) float32")

@@ -57,4 +57,5 @@ class Block:
             None if self.depth is None else self.depth[rows],
             {part: texts[rows] for part, texts in self.address.items()},
             None if self.samples is None else self.samples[rows],
+            lost=self.lost,  # they are in no row, whichever rows are taken
         )

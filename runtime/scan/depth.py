@@ -79,13 +79,14 @@ def _shared(one: str, other: str) -> int:
 
 
 def _best(members: Sequence[Column], findings: Findings) -> Source | None:
-    ranked = candidates(DEPTH, members, _take, findings)
-    scales = [source.column for _, source in ranked if source.column.is_coordinate]
+    named = [column for column in members if DEPTH.rank(column.name) is not None and column.is_number]
+    scales = sorted((column for column in named if column.is_coordinate), key=lambda one: DEPTH.rank(one.name) or 0)
     if len(scales) > 1 and scales[0].table[2] is None:
         raise ScanError(
             f"{scales[0].path} and {scales[1].path} are coordinates of dimensions of the same length, and the file "
             "does not say which belongs to which variable: choose one with --map depth=PATH"
         )
+    ranked = candidates(DEPTH, named, _take, findings)
     for (rank, source), (other_rank, other) in pairwise(ranked):
         if rank == other_rank and source.column.identity != other.column.identity:
             raise ScanError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -127,8 +127,9 @@ def open_scan(
     """
     path = Path(path)
     guard.reading(path)
-    with findings_of(path) as findings, open_file(path, findings, swmr=swmr, locking=locking) as file:
+    with findings_of(path) as findings, ExitStack() as stack:
         try:
+            file = stack.enter_context(open_file(path, findings, swmr=swmr, locking=locking))
             scan = understand(file, mapping or {}, calibrations)
         except DAMAGE as error:
             raise ScanError(f"the file is damaged and its contents cannot be read: {error}") from error

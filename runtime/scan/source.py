@@ -113,15 +113,15 @@ def candidates(
     return sorted(found, key=lambda candidate: candidate.rank)
 
 
-def best_of(ranked: Sequence[Candidate], name: str, findings: Findings, advice: str = "") -> Source | None:
-    """Return the first of several candidates, and add a note on the others; None if there are no candidates."""
+def best_of(ranked: Sequence[Candidate], name: str, findings: Findings, advice: str | None = None) -> Source | None:
+    """Return the first of several candidates; None if there are none. With advice, add a note on the others."""
     if not ranked:
         return None
     best = ranked[0].source
     for note in best.assumed:
         findings.note(note)
-    for _, other in ranked[1:]:
-        note_passed_over(other, best, name, findings, advice)
+    for _, other in ranked[1:] if advice is not None else []:
+        note_passed_over(other, best, name, findings, advice or "")
     return best
 
 

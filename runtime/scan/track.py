@@ -81,7 +81,7 @@ class Track:
     @property
     def block_bytes(self) -> int:
         """Bytes read per block: whole arrays, even if only one of their columns is used."""
-        arrays = {column.location: column for column in self.columns}
+        arrays = {column.array: column for column in self.columns}
         return max(1, self.block_rows * sum(column.row_bytes for column in arrays.values()))
 
     def spans(self) -> Iterator[tuple[int, int]]:

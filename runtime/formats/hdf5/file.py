@@ -127,6 +127,7 @@ class Hdf5File(File):
 
     def stated(self, path: str, names: Container[str]) -> list[tuple[str, str]]:
         """List what the metadata of a group, its scalar datasets and its attributes state, in this order."""
+        _ = self.columns  # on the way to which they are found
         found = list(self._statements.get(path, []))
         for name, dataset in self._single.get(path, {}).items():
             if (plain := letters(name)) in names and (text := read_text(dataset)):

@@ -44,6 +44,11 @@ class TextColumn(Column):
         return self.number[0] if self.number else 0
 
     @property
+    def array(self) -> str:
+        """All columns are in the lines of the file."""
+        return ""
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """All spellings of its path: its name, and its number."""
         return self.path, str(self.position)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import letters
 from lithovae.runtime.findings import Findings
+from lithovae.runtime.formats.codes import Coding
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 from lithovae.runtime.formats.unsupported import what_it_is
@@ -55,13 +56,17 @@ def is_mine(path: Path) -> bool:
 
 @contextmanager
 def open_file(path: Path, findings: Findings, *, swmr: bool = False, locking: bool | None = None) -> Iterator[TextFile]:
-    """Open a table in text. ``swmr`` and ``locking`` are HDF5's.
+    """Open a table in text. ``swmr`` and ``locking`` are HDF5's: such a file is being written.
 
     Raises
     ------
     ScanError
-        If it is no table of numbers, or damaged.
+        If it is no table of numbers, damaged, or being written: its last line may be half a row.
     """
+    if swmr or locking is not None:
+        raise ScanError(
+            "a table in text cannot be followed: its last line may be half a row; let the logger write HDF5"
+        )
     with path.open("rb") as file:
         if file.read(2) != _GZIP:
             yield TextFile(file, findings)
@@ -138,12 +143,17 @@ class TextFile(File):
                 )
 
     def _bytes(self, start: int, end: int) -> bytes:
-        content = os.pread(self._file.fileno(), end - start, start) if hasattr(os, "pread") else self._seek(start, end)
+        try:
+            content = self._read(start, end)
+        except OSError as error:
+            raise ScanError(f"the file cannot be read: {error.strerror or error}") from error
         if len(content) < end - start:
             raise ScanError("the file became shorter while it was read")
         return content
 
-    def _seek(self, start: int, end: int) -> bytes:
+    def _read(self, start: int, end: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self._file.fileno(), end - start, start)
         with _SEEK:
             self._file.seek(start)
             return self._file.read(end - start)
@@ -214,7 +224,7 @@ class TextFile(File):
                         f"line {lines[wrong]:,}: column {column.path} holds {text[:40]!r}, not a number: correct it, "
                         "or leave it blank where there is no reading"
                     )
-                into.append(values[rows])
+                into.append(Coding().values(values[rows]))
         return [_joined(parts, np.float64) for parts in found]
 
     def read_texts(self, columns: Sequence[Column], start: int, stop: int) -> list[NDArray[np.str_]]:

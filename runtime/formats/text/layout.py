@@ -17,6 +17,7 @@ from .cells import NEWLINE, RETURN, SPACE, TAB, Cells, Lines, Style, number_of
 
 HEAD_BYTES = 1 << 18
 """Bytes from which the layout is told."""
+NO_TABLE = "the file is text, but not a table of numbers in columns"
 MAX_LINES = 2000
 """Lines from which the layout is told."""
 MAX_COLUMNS = 10_000
@@ -110,7 +111,7 @@ def layout_of(head: bytes, *, is_whole: bool) -> Layout:
     tables = [_Table(data, Style(delimiter, ord(decimal), newline, _encoding(text))) for delimiter, decimal in _STYLES]
     best = max(tables, key=lambda table: table.score)
     if best.score <= 0:
-        raise ScanError("the file is text, but not a table of numbers in columns")
+        raise ScanError(NO_TABLE)
     return best.layout(begin)
 
 
@@ -194,11 +195,13 @@ class _Table:
         """Find headings and units above the rows."""
         usual = float(np.median([self._n_filled(row) for row in range(self._body, len(self._rows))]))
         are_rows = [self._is_row(row) for row in range(len(self._rows))]
-        first = next(
+        begins = (
             row
             for row in range(len(are_rows))
             if are_rows[row] and self._n_filled(row) >= usual / 2 and np.mean(are_rows[row : row + 6]) >= 0.5
         )
+        if (first := next(begins, None)) is None:
+            raise ScanError(NO_TABLE)
         above = [row for row in range(first) if sum(map(bool, self._rows[row])) >= min(2, self._width)]
         names, units, used = self._headings(above)
         stated = _statements([self._rows[row] for row in range(first) if row not in used])

@@ -667,3 +667,28 @@ def test_options_that_do_not_go_together(command: Command, path: Path) -> None:
     _, stderr = command("--idle-timeout", "0").communicate(timeout=60)
     assert stderr.startswith("error: ")
     assert "does not exist yet" in stderr
+
+
+def test_errors_name_the_file_whenever_they_are_raised(path: Path, model: LithoModel) -> None:
+    restarting = {"section": [b"1"] * 20 + [b"2"] * 20, "depth": np.tile(np.arange(20) * 0.1, 2), "R": np.ones(40)}
+    with h5py.File(path, "w") as file:
+        for name, values in restarting.items():
+            file[name] = values
+    settle(path)
+    lines = Lines(path, model, bin_width=0.2)
+    with pytest.raises(ScanError, match=r"live\.h5: depths start again near 0 with each section"):
+        lines.finish()
+
+
+def test_damage_in_a_followed_file_names_the_file(path: Path, model: LithoModel) -> None:
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("MS", data=np.random.default_rng(0).normal(size=1000), chunks=(500,), compression=4)
+        place = data.id.get_chunk_info(0).byte_offset
+    with path.open("r+b") as raw:
+        raw.seek(place + 20)
+        raw.write(bytes(64))
+    settle(path)
+    lines = Lines(path, model)
+    lines.poll()
+    with pytest.raises(ScanError, match=r"live\.h5: rows 0 to 1000 of /MS cannot be read"):
+        lines.follower.finish()

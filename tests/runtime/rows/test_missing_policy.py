@@ -147,6 +147,12 @@ def test_what_was_done_is_printed_and_stored_in_the_output(
     assert arrays["missing"][:16].tolist() == [8] * 5 + [24] * 5 + [16] * 5 + [0]
 
 
+def test_advice_to_impute_is_for_models_that_do_not(gaps: Path) -> None:
+    advice = "the hybrid models impute missing features"
+    assert advice in run(gaps, "nan", "--model", "unsup")[0]
+    assert advice not in run(gaps, "nan", "--model", "unsup_hybrid")[0]
+
+
 def test_error_is_one_line_and_writes_nothing(gaps: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [str(gaps), "--out", str(tmp_path / "emb.npz"), "--missing", "error"])
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1)

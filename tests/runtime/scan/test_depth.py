@@ -48,3 +48,9 @@ def test_depths_on_different_scales_are_noted(write_scan: WriteScan) -> None:
         )
     with open_scan(write_scan(data | {"loop/depth": np.arange(4.0), "loop/mbsf": np.arange(4.0)})) as scan:
         assert not any("scales" in note for note in scan.notes)
+
+
+def test_a_note_is_bounded_whatever_it_quotes(write_scan: WriteScan) -> None:
+    data = {"MS": np.ones(3), "depth": np.arange(3.0), "tvd": np.arange(3.0)}
+    with open_scan(write_scan(data, {"depth": "m", "tvd": "x" * 60_000})) as scan:
+        assert max(map(len, scan.notes)) < 1100

@@ -221,3 +221,19 @@ def test_a_holes_full_name_finds_its_letter_in_the_table(write_scan: WriteScan) 
     assert np.isnan(depths(write_scan(table | sites | other))).all()
     with pytest.raises(ScanError, match=r"several sites \(U1482, U1483\), but .* has no site column beside it"):
         depths(write_scan(data | other))
+
+
+def test_samples_without_a_section_are_counted_even_if_rows_are_dropped(write_scan: WriteScan, tmp_path: Path) -> None:
+    n = 20
+    data: dict[str, Any] = {name: np.full(n, 50.0) for name in ("density", "NGR", "R", "G", "B")}
+    data |= {"MS": np.where(np.arange(n) == 3, np.nan, 5.0), "core": np.ones(n, int), "section": np.repeat([1, 9], 10)}
+    data |= {"offset": np.tile(np.arange(10) * 0.1, 2), "s/core": [1], "s/section": [1], "s/top": [10.0]}
+    path = write_scan(data, {"offset": "m", "s/top": "m"})
+    done = CliRunner().invoke(app, [str(path), "--out", str(tmp_path / "emb.npz"), "--missing", "drop"])
+    assert "note   no depth for 10 samples of sections that are not in s/top (core 1 section 9)" in done.stdout
+
+
+def test_two_lengths_of_a_section_are_no_reason_for_a_note(write_scan: WriteScan) -> None:
+    more = {"sections/Recovered length (m)": np.ones(4), "sections/Curated length (m)": np.ones(4)}
+    with open_scan(write_scan(SECTIONS | SAMPLES | more)) as scan:
+        assert not any("length" in note for note in scan.notes)

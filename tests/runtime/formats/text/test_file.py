@@ -13,6 +13,7 @@ from lithovae.runtime.commands.one_scan import embed_scan
 from lithovae.runtime.formats.text import file as text_file
 from lithovae.runtime.scan import track
 from lithovae.runtime.scan.scan import Scan, open_scan
+from lithovae.runtime.settings import Settings
 
 WriteScan = Callable[..., Path]
 DEPTH, DENSITY, MS = [0.1, 0.2, 0.3], [1.5, 1.625, 1.75], [10.0, -2.0, 33.0]
@@ -49,7 +50,7 @@ def read(path: Path) -> tuple[Scan, list[float], list[float], list[float]]:
         "\n".join([HEAD, ROWS[0], HEAD, *ROWS[1:]]).encode(),
         ("Instrument: MSCL-S\n# operator = Jürgen\n\n" + TABLE).encode("latin-1"),
         ("Instrument: MSCL-S\n# operator = Jürgen\n\n" + TABLE).encode(),
-        gzip.compress(TABLE.encode()),
+        gzip.compress(TABLE.encode(), mtime=0),
         TABLE.replace("Depth (m),Bulk density (g/cm3),MS", "Depth,Density,MS\nm,g/cm3,").encode(),
         TABLE.replace("Depth (m),Bulk density (g/cm3),MS", "Depth,Density,MS\ncm,kg/m3,\n,,")
         .replace("0.1,1.5", "10,1500").replace("0.2,1.625", "20,1625").replace("0.3,1.75", "30,1750").encode(),
@@ -133,3 +134,40 @@ def test_a_file_that_becomes_shorter_is_noticed(tmp_path: Path, monkeypatch: pyt
         path.write_text("depth,MS\n0,0\n", encoding="utf-8")
         with pytest.raises(ScanError, match="became shorter while it was read"):
             list(stretches)
+
+
+def test_what_stands_for_no_reading_is_missing_before_anything_is_averaged(
+    tmp_path: Path, write_scan: WriteScan
+) -> None:
+    data = {
+        "depth": np.arange(40) * 0.05,
+        "MS": np.where(np.arange(40) % 4, 10.0, -999.25),
+        "density": np.full(40, 1e30),
+    }
+    data["density"][::2], data["depth"][-1] = 1.7, -999.25
+    path = tmp_path / "core.csv"
+    rows = zip(*map(np.ndarray.tolist, data.values()), strict=True)
+    path.write_text("\n".join([",".join(data), *(",".join(map(repr, row)) for row in rows)]), encoding="utf-8")
+    found = []
+    for scan in (path, write_scan(data)):
+        embed_scan(scan, tmp_path / "out.npz", LithoModel.load("semisup_hybrid"), Settings(bin_width=0.2))
+        with np.load(tmp_path / "out.npz") as arrays:
+            found.append({name: arrays[name].tobytes() for name in ("embeddings", "depth", "missing", "samples")})
+            assert arrays["samples"][1, :2].tolist() == [1, 2]
+    assert found[0] == found[1]
+
+
+def test_a_table_that_may_end_in_half_a_row_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "core.csv").write_text(TABLE, encoding="utf-8")
+    with pytest.raises(
+        ScanError, match=r"core\.csv: a table in text cannot be followed: its last line may be half a row"
+    ):
+        with open_scan(tmp_path / "core.csv", locking=False):
+            pass
+
+
+def test_rows_of_words_after_one_of_numbers_are_no_table(tmp_path: Path) -> None:
+    (tmp_path / "core.csv").write_text("a,b\n1,2\nx,y\nx,y\n1,2\nx,y\nx,y\n" * 3, encoding="utf-8")
+    with pytest.raises(ScanError, match=r"core\.csv: "):
+        with open_scan(tmp_path / "core.csv"):
+            pass
