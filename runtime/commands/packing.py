@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.errors import InputError, OutputError, ScanError
+from lithovae.runtime.errors import DAMAGE, InputError, OutputError, ScanError
 from lithovae.runtime.features import DEPTH, FEATURES, Quantity
 from lithovae.runtime.findings import findings_of, naming
 from lithovae.runtime.formats.column import Column
@@ -195,9 +195,12 @@ def pack_scans(
         for path in paths:
             guard.reading(path)
             findings = stack.enter_context(findings_of(path))
-            file = stack.enter_context(open_file(path, findings))
-            with naming(path):
-                found, said = _pieces_of(path, file, calibrations or {})
+            try:
+                file = stack.enter_context(open_file(path, findings))
+                with naming(path):
+                    found, said = _pieces_of(path, file, calibrations or {})
+            except DAMAGE as error:
+                raise ScanError(f"{path} is damaged and its contents cannot be read: {error}", path) from error
             pieces += found
             notes += [f"{path.name}: {note}" for note in said]
         groups = _groups(pieces)

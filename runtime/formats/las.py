@@ -119,6 +119,8 @@ class LasFile(File):
         self._columns = [self._column(curve, is_index=i == 0) for i, curve in enumerate(las.curves)]
         if not self._columns or not self._columns[0].length:
             raise ScanError("the LAS file has no curves with values")
+        if all(column.name.upper() in ("", "UNKNOWN") for column in self._columns):  # what lasio calls them
+            raise ScanError("the LAS file does not name its curves: it needs a section ~Curve")
         if len({column.length for column in self._columns}) > 1:
             raise ScanError("the curves of the LAS file differ in length: it is damaged")
         self._stated = [(letters(item.mnemonic), str(item.value).strip()) for item in las.well]

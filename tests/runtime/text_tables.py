@@ -113,7 +113,7 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "JSON": (b'{"depth": [1, 2, 3],\n "MS": [4, 5, 6]}\n', ""),
     "XML": (b"<log>\n<depth>1</depth><MS>2</MS>\n</log>\n", _NOT_A_TABLE),
     "HTML": (b"<!DOCTYPE html>\n<html><body>Not found, sorry</body></html>\n", _NOT_A_TABLE),
-    "a LAS file": (b"~Version Information\nVERS. 2.0 :\n~A\n1 2\n", "LAS"),
+    "a LAS file without curves": (b"~Version Information\nVERS. 2.0 :\n~A\n1 2\n", "LAS"),
     "NumPy's print": (str(np.arange(30).reshape(10, 3)).encode(), ""),
     "rows of many lengths": ("\n".join(",".join("123456789"[: 1 + i % 9]) for i in range(99)).encode(), ""),
     "a comma without quotes": (

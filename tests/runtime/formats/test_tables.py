@@ -191,6 +191,10 @@ def damaged() -> dict[str, tuple[Callable[[Path], object], str]]:
             "the spreadsheet cannot be read",
         ),
         "a LAS file without curves": (lambda path: path.write_text("~V\nVERS. 2.0 :\n"), "LAS file"),
+        "a LAS file without names": (
+            lambda path: path.write_text("~V\nVERS. 2.0 :\n~A\n1 2\n3 4\n"),
+            "does not name its curves: it needs a section ~Curve",
+        ),
         "a LAS file with a word among its numbers": (
             lambda path: path.write_text(LAS.replace("7.25", "seven")),
             "KAPPA holds text|KAPPA .*not numbers|holds text",

@@ -50,7 +50,7 @@ def read(path: Path) -> tuple[Scan, list[float], list[float], list[float]]:
         "\n".join([HEAD, ROWS[0], HEAD, *ROWS[1:]]).encode(),
         ("Instrument: MSCL-S\n# operator = Jürgen\n\n" + TABLE).encode("latin-1"),
         ("Instrument: MSCL-S\n# operator = Jürgen\n\n" + TABLE).encode(),
-        gzip.compress(TABLE.encode()),
+        gzip.compress(TABLE.encode(), mtime=0),
         TABLE.replace("Depth (m),Bulk density (g/cm3),MS", "Depth,Density,MS\nm,g/cm3,").encode(),
         TABLE.replace("Depth (m),Bulk density (g/cm3),MS", "Depth,Density,MS\ncm,kg/m3,\n,,")
         .replace("0.1,1.5", "10,1500").replace("0.2,1.625", "20,1625").replace("0.3,1.75", "30,1750").encode(),
