@@ -22,7 +22,11 @@ app = new_app("Embed a file that grows while a logger appends to it.")
 def follow(
     scan: Scan,
     out: Annotated[
-        Path | None, typer.Option(help="Growing .h5 file to write. Default: JSON lines on standard output.")
+        Path | None,
+        typer.Option(
+            help="Growing .h5 or .jsonl file to write; one that was begun is continued. Default: JSON lines on "
+            "standard output."
+        ),
     ] = None,
     model: Model = "semisup_hybrid",
     map: Map = None,

@@ -21,11 +21,13 @@ from lithovae.runtime.model.model import LithoModel
 from lithovae.runtime.outputs.writer import GrowingWriter
 from lithovae.runtime.process.heartbeat import advanced
 from lithovae.runtime.report.run_log import feature_lines
-from lithovae.runtime.result import ResultSchema
+from lithovae.runtime.result import Columns, ResultSchema
 from lithovae.runtime.rows.block import Block
 from lithovae.runtime.rows.rows import width_of
+from lithovae.runtime.scan.address import ADDRESS, HOLE_PARTS
 from lithovae.runtime.settings import Settings
 
+from .earlier_rows import EarlierRows
 from .finished_rows import FinishedRows, GrowingBins, GrowingRows, Written
 from .new_rows import DOUBT, SETTLED, NewRows, News
 
@@ -78,6 +80,8 @@ class Follower:
         self._patience = float("inf") if track_timeout is None else track_timeout
         self._new_rows = NewRows(self.path, self._settings.mapping)
         self._written = Written()
+        self._earlier: EarlierRows | None = None
+        self._held: list[Columns] = []
         self._rows: FinishedRows | None = None
         self._printed: set[str] = set()
         self._trouble_since: float | None = None
@@ -142,6 +146,9 @@ class Follower:
             self._say(f"note   there may be rows that were not read: {self._new_rows.trouble}")
         if changed := self._rows.changed():
             self._say(f"note   {changed}; a batch run would now differ")
+        if self._earlier and self._earlier.n_changed:
+            n = self._earlier.n_changed
+            self._say(f"note   {n:,} rows of the earlier run have other values now; a batch run would now differ")
         if self._written.n_again:
             n = self._written.n_again
             self._say(f"note   {n:,} rows seen again after a re-read; each was written once")
@@ -187,16 +194,39 @@ class Follower:
         )
         notes = [policy.note] if policy.note else []
         stated = about(described, model.bundle, bin_width=width, missing=policy.name, notes=notes)
-        self._writer.begin(stated, schema)
+        if self._earlier is None:
+            self._earlier = EarlierRows(self._writer.earlier(), list(ADDRESS) if width is None else HOLE_PARTS)
+        self._writer.begin({**stated, "map": dict(self._settings.mapping)}, schema)
+        if self._earlier.n and not again:
+            self._say(f"resume after {self._earlier.n:,} complete rows of an earlier run; none is written twice")
 
     def _write(self, blocks: Iterable[Block], complete: bool = True) -> None:
         for block in blocks:
             advanced()
             with naming(self.path):
                 done = self._embedder.embed(block)
-            n = len(done.embeddings)
-            self._writer.write(done.columns | {"complete": np.full(n, complete, np.uint8)})
-            self.n_rows += n
+            assert self._earlier is not None
+            rows = done.columns | {"complete": np.full(len(done.embeddings), complete, np.uint8)}
+            is_new = self._earlier.are_new(rows)
+            if not is_new.all():
+                rows = {name: values[is_new] for name, values in rows.items()}
+            if is_new.any():
+                self._held.append(rows)
+            if self._earlier.is_confirmed:
+                self._release()
+        if self._held and not (self.is_behind and complete):
+            raise OutputError(
+                f"{self.path}: most rows of the earlier run are not in it, or have other values: the output was "
+                "written from another scan; choose another name for --out",
+                self.path,
+            )
+
+    def _release(self) -> None:
+        """Hand rows to the writer; before, it must be known that those of the earlier run are of this scan."""
+        for rows in self._held:
+            self._writer.write(rows)
+            self.n_rows += len(rows["complete"])
+        self._held.clear()
 
     def _say_once(self, line: str) -> None:
         kind = line.rpartition("wait for")[2] or line[:20]

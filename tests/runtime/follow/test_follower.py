@@ -532,9 +532,9 @@ def rows_of_file(out: Path) -> list[dict[str, Any]]:
 
 def test_a_growing_file_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "emb.h5").write_bytes(b"yesterday's result")
-    with pytest.raises(OutputError, match="already exists; it will not be overwritten"):
+    with pytest.raises(OutputError, match="already exists and was not written by lithovae follow"):
         GrowingFile(tmp_path / "emb.h5")
-    with pytest.raises(OutputError, match=r"emb\.npz must end in \.h5 or \.hdf5: only such a file can grow"):
+    with pytest.raises(OutputError, match=r"emb\.npz must end in \.h5 or \.hdf5 or \.jsonl: only such a file can grow"):
         growing_format(tmp_path / "emb.npz")
 
 
