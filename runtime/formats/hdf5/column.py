@@ -46,6 +46,8 @@ class Hdf5Column(Column):
         Identifier of the netCDF dimension along which its rows lie: columns along different ones make no table.
     stated_unit : str or None
         Unit that the dialect states elsewhere than in the dataset's own attributes.
+    rows : int or None
+        Number of rows that are used; None for all.
     location : str
         Path of the dataset, without the leading slash.
     """
@@ -59,6 +61,7 @@ class Hdf5Column(Column):
     home: str | None = None
     dimension: int | None = None
     stated_unit: str | None = None
+    rows: int | None = None
     location: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,7 +85,7 @@ class Hdf5Column(Column):
     @property
     def length(self) -> int:
         """Number of samples."""
-        return int(self.dataset.shape[self.selection.axis])
+        return int(self.dataset.shape[self.selection.axis]) if self.rows is None else self.rows
 
     @property
     def shape(self) -> tuple[int, ...]:
