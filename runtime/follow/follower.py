@@ -140,6 +140,10 @@ class Follower:
             if complete:
                 raise ScanError(self._new_rows.trouble or f"{self.path}: no row could be read", self.path)
             return
+        if self._new_rows.holds:
+            with self._new_rows.look(last=True) as news:
+                if news is not None:
+                    self._take(news, self._clock())
         self._write(self._rows.remaining(), complete=False)
         self._writer.close(complete and not self._new_rows.trouble)
         if self._new_rows.trouble:
