@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -16,11 +17,13 @@ import numpy as np
 from lithovae.runtime.answers.embedding import Embedder
 from lithovae.runtime.answers.provenance import about
 from lithovae.runtime.errors import OutputError, ScanError
+from lithovae.runtime.features import FEATURES
 from lithovae.runtime.findings import naming
+from lithovae.runtime.missing import bit_counts
 from lithovae.runtime.model.model import LithoModel
 from lithovae.runtime.outputs.writer import GrowingWriter
 from lithovae.runtime.process.heartbeat import advanced
-from lithovae.runtime.report.run_log import feature_lines
+from lithovae.runtime.report.run_log import feature_lines, unit_notes
 from lithovae.runtime.result import Columns, ResultSchema
 from lithovae.runtime.rows.block import Block
 from lithovae.runtime.rows.rows import width_of
@@ -39,6 +42,9 @@ SAME_SIGNAL = 1.0
 """Seconds within which a second signal counts as the first one, received from both the terminal and the guard."""
 TROUBLED = 3.0
 """Seconds for which a file may be unreadable without a message."""
+UNIT_ROWS = 10
+"""Number of rows after which a feature that is implausible in all of them is said to be."""
+_NUMBER = re.compile(r"(?<![\w/])\d[\d,.]*(?![\w/])")
 
 
 class Follower:
@@ -82,6 +88,8 @@ class Follower:
         self._written = Written()
         self._earlier: EarlierRows | None = None
         self._held: list[Columns] = []
+        self._n_taken, self._n_implausible = 0, np.zeros(len(FEATURES), np.int64)
+        self._highest = np.full(len(FEATURES), -np.inf, np.float32)
         self._rows: FinishedRows | None = None
         self._printed: set[str] = set()
         self._trouble_since: float | None = None
@@ -119,6 +127,7 @@ class Follower:
         if self._rows is not None:
             self._write(self._rows.finished(now))
             self._say_once(self._rows.waiting(now))
+            self._note_units()
         self._note_trouble(now)
         return self._new_rows.changed
 
@@ -146,6 +155,7 @@ class Follower:
                     self._take(news, self._clock())
         self._write(self._rows.remaining(), complete=False)
         self._writer.close(complete and not self._new_rows.trouble)
+        self._note_units(at_end=True)
         if self._new_rows.trouble:
             self._say(f"note   there may be rows that were not read: {self._new_rows.trouble}")
         if changed := self._rows.changed():
@@ -177,7 +187,7 @@ class Follower:
         scan, again = news.scan, self._rows is not None
         width, described = width_of(scan, self._settings.bin_width), scan.describe()
         if news.restart:
-            self._say(f"note   {self.path} {news.restart}: read again from its first row; no row is written twice")
+            self._say_once(f"{self.path} {news.restart}: read again from its first row; no row is written twice")
         if width is None:
             self._rows = GrowingRows(scan, self._written, again)
         else:
@@ -186,7 +196,7 @@ class Follower:
         for line in feature_lines(described):
             self._say(f"       {line}")
         for note in scan.notes:
-            self._say(f"note   {note}")
+            self._say_once(note)
         model, policy = self._embedder.model, self._embedder.policy
         parts = dict.fromkeys([*scan.address, *(part for track in scan.tracks for part in track.parts)])
         schema = ResultSchema.of(
@@ -209,6 +219,9 @@ class Follower:
             advanced()
             with naming(self.path):
                 done = self._embedder.embed(block)
+            self._n_taken += len(done.embeddings)
+            self._n_implausible += bit_counts(done.rows.implausible)
+            self._highest = np.fmax(self._highest, done.rows.block.extremes.highest)
             assert self._earlier is not None
             rows = done.columns | {"complete": np.full(len(done.embeddings), complete, np.uint8)}
             is_new = self._earlier.are_new(rows)
@@ -233,18 +246,31 @@ class Follower:
         self._held.clear()
 
     def _say_once(self, line: str) -> None:
-        kind = line.rpartition("wait for")[2] or line[:20]
-        if line and kind not in self._printed:
-            self._printed.add(kind)
+        if line and self._is_first(line):
             self._say(f"note   {line}")
+
+    def _is_first(self, line: str) -> bool:
+        """Return whether no such line was printed, whatever numbers it holds."""
+        kind = _NUMBER.sub("#", line)
+        is_first = kind not in self._printed
+        self._printed.add(kind)
+        return is_first
+
+    def _note_units(self, *, at_end: bool = False) -> None:
+        """Say which features seem to be in another unit: in all of the first rows or, at the end, in some."""
+        counts, n = self._n_implausible, self._n_taken
+        if at_end or n >= UNIT_ROWS:
+            shown = counts if at_end else np.where(counts == n, counts, 0)
+            for line in unit_notes(shown, n, self._highest):
+                if self._is_first(line.replace(f"all {n:,} rows", f"{n:,} of {n:,} rows")):
+                    self._say(f"note   {line}")
 
     def _note_trouble(self, now: float) -> None:
         if not self._new_rows.trouble:
             self._trouble_since = None
         elif self._trouble_since is None:
             self._trouble_since = now
-        elif now - self._trouble_since > TROUBLED and self._new_rows.trouble not in self._printed:
-            self._printed.add(self._new_rows.trouble)
+        elif now - self._trouble_since > TROUBLED and self._is_first(self._new_rows.trouble):
             self._say(f"wait   {self._new_rows.trouble}")
 
 

@@ -52,14 +52,8 @@ def conclude(summary: Summary, out: Path) -> None:
         say(f"note   {line}")
     for line in _missing(summary):
         say(f"note   {line}")
-    for feature, n in zip(FEATURES, summary.n_implausible.tolist(), strict=True):
-        if n:
-            low, high = feature.plausible
-            unit = "" if feature.unit == "0-255" else f" {feature.unit}"
-            span = f"outside {low:g} to {high:g}{unit}"
-            say(f"note   {feature.name} is {span} in {_of(n, summary.n_rows)}: is it in another unit?")
-    if summary.highest[3:].max() <= 1 and np.isfinite(summary.highest[3:]).any():
-        say("note   no colour is above 1: the models need R, G, B from 0 to 255, not from 0 to 1")
+    for line in unit_notes(summary.n_implausible, summary.n_rows, summary.highest):
+        say(f"note   {line}")
     members = [("'missing'", summary.n_missing), ("'implausible'", summary.n_implausible)]
     if bits := [member for member, counts in members if counts.any()]:
         say(f"       which features, row by row: the bits of {' and '.join(bits)} in the output")
@@ -70,6 +64,28 @@ def conclude(summary: Summary, out: Path) -> None:
         say(f"note   {summary.n_nan:,} of {summary.n_rows:,} rows have no embedding (NaN){advice}")
     say(f"model  {summary.model}, trained on: {summary.trained_on}")
     say(f"wrote  {out}: embeddings ({summary.n_rows}, {summary.latent_dim}) float32")
+
+
+def unit_notes(n_implausible: NDArray[np.int64], n_rows: int, highest: NDArray[np.float32]) -> Iterator[str]:
+    """Yield notes on features that seem to be in another unit.
+
+    Parameters
+    ----------
+    n_implausible : ndarray of shape (6,), int64
+        Number of rows in which each feature is outside its plausible range.
+    n_rows : int
+        Number of rows.
+    highest : ndarray of shape (6,), float32
+        Highest value of each feature.
+    """
+    for feature, n in zip(FEATURES, n_implausible.tolist(), strict=True):
+        if n:
+            low, high = feature.plausible
+            unit = "" if feature.unit == "0-255" else f" {feature.unit}"
+            span = f"outside {low:g} to {high:g}{unit}"
+            yield f"{feature.name} is {span} in {_of(n, n_rows)}: is it in another unit?"
+    if highest[3:].max() <= 1 and np.isfinite(highest[3:]).any():
+        yield "no colour is above 1: the models need R, G, B from 0 to 255, not from 0 to 1"
 
 
 def conclude_one(summary: Summary, out: Path) -> None:

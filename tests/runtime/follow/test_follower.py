@@ -287,6 +287,28 @@ def test_what_holds_bins_back_is_said_and_left_behind_where_asked(path: Path, mo
     assert len(lines.poll()) == 30
 
 
+def test_a_wrong_unit_in_all_rows_is_said_as_a_batch_run_says_it(path: Path, model: LithoModel) -> None:
+    lines = Lines(path, model)
+    for i in range(3):
+        batch = core(i * 3.0, i * 3.0 + 3.0)
+        append(path, batch | {"gra/density": [1700.0] * len(batch["gra/density"])})
+        lines.poll()
+    said = [line for line in lines.said if "is it in another unit?" in line]
+    assert len(said) == 1
+    assert "Bulk density (GRA) is outside" in said[0]
+    assert "in all " in said[0]
+    lines.follower.finish()
+    assert len([line for line in lines.said if "is it in another unit?" in line]) == 1
+
+
+def test_a_note_is_said_once_whatever_numbers_it_holds(path: Path, model: LithoModel) -> None:
+    lines = Lines(path, model)
+    for i in range(4):
+        append(path, core(0.0, 3.1 - i / 2), mode="w")
+        lines.poll()
+    assert len([line for line in lines.said if "has fewer rows than before" in line]) == 1
+
+
 def test_a_slow_log_is_not_said_to_wait(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model)
     append(path, core(0.0, 1.1))
