@@ -33,13 +33,23 @@ class EarlierRows:
 
     Attributes
     ----------
+    file : int
+        The ``file`` of the latest rows; those of other files are of other cores, and not kept.
     n, n_same, n_changed : int
         Number of rows, of those that the scan has with the same embedding, and of those it has with another one.
     """
 
     def __init__(self, blocks: Iterable[Columns], parts: Sequence[str]) -> None:
         self._parts = parts
-        found = [(_keys(block, parts), _values(block)) for block in blocks]
+        found: list[tuple[NDArray[np.uint64], NDArray[np.float32]]] = []
+        self.file = 0
+        for block in blocks:
+            if len(block["file"]) and (latest := int(block["file"].max())) > self.file:
+                self.file = latest
+                found.clear()  # rows of another core
+            some = block["file"] == self.file
+            block = {name: values[some] for name, values in block.items()}
+            found.append((_keys(block, parts), _values(block)))
         keys = np.concatenate([np.empty(0, np.uint64), *(keys for keys, _ in found)])
         order = np.argsort(keys, kind="stable")
         self._keys = keys[order]

@@ -210,6 +210,7 @@ class Follower:
         stated = about(described, model.bundle, bin_width=width, missing=policy.name, notes=notes)
         if self._earlier is None:
             self._earlier = EarlierRows(self._writer.earlier(), list(ADDRESS) if width is None else HOLE_PARTS)
+            self._written.file = self._earlier.file
         self._writer.begin({**stated, "map": dict(self._settings.mapping)}, schema)
         if self._earlier.n and not again:
             self._say(f"resume after {self._earlier.n:,} complete rows of an earlier run; none is written twice")
@@ -223,7 +224,13 @@ class Follower:
             self._n_implausible += bit_counts(done.rows.implausible)
             self._highest = np.fmax(self._highest, done.rows.block.extremes.highest)
             assert self._earlier is not None
-            rows = done.columns | {"complete": np.full(len(done.embeddings), complete, np.uint8)}
+            n = len(done.embeddings)
+            rows = done.columns | {
+                "complete": np.full(n, complete, np.uint8),
+                "file": np.full(n, self._written.file, np.uint32),
+            }
+            if self._written.file:
+                self._say_once(f"{self.path} holds another core now: its rows have file = {self._written.file}")
             is_new = self._earlier.are_new(rows)
             if not is_new.all():
                 rows = {name: values[is_new] for name, values in rows.items()}

@@ -23,6 +23,8 @@ from .whole_file import require_writable
 TEXT_BYTES = 64
 """Size in bytes (UTF-8) of a part of an address: in SWMR mode, HDF5 cannot write text of variable length."""
 CHUNK_ROWS = 1024
+MEMBERS = {"depth", "embeddings", "complete", "file"}
+"""Datasets that every growing file has."""
 COPIED_ROWS = 64 * CHUNK_ROWS
 """Rows of an earlier run that are read at once."""
 LIBVER = ("v110", "v110")
@@ -71,7 +73,7 @@ class GrowingFile:
             raise foreign(self.path, "it is empty")
         try:
             with h5py.File(self.path, "r", swmr=True, locking=False) as file:
-                if not {"about", "complete", "features"} <= set(file.attrs) or not {"complete", "depth"} <= set(file):
+                if not {"about", "complete", "features"} <= set(file.attrs) or not MEMBERS <= set(file):
                     raise foreign(self.path, "it lacks the provenance of a result")
                 yield file
         except DAMAGE as error:

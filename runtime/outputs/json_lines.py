@@ -180,6 +180,7 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
         part: np.array([str(row.get(part, "")) for row in rows], np.str_) for part in ADDRESS_MEANINGS
     }
     columns["depth"] = np.array([np.nan if row["depth"] is None else row["depth"] for row in rows], np.float64)
+    columns["file"] = np.array([row["file"] for row in rows], np.uint32)
     firsts = [np.nan if row["embedding"] is None else row["embedding"][0] for row in rows]
     columns["embeddings"] = np.array(firsts, np.float32)[:, None]
     return columns

@@ -229,6 +229,26 @@ def test_a_file_that_is_replaced_by_another(path: Path, model: LithoModel) -> No
     assert [row["hole"] for row in lines.rows] == ["A"] * 5 + ["B"] * 6
 
 
+@pytest.mark.parametrize("way", ["replaced", "truncated"])
+@pytest.mark.parametrize("piece", [0.3, 2.1])
+def test_a_second_core_in_a_new_file_is_not_swallowed(path: Path, model: LithoModel, way: str, piece: float) -> None:
+    lines = Lines(path, model)
+    append(path, core(0.0, 2.1))
+    assert len(lines.poll()) == 10
+    second = {name: [v if "depth" in name else 0.9 * v for v in values] for name, values in core(0.0, 2.1).items()}
+    other = path.with_name("other.h5")
+    for stop in np.arange(piece, 2.1 + piece / 2, piece):
+        part = {name: values[: round(len(values) * stop / 2.1)] for name, values in second.items()}
+        append(other if way == "replaced" else path, part, mode="w")
+        if way == "replaced":
+            os.replace(other, path)
+        lines.poll()
+    lines.follower.finish()
+    assert [row["file"] for row in lines.rows] == [0] * 10 + [1] * 11
+    assert len({(row["file"], row["depth"]) for row in lines.rows}) == 21
+    same_as_batch(lines.rows[10:], path, model)
+
+
 def test_rows_that_were_read_and_then_rewritten(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model)
     append(path, core(0.0, 1.1))
