@@ -73,7 +73,7 @@ class GrowingFile:
             raise foreign(self.path, "it is empty")
         try:
             with h5py.File(self.path, "r", swmr=True, locking=False) as file:
-                if not {"about", "complete", "features"} <= set(file.attrs) or not MEMBERS <= set(file):
+                if not {"about", "complete", "features"} <= set(file.attrs) or not set(file) >= MEMBERS:
                     raise foreign(self.path, "it lacks the provenance of a result")
                 yield file
         except DAMAGE as error:
