@@ -94,6 +94,7 @@ class ResultSchema(NamedTuple):
             columns.append(_column("samples", np.int64, "number of samples behind each feature of a bin", n))
         if grows:
             columns.append(_column("complete", np.uint8, "1 if the row was finished, 0 if samples could have followed"))
+            columns.append(_column("file", np.uint32, "number of earlier files of this name that held another core"))
         return cls(tuple(columns))
 
 

@@ -24,7 +24,10 @@ def follow(
     out: Annotated[
         Path | None,
         typer.Option(
-            parser=path, metavar="PATH", help="Growing .h5 file to write. Default: JSON lines on standard output."
+            parser=path,
+            metavar="PATH",
+            help="Growing .h5 or .jsonl file to write; one that was begun is continued. Default: JSON lines on "
+            "standard output.",
         ),
     ] = None,
     model: Model = "semisup_hybrid",

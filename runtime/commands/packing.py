@@ -453,7 +453,7 @@ def _require_readable(partial: Path, out: Path) -> None:
         If the files do not make a scan together.
     """
     try:
-        with open_scan(partial, locking=False, locking=False):
+        with open_scan(partial, locking=False):
             pass
     except ScanError as error:
         message = str(error).replace(str(partial), str(out))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -36,16 +35,19 @@ class Written:
     Attributes
     ----------
     bins : dict
-        Checksum and number of samples of each bin, by its number and hole.
+        Features (bytes) and number of samples of each bin, by its number and hole.
     ranges : dict
         Shallowest and deepest own row of each section, in metres, by the section's address.
     n_again : int
         Number of rows that were read again and not written again.
+    file : int
+        Number of files of this name before this one that held another core.
     """
 
-    bins: dict[Hashable, tuple[int, int]] = field(default_factory=dict)
+    bins: dict[Hashable, tuple[bytes, int]] = field(default_factory=dict)
     ranges: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
     n_again: int = 0
+    file: int = 0
 
 
 class FinishedRows(Protocol):
@@ -98,6 +100,7 @@ class GrowingBins:
         self._pending = np.empty(0, np.int64)
         self._done: set[int] = set()
         self._oldest = now
+        self._is_doubtful = bool(written.bins)  # whether this may be another core
         self.late: list[float] = []
 
     def add(self, stretch: Stretch, now: float) -> None:
@@ -114,7 +117,7 @@ class GrowingBins:
     def finished(self, now: float) -> Iterator[Block]:
         """Yield the rows that are finished and have not been written."""
         passed = self._instruments.passed(*split_keys(self._pending), now)
-        if passed.any():
+        if passed.any() and not self._waits_for_evidence(passed):
             self._oldest = now
             yield from self._take_out(passed)
         if not len(self._pending):
@@ -122,7 +125,27 @@ class GrowingBins:
 
     def remaining(self) -> Iterator[Block]:
         """Yield all rows that are left, finished or not."""
+        self._waits_for_evidence(np.ones(len(self._pending), np.bool_), at_end=True)
         yield from self._take_out(np.ones(len(self._pending), np.bool_))
+
+    def _waits_for_evidence(self, some: NDArray[np.bool_], at_end: bool = False) -> bool:
+        """Return whether more bins are needed to tell a second core from the one whose bins were written.
+
+        Bins at the same depths are those of another core if most of them differ in every feature. The first one alone
+        says nothing: where a file was cut off, it lacks samples.
+        """
+        if not self._is_doubtful or not some.any():
+            return False
+        contents = list(self._contents(self._binning.block(self._binning.bins.rows(self._pending[some]))))
+        known = [(self._written.bins[key][0], new[0]) for key, new in contents if key in self._written.bins]
+        if len(known) == len(contents) < 2 and not at_end:
+            return True
+        self._is_doubtful = False
+        is_alone = len(known) < 2 and not at_end
+        if known and not is_alone and 2 * sum(map(_differ, *zip(*known, strict=True))) > len(known):
+            self._written.bins.clear()
+            self._written.file += 1
+        return False
 
     def _take_out(self, some: NDArray[np.bool_]) -> Iterator[Block]:
         self._binning.require_rows()
@@ -137,15 +160,15 @@ class GrowingBins:
             if is_new.any():
                 yield block.take(is_new)
 
-    def _contents(self, block: Block) -> Iterator[tuple[Hashable, tuple[int, int]]]:
-        """Yield the identity of each bin, and its checksum and number of samples, by which changes are detected."""
+    def _contents(self, block: Block) -> Iterator[tuple[Hashable, tuple[bytes, int]]]:
+        """Yield the identity of each bin, and its features and number of samples, by which changes are detected."""
         assert block.depth is not None
         assert block.samples is not None
         numbers = self._binning.bins.numbers(block.depth).tolist()
         texts = [block.address[part].tolist() for part in HOLE_PARTS if part in block.address]
         sizes = block.samples.sum(axis=1).tolist()
         for i, number in enumerate(numbers):
-            content = zlib.crc32(block.samples[i].tobytes(), zlib.crc32(block.features[i].tobytes())), sizes[i]
+            content = block.features[i].tobytes(), sizes[i]
             yield (number, *(column[i] for column in texts)), content
 
     def waiting(self, now: float) -> str:
@@ -248,3 +271,9 @@ class GrowingRows:
     def changed(self) -> str:
         """Return an empty string: own rows are not compared."""
         return ""
+
+
+def _differ(one: bytes, other: bytes) -> bool:
+    """Return whether two bins have no feature in common, given as the bytes of their float32 features."""
+    a, b = np.frombuffer(one, np.float32), np.frombuffer(other, np.float32)
+    return not (a == b).any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -16,19 +17,21 @@ import numpy as np
 from lithovae.runtime.answers.embedding import Embedder
 from lithovae.runtime.answers.provenance import about
 from lithovae.runtime.errors import OutputError, ScanError
-from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.features import FEATURES
 from lithovae.runtime.findings import naming
 from lithovae.runtime.missing import bit_counts
 from lithovae.runtime.model.model import LithoModel
 from lithovae.runtime.outputs.writer import GrowingWriter
 from lithovae.runtime.process.heartbeat import advanced
 from lithovae.runtime.report.run_log import feature_lines, implausible_lines
-from lithovae.runtime.result import ResultSchema
+from lithovae.runtime.result import Columns, ResultSchema
 from lithovae.runtime.rows.block import Block
 from lithovae.runtime.rows.rows import width_of
 from lithovae.runtime.rows.units import UnitCheck
+from lithovae.runtime.scan.address import ADDRESS, HOLE_PARTS
 from lithovae.runtime.settings import Settings
 
+from .earlier_rows import EarlierRows
 from .finished_rows import FinishedRows, GrowingBins, GrowingRows, Written
 from .new_rows import DOUBT, SETTLED, NewRows, News
 
@@ -38,10 +41,11 @@ SLOWEST_POLL = 0.5
 """Longest time between two checks, in seconds."""
 SAME_SIGNAL = 1.0
 """Seconds within which a second signal counts as the first one, received from both the terminal and the guard."""
-ENOUGH_ROWS = 100
-"""Rows after which values that can only be in another unit are noted."""
 TROUBLED = 3.0
 """Seconds for which a file may be unreadable without a message."""
+UNIT_ROWS = 10
+"""Number of rows after which a feature that is implausible in all of them is said to be."""
+_NUMBER = re.compile(r"(?<![\w/])\d[\d,.]*(?![\w/])")
 
 
 class Follower:
@@ -83,11 +87,13 @@ class Follower:
         self._patience = float("inf") if track_timeout is None else track_timeout
         self._new_rows = NewRows(self.path, self._settings.mapping, self._settings.calibrations)
         self._written = Written()
+        self._earlier: EarlierRows | None = None
+        self._held: list[Columns] = []
+        self._n_taken, self._n_implausible = 0, np.zeros(len(FEATURES), np.int64)
         self._rows: FinishedRows | None = None
         self._printed: set[str] = set()
         self._trouble_since: float | None = None
         self._units = UnitCheck(has_depth_unit=True)
-        self._n_implausible = np.zeros(len(FEATURE_NAMES), np.int64)
 
     @property
     def is_behind(self) -> bool:
@@ -122,6 +128,7 @@ class Follower:
         if self._rows is not None:
             self._write(self._rows.finished(now))
             self._say_once(self._rows.waiting(now))
+            self._note_units()
         self._note_trouble(now)
         return self._new_rows.changed
 
@@ -143,15 +150,20 @@ class Follower:
             if complete:
                 raise ScanError(self._new_rows.trouble or f"{self.path}: no row could be read", self.path)
             return
+        if self._new_rows.holds:
+            with self._new_rows.look(last=True) as news:
+                if news is not None:
+                    self._take(news, self._clock())
         self._write(self._rows.remaining(), complete=False)
         self._writer.close(complete and not self._new_rows.trouble)
+        self._note_units(at_end=True)
         if self._new_rows.trouble:
             self._say(f"note   there may be rows that were not read: {self._new_rows.trouble}")
-        self._note_units()
-        for line in implausible_lines(self._n_implausible, self.n_rows):
-            self._say(f"note   {line}")
         if changed := self._rows.changed():
             self._say(f"note   {changed}; a batch run would now differ")
+        if self._earlier and self._earlier.n_changed:
+            n = self._earlier.n_changed
+            self._say(f"note   {n:,} rows of the earlier run have other values now; a batch run would now differ")
         if self._written.n_again:
             n = self._written.n_again
             self._say(f"note   {n:,} rows seen again after a re-read; each was written once")
@@ -176,7 +188,7 @@ class Follower:
         scan, again = news.scan, self._rows is not None
         width, described = width_of(scan, self._settings.bin_width), scan.describe()
         if news.restart:
-            self._say(f"note   {self.path} {news.restart}: read again from its first row; no row is written twice")
+            self._say_once(f"{self.path} {news.restart}: read again from its first row; no row is written twice")
         if not again:
             self._units = UnitCheck(described.has_depth_unit)
         if width is None:
@@ -187,7 +199,7 @@ class Follower:
         for line in feature_lines(described):
             self._say(f"       {line}")
         for note in scan.notes:
-            self._say(f"note   {note}")
+            self._say_once(note)
         model, policy = self._embedder.model, self._embedder.policy
         parts = dict.fromkeys([*scan.address, *(part for track in scan.tracks for part in track.parts)])
         schema = ResultSchema.of(
@@ -199,7 +211,12 @@ class Follower:
         )
         notes = [policy.note] if policy.note else []
         stated = about(described, model.bundle, bin_width=width, missing=policy.name, notes=notes)
-        self._writer.begin(stated, schema)
+        if self._earlier is None:
+            self._earlier = EarlierRows(self._writer.earlier(), list(ADDRESS) if width is None else HOLE_PARTS)
+            self._written.file = self._earlier.file
+        self._writer.begin({**stated, "map": dict(self._settings.mapping)}, schema)
+        if self._earlier.n and not again:
+            self._say(f"resume after {self._earlier.n:,} complete rows of an earlier run; none is written twice")
 
     def _write(self, blocks: Iterable[Block], complete: bool = True) -> None:
         with naming(self.path):
@@ -207,32 +224,64 @@ class Follower:
                 advanced()
                 done = self._embedder.embed(block)
                 n = len(done.embeddings)
-                self._writer.write(done.columns | {"complete": np.full(n, complete, np.uint8)})
-                self.n_rows += n
+                self._n_taken += n
                 self._units.add(done.rows.block)
                 self._n_implausible += bit_counts(done.rows.implausible)
-        if self.n_rows >= ENOUGH_ROWS:  # before the end, which may be days away
-            self._note_units()
+                assert self._earlier is not None
+                rows = done.columns | {
+                    "complete": np.full(n, complete, np.uint8),
+                    "file": np.full(n, self._written.file, np.uint32),
+                }
+                if self._written.file:
+                    self._say_once(f"{self.path} holds another core now: its rows have file = {self._written.file}")
+                is_new = self._earlier.are_new(rows)
+                if not is_new.all():
+                    rows = {name: values[is_new] for name, values in rows.items()}
+                if is_new.any():
+                    self._held.append(rows)
+                if self._earlier.is_confirmed:
+                    self._release()
+        self._note_units()
+        if self._held and not (self.is_behind and complete):
+            raise OutputError(
+                f"{self.path}: most rows of the earlier run are not in it, or have other values: the output was "
+                "written from another scan; choose another name for --out",
+                self.path,
+            )
 
-    def _note_units(self) -> None:
-        for note in self._units.notes:
-            if note.partition(":")[0] not in self._printed:
-                self._printed.add(note.partition(":")[0])
-                self._say(f"note   {note}")
+    def _release(self) -> None:
+        """Hand rows to the writer; before, it must be known that those of the earlier run are of this scan."""
+        for rows in self._held:
+            self._writer.write(rows)
+            self.n_rows += len(rows["complete"])
+        self._held.clear()
 
     def _say_once(self, line: str) -> None:
-        kind = line.rpartition("wait for")[2] or line[:20]
-        if line and kind not in self._printed:
-            self._printed.add(kind)
+        if line and self._is_first(line):
             self._say(f"note   {line}")
+
+    def _is_first(self, line: str) -> bool:
+        """Return whether no such line was printed, whatever numbers it holds."""
+        kind = _NUMBER.sub("#", line)
+        is_first = kind not in self._printed
+        self._printed.add(kind)
+        return is_first
+
+    def _note_units(self, *, at_end: bool = False) -> None:
+        """Say which features seem to be in another unit: in all of the first rows or, at the end, in some."""
+        counts, n = self._n_implausible, self._n_taken
+        if at_end or n >= UNIT_ROWS:  # before the end, which may be days away
+            shown = counts if at_end else np.where(counts == n, counts, 0)
+            for line in [*self._units.notes, *implausible_lines(shown, n)]:
+                if self._is_first(line.replace(f"all {n:,} rows", f"{n:,} of {n:,} rows")):
+                    self._say(f"note   {line}")
 
     def _note_trouble(self, now: float) -> None:
         if not self._new_rows.trouble:
             self._trouble_since = None
         elif self._trouble_since is None:
             self._trouble_since = now
-        elif now - self._trouble_since > TROUBLED and self._new_rows.trouble not in self._printed:
-            self._printed.add(self._new_rows.trouble)
+        elif now - self._trouble_since > TROUBLED and self._is_first(self._new_rows.trouble):
             self._say(f"wait   {self._new_rows.trouble}")
 
 

@@ -21,11 +21,16 @@ from lithovae.runtime.scan.scan import Scan, open_scan
 from lithovae.runtime.scan.track import Stretch, Track
 from lithovae.runtime.settings import Calibration
 
+from .blank_tail import BlankTail, UnfollowableError
+
 LOOK_ROWS = 1 << 17
 """Largest number of rows of each track that one check reads."""
 DOUBT = 0.5
 """Seconds for which a changed layout must stay the same before it is accepted: while a row is half-written, columns
 differ in length, and so seem to belong to different tables."""
+RELOOK = 2.0
+"""Seconds after which a file is read again although its size and modification time are the same: network file systems,
+and writers that map a file into memory, may not change them."""
 SETTLED = 0.02
 """Seconds for which a file must not have changed: the clocks of file systems have steps of some milliseconds."""
 
@@ -95,17 +100,32 @@ class NewRows:
         self._layout: Hashable = None
         self._other_layout: Hashable = None  # seen since then
         self._other_since = 0.0
+        self._tails: list[BlankTail] = []
+        self._last_look = -RELOOK
         self._positions: list[Position] = []  # number of rows read of each track, and the last row
         self._lost: list[frozenset[Key]] = []  # sections of these rows that were not in the table of sections
 
     @contextmanager
-    def look(self) -> Iterator[News | None]:
-        """Check for new rows; None if there are none, or if the file cannot be read at the moment (see `trouble`)."""
+    def look(self, last: bool = False) -> Iterator[News | None]:
+        """Check for new rows; None if there are none, or if the file cannot be read at the moment (see `trouble`).
+
+        Parameters
+        ----------
+        last : bool
+            Whether this is the last check: rows that are filled in part are taken, too.
+
+        Raises
+        ------
+        UnfollowableError
+            If the file is written in a way that cannot be followed.
+        """
         self.trouble, self.disturbed, self.changed = "", False, False
         with ExitStack() as stack:
             try:
                 with naming(self.path):
-                    news = self._look(stack)
+                    news = self._look(stack, last)
+            except UnfollowableError:
+                raise
             except FileNotFoundError:
                 news, self.trouble = None, f"{self.path} does not exist yet"
             except (ScanError, OSError) as error:
@@ -115,10 +135,15 @@ class NewRows:
                 news, self.trouble = None, f"{self.path} is half-written or damaged: {error}"
             yield news
 
-    def _look(self, stack: ExitStack) -> News | None:
-        state = _state(self.path)
+    @property
+    def holds(self) -> bool:
+        """Whether there are rows that were blank, or filled in part, at the latest check."""
+        return any(tail.holds for tail in self._tails)
+
+    def _look(self, stack: ExitStack, last: bool) -> News | None:
+        state, now = _state(self.path), time.monotonic()
         self._found, self.changed = state, state != self._found
-        if state == self._seen:
+        if state == self._seen and not last and now - self._last_look < RELOOK:
             return None
         flags = _flags(self.path)
         swmr = flags & _SWMR != 0
@@ -127,25 +152,30 @@ class NewRows:
         scan = stack.enter_context(open_scan(self.path, self.mapping, self._calibrations, swmr=swmr, locking=False))
         layout = _layout_of(scan)
         if layout != self._layout:
-            now = time.monotonic()
             if layout != self._other_layout:
                 self._other_layout, self._other_since, self.disturbed = layout, now, True
                 return None
             if now - self._other_since < DOUBT:
                 self.disturbed = True
                 return None
-        news, positions = self._read_on(scan, state, layout)
+        news, positions, tails = self._read_on(scan, state, layout, last)
         if not swmr and not (_state(self.path) == state and self._is_still(_flags(self.path), state, True)):
             self.disturbed = True
             return None
-        self._layout, self._identity, self._positions = layout, state[:2], positions
+        if state == self._seen and any(stretch.length for stretch in news.stretches):
+            self.changed = True  # without a change of size or time
+        self._layout, self._identity, self._positions, self._tails = layout, state[:2], positions, tails
+        self._last_look = now
         self._other_layout = None
         known = self._lost if news.restart is None else [frozenset[Key]() for _ in scan.tracks]
         self._lost = [
             lost.union(*(stretch.lost.sections for stretch in news.stretches if stretch.track is track))
             for lost, track in zip(known, scan.tracks, strict=True)
         ]
-        self.behind = any(n < track.length for (n, _), track in zip(positions, scan.tracks, strict=True))
+        self.behind = any(
+            n < track.length and not tail.holds
+            for (n, _), track, tail in zip(positions, scan.tracks, tails, strict=True)
+        )
         # A SWMR writer may append within the same tick of the file system's clock; that row would be overlooked.
         self._seen = None if self.behind or _is_fresh(state) else state
         return news
@@ -156,7 +186,7 @@ class NewRows:
         Linux takes milliseconds to list all locks. The list is read only if ``ask`` is true: after reading, and before
         reading if there was a lock the last time.
         """
-        self._was_locked = ask and _is_write_locked(state)
+        self._was_locked = ask and _is_write_locked(self.path, state)
         if flags & _WRITING or self._was_locked:
             self.disturbed = True
             self.trouble = (
@@ -167,7 +197,9 @@ class NewRows:
         self.disturbed = _is_fresh(state)
         return not self.disturbed
 
-    def _read_on(self, scan: Scan, state: State, layout: Hashable) -> tuple[News, list[Position]]:
+    def _read_on(
+        self, scan: Scan, state: State, layout: Hashable, last: bool
+    ) -> tuple[News, list[Position], list[BlankTail]]:
         """Read the new rows, or all rows if the file is not a continuation of the one read before.
 
         A file that has replaced another is a continuation of it if it has the same last rows.
@@ -182,10 +214,14 @@ class NewRows:
                 restart = "has new sections in its table, of samples read before"
             elif layout == self._layout:
                 try:
-                    return _read(scan, self._positions, None, check_all=replaced)
+                    news, positions = _read(scan, self._positions, self._tails, None, check_all=replaced, last=last)
+                    return news, positions, self._tails
                 except _RewrittenError as error:
                     restart = "was replaced by another file" if replaced else str(error)
-        return _read(scan, [(0, None)] * len(scan.tracks), restart)
+        if self._layout is not None or len(self._tails) != len(scan.tracks):
+            self._tails = [BlankTail() for _ in scan.tracks]
+        news, positions = _read(scan, [(0, None)] * len(scan.tracks), self._tails, restart, last=last)
+        return news, positions, self._tails
 
 
 class _RewrittenError(Exception):
@@ -193,11 +229,17 @@ class _RewrittenError(Exception):
 
 
 def _read(
-    scan: Scan, positions: list[Position], restart: str | None, check_all: bool = False
+    scan: Scan,
+    positions: list[Position],
+    tails: list[BlankTail],
+    restart: str | None,
+    *,
+    check_all: bool = False,
+    last: bool = False,
 ) -> tuple[News, list[Position]]:
     stretches, reached = [], []
     has_grown = any(track.length > start for track, (start, _) in zip(scan.tracks, positions, strict=True))
-    for track, (start, known) in zip(scan.tracks, positions, strict=True):
+    for track, (start, known), tail in zip(scan.tracks, positions, tails, strict=True):
         stop = min(track.length, start + LOOK_ROWS)
         if stop < start:
             raise _RewrittenError("has fewer rows than before")
@@ -206,7 +248,10 @@ def _read(
             if start:
                 if _row(stretch, 0) != known:
                     raise _RewrittenError("has changed rows that were read before")
-                stretch = _without_first(stretch)
+                stretch = _part(stretch, slice(1, None))
+            if stretch.length:
+                stretch = _part(stretch, slice(tail.n_filled(stretch, start, time.monotonic(), last=last)))
+                stop = start + stretch.length
             if stretch.length:
                 known = _row(stretch, stretch.length - 1)
                 stretches.append(stretch)
@@ -220,13 +265,13 @@ def _row(stretch: Stretch, i: int) -> Hashable:
     return tuple(values[i].tobytes() for values in numbers), tuple(str(texts[i]) for texts in stretch.address.values())
 
 
-def _without_first(stretch: Stretch) -> Stretch:
+def _part(stretch: Stretch, rows: slice) -> Stretch:
     return replace(
         stretch,
-        length=stretch.length - 1,
-        features={i: values[1:] for i, values in stretch.features.items()},
-        depth=None if stretch.depth is None else stretch.depth[1:],
-        address={part: texts[1:] for part, texts in stretch.address.items()},
+        length=len(range(*rows.indices(stretch.length))),
+        features={i: values[rows] for i, values in stretch.features.items()},
+        depth=None if stretch.depth is None else stretch.depth[rows],
+        address={part: texts[rows] for part, texts in stretch.address.items()},
     )
 
 
@@ -256,11 +301,24 @@ def _flags(path: Path) -> int:
     return head[11] if len(head) == 12 and head[:8] == _SIGNATURE and head[8] >= 2 else 0
 
 
-def _is_write_locked(state: State) -> bool:
+def _is_write_locked(path: Path, state: State) -> bool:
     """Return whether a process holds HDF5's lock for writing, according to Linux's list of locks; else False."""
     try:
         lines = Path("/proc/locks").read_text().splitlines()
     except OSError:
         return False
     locks = (line.split() for line in lines if "->" not in line)  # an arrow marks a process that waits for a lock
-    return any(fields[3] == "WRITE" and fields[5].rpartition(":")[2] == str(state[1]) for fields in locks)
+    places = [fields[5].rpartition(":") for fields in locks if fields[3] == "WRITE"]
+    devices = [device for device, _, inode in places if inode == str(state[1])]
+    return bool(devices) and _device(path, state) in devices
+
+
+def _device(path: Path, state: State) -> str:
+    """Return the device of a file as the list of locks has it: on btrfs and overlayfs, `os.stat` gives another one."""
+    with open(path, "rb") as file:
+        about = Path(f"/proc/self/fdinfo/{file.fileno()}").read_text().split()
+    mount = about[about.index("mnt_id:") + 1] if "mnt_id:" in about else ""
+    mounts = (line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    device = next((fields[2] for fields in mounts if fields[0] == mount), "")
+    major, _, minor = (device or f"{state[0] >> 8 & 0xFFF}:{state[0] & 0xFF}").partition(":")
+    return f"{int(major):02x}:{int(minor):02x}"

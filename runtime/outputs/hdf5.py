@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +13,22 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.errors import OutputError
+from lithovae.runtime.errors import DAMAGE, OutputError
 from lithovae.runtime.process import guard
 from lithovae.runtime.result import Columns, ResultColumn, ResultSchema
 
+from .earlier import Lock, foreign, require_same
 from .whole_file import require_writable
 
 TEXT_BYTES = 64
 """Size in bytes (UTF-8) of a part of an address: in SWMR mode, HDF5 cannot write text of variable length."""
 CHUNK_ROWS = 1024
+MEMBERS = {"depth", "embeddings", "complete", "file"}
+"""Datasets that every growing file has."""
+COPIED_ROWS = 64 * CHUNK_ROWS
+"""Rows of an earlier run that are read at once."""
+LIBVER = ("v110", "v110")
+"""The oldest format with SWMR mode."""
 BROKEN: list[Any] = []
 """Files that could not be written. libhdf5 crashes when they, or their datasets, are closed, so they stay open."""
 
@@ -28,33 +36,99 @@ BROKEN: list[Any] = []
 class GrowingFile:
     """An HDF5 file with a dataset for each column of the result; readers in SWMR mode see it grow.
 
-    It has its final name from the start. Its attribute ``complete`` is 0 until the result is complete.
+    It has its final name from the start. Its attribute ``complete`` is 0 until the result is complete. A file that an
+    earlier run began is continued: its complete rows are copied, and the copy takes its place. A file that was left
+    open in SWMR mode can only be read, and may be damaged where a reader does not look.
 
     Parameters
     ----------
     path : Path
-        The file; it must not exist.
+        The file.
 
     Raises
     ------
     OutputError
-        If the file exists or cannot be created.
+        If the file exists and holds something else, or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = require_writable(path)
-        if self.path.exists():
-            raise OutputError(f"{self.path} already exists; it will not be overwritten: choose another name", self.path)
         self._file: Any = None
         self._members: dict[str, Any] = {}
+        self._begun: tuple[Mapping[str, Any], ResultSchema] | None = None
+        self._lock: Lock | None = None
+        self._n_earlier = 0
+        if self.path.exists():
+            try:
+                self._lock = Lock(self.path)
+            except OSError as error:
+                raise OutputError(f"cannot write {self.path}: {error.strerror}", self.path) from error
+            with self._existing() as file:
+                self._n_earlier = _n_complete(file)
+
+    @contextmanager
+    def _existing(self) -> Iterator[Any]:
+        """Open the file of an earlier run for reading."""
+        if not self.path.stat().st_size:
+            raise foreign(self.path, "it is empty")
+        try:
+            with h5py.File(self.path, "r", swmr=True, locking=False) as file:
+                if not {"about", "complete", "features"} <= set(file.attrs) or not set(file) >= MEMBERS:
+                    raise foreign(self.path, "it lacks the provenance of a result")
+                yield file
+        except DAMAGE as error:
+            raise foreign(self.path, f"it cannot be read: {error}") from error
+
+    def earlier(self) -> Iterator[Columns]:
+        """Yield the complete rows of an earlier run, as columns.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be read.
+        """
+        if not self._n_earlier:
+            return
+        with self._existing() as file:
+            for start in range(0, self._n_earlier, COPIED_ROWS):
+                rows = slice(start, min(start + COPIED_ROWS, self._n_earlier))
+                yield {
+                    name: dataset.asstr()[rows] if dataset.dtype.kind == "S" else dataset[rows]
+                    for name, dataset in file.items()
+                }
 
     def begin(self, about: Mapping[str, Any], schema: ResultSchema) -> None:
-        """Create the file on the first call; later calls change nothing."""
-        if self._file is not None:
+        """Create the file on the first call; later calls change nothing.
+
+        Raises
+        ------
+        OutputError
+            If the file was written from another scan, or with another model or other settings.
+        """
+        if self._begun is not None:
             return
-        guard.keeping(self.path)
+        self._begun = about, schema
+        if self._lock is None:
+            self._create()
+            return
+        with self._existing() as file:  # changed when there is a row for it
+            stated = {**json.loads(file.attrs["about"]), "features": list(map(str, file.attrs["features"]))}
+            require_same(self.path, stated, {**about, "features": schema.features})
+            if set(file) != {column.name for column in schema.columns}:
+                raise OutputError(
+                    f"{self.path} has other columns ({', '.join(file)}) than the scan has now: it will not be "
+                    "continued or overwritten; choose another name",
+                    self.path,
+                )
+
+    def _create(self) -> None:
+        """Create the file, with the complete rows of an earlier run, under another name, and rename it."""
+        assert self._begun is not None
+        about, schema = self._begun
+        partial = self.path.with_name(f".{self.path.name}.partial")
+        guard.writing(partial)
         try:
-            self._file = h5py.File(self.path, "x", libver=("v110", "v110"))
+            self._file = h5py.File(partial, "w", libver=LIBVER, locking=False)
         except OSError as error:
             raise OutputError(f"cannot write {self.path}: {error}", self.path) from error
         with self._errors_named():
@@ -63,7 +137,27 @@ class GrowingFile:
             self._file.attrs["features"] = list(schema.features)
             self._file.attrs["about"] = json.dumps(about, ensure_ascii=False)
             self._file.attrs["complete"] = np.uint8(0)
+            for rows in self.earlier():
+                self._append(rows)
             self._file.swmr_mode = True
+            self._file.flush()
+            self._rename(partial)
+
+    def _rename(self, partial: Path) -> None:
+        old, self._lock = self._lock, Lock(partial)
+        guard.keeping(self.path)
+        try:
+            if old is None and self.path.exists():
+                raise foreign(self.path, "it appeared a moment ago")
+            os.replace(partial, self.path)
+        except PermissionError:  # Windows renames no open file
+            self._file.close()
+            os.replace(partial, self.path)
+            self._file = h5py.File(self.path, "r+", libver=LIBVER, locking=False)
+            self._members = {name: self._file[name] for name in self._members}
+            self._file.swmr_mode = True
+        if old is not None:
+            old.release()
 
     def _dataset(self, column: ResultColumn) -> Any:
         dtype = h5py.string_dtype("utf-8", TEXT_BYTES) if column.dtype.kind == "U" else column.dtype
@@ -77,16 +171,21 @@ class GrowingFile:
 
     def write(self, rows: Columns) -> None:
         """Append rows and flush them. A column that they lack is filled with NaN, 0 or blank text."""
-        n = len(next(iter(rows.values())))
+        if self._file is None:
+            self._create()
         with self._errors_named():
-            for name, dataset in self._members.items():
-                start = len(dataset)
-                dataset.resize(start + n, axis=0)
-                if (values := rows.get(name)) is not None:
-                    dataset[start:] = _utf8(values) if values.dtype.kind == "U" else values
-                elif dataset.dtype.kind == "f":
-                    dataset[start:] = np.nan
+            self._append(rows)
             self._file.flush()
+
+    def _append(self, rows: Columns) -> None:
+        n = len(next(iter(rows.values())))
+        for name, dataset in self._members.items():
+            start = len(dataset)
+            dataset.resize(start + n, axis=0)
+            if (values := rows.get(name)) is not None:
+                dataset[start:] = _utf8(values) if values.dtype.kind in "UO" else values
+            elif dataset.dtype.kind == "f":
+                dataset[start:] = np.nan
 
     def close(self, complete: bool) -> None:
         """Close the file. From then on, it can also be read without SWMR mode."""
@@ -94,6 +193,8 @@ class GrowingFile:
             with self._errors_named():
                 self._file.attrs.modify("complete", np.uint8(complete))
                 self._file.close()
+        if self._lock is not None:
+            self._lock.release()
 
     @contextmanager
     def _errors_named(self) -> Iterator[None]:
@@ -106,6 +207,18 @@ class GrowingFile:
             raise OutputError(f"cannot write {self.path}: {error}", self.path) from error
 
 
-def _utf8(texts: NDArray[np.str_]) -> NDArray[np.bytes_]:
+def _n_complete(file: Any) -> int:
+    """Return the number of rows before the first that is not complete: those are written again when they are.
+
+    A run that was killed while it appended leaves datasets of different lengths.
+    """
+    n = min(len(dataset) for dataset in file.values())
+    for start in range(0, n, COPIED_ROWS):
+        if not (complete := file["complete"][start : min(start + COPIED_ROWS, n)]).all():
+            return start + int(np.argmin(complete))
+    return n
+
+
+def _utf8(texts: NDArray[Any]) -> NDArray[np.bytes_]:
     cut = [text.encode()[:TEXT_BYTES].decode(errors="ignore").encode() for text in texts.tolist()]
     return np.array(cut, h5py.string_dtype("utf-8", TEXT_BYTES))

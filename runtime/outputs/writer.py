@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.result import Columns, ResultSchema
 
-from . import hdf5, npz
+from . import hdf5, json_lines, npz
 
 
 class WholeWriter(Protocol):
@@ -28,6 +28,9 @@ class WholeWriter(Protocol):
 
 class GrowingWriter(Protocol):
     """Writes the rows of a scan that grows, each as soon as it is finished."""
+
+    def earlier(self) -> Iterable[Columns]:
+        """Yield the complete rows of an earlier run that this one continues; called once, before `begin`."""
 
     def begin(self, about: Mapping[str, Any], schema: ResultSchema) -> None:
         """Set the provenance and the schema of the rows that follow; called again when the scan's columns change."""
@@ -72,6 +75,7 @@ FORMATS: Mapping[str, Format] = {
     ".npz": Format(whole=npz.open_whole),
     ".h5": Format(growing=hdf5.GrowingFile),
     ".hdf5": Format(growing=hdf5.GrowingFile),
+    ".jsonl": Format(growing=json_lines.JsonLinesFile),
 }
 """Format by extension."""
 DEFAULT_EXTENSION = ".npz"

@@ -14,6 +14,8 @@ import faulthandler
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +27,8 @@ from . import heartbeat, memory
 
 GRACE_SECONDS = 10
 """Time in seconds that a child has to clean up after a signal before it is killed."""
+WATCH_SECONDS = 0.5
+"""Seconds between two checks whether the parent is still there: only Linux tells a child of its parent's death."""
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _SCAN, _PARTIAL, _KEPT, _SEVERAL, _DONE = b"S", b"P", b"K", b"N", b"D"
@@ -229,7 +233,7 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 
 def _die_with(parent: int) -> None:
-    """End with SIGTERM if the parent is killed, so that no partial files are left."""
+    """End with SIGTERM if the parent is killed, so that no partial files are left, or with SIGKILL."""
     import ctypes
     import resource
 
@@ -239,6 +243,15 @@ def _die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
     if os.getppid() != parent:
         os._exit(1)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _silence_c_libraries() -> None:

@@ -46,6 +46,8 @@ class Hdf5Column(Column):
         Identifier of the netCDF dimension of its rows: columns along different dimensions do not form a table.
     stated_unit : str or None
         Unit that the dialect states outside the dataset's own attributes.
+    rows : int or None
+        Number of rows that are used; None for all.
     """
 
     dataset: Any
@@ -57,6 +59,7 @@ class Hdf5Column(Column):
     home: str | None = None
     dimension: int | None = None
     stated_unit: str | None = None
+    rows: int | None = None
     _path: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -85,7 +88,7 @@ class Hdf5Column(Column):
     @property
     def length(self) -> int:  # type: ignore[override]  # asked of the file: a growing one has more later
         """Number of samples."""
-        return int(self.dataset.shape[self.selection.axis])
+        return int(self.dataset.shape[self.selection.axis]) if self.rows is None else self.rows
 
     @property
     def shape(self) -> tuple[int, ...]:

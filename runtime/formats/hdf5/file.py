@@ -24,6 +24,7 @@ from .dialects import netcdf, writers
 from .links import identity
 from .reading import matrix_of, read_numbers, read_texts
 from .short_texts import read_text
+from .uneven import evened
 from .unsupported import why_unsupported
 from .walk import Node, Walk
 
@@ -95,7 +96,7 @@ class Hdf5File(File):
         walk = Walk(self.findings)
         found = list(self._walk(walk))
         self._statements = walk.statements
-        return netcdf.with_consistent_dimensions(found)
+        return netcdf.with_consistent_dimensions(evened(found, self.findings))
 
     def _walk(self, walk: Walk) -> Iterator[Hdf5Column]:
         seen: set[Any] = set()

@@ -229,6 +229,26 @@ def test_a_file_that_is_replaced_by_another(path: Path, model: LithoModel) -> No
     assert [row["hole"] for row in lines.rows] == ["A"] * 5 + ["B"] * 6
 
 
+@pytest.mark.parametrize("way", ["replaced", "truncated"])
+@pytest.mark.parametrize("piece", [0.3, 2.1])
+def test_a_second_core_in_a_new_file_is_not_swallowed(path: Path, model: LithoModel, way: str, piece: float) -> None:
+    lines = Lines(path, model)
+    append(path, core(0.0, 2.1))
+    assert len(lines.poll()) == 10
+    second = {name: [v if "depth" in name else 0.9 * v for v in values] for name, values in core(0.0, 2.1).items()}
+    other = path.with_name("other.h5")
+    for stop in np.arange(piece, 2.1 + piece / 2, piece):
+        part = {name: values[: round(len(values) * stop / 2.1)] for name, values in second.items()}
+        append(other if way == "replaced" else path, part, mode="w")
+        if way == "replaced":
+            os.replace(other, path)
+        lines.poll()
+    lines.follower.finish()
+    assert [row["file"] for row in lines.rows] == [0] * 10 + [1] * 11
+    assert len({(row["file"], row["depth"]) for row in lines.rows}) == 21
+    same_as_batch(lines.rows[10:], path, model)
+
+
 def test_rows_that_were_read_and_then_rewritten(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model)
     append(path, core(0.0, 1.1))
@@ -285,6 +305,28 @@ def test_an_instrument_that_holds_bins_back_is_reported_and_then_abandoned(path:
     assert "26 bins from 1.00 m on wait for R, G, B" in "".join(lines.said)
     lines.now = 301.0
     assert len(lines.poll()) == 30
+
+
+def test_a_wrong_unit_in_all_rows_is_said_as_a_batch_run_says_it(path: Path, model: LithoModel) -> None:
+    lines = Lines(path, model)
+    for i in range(3):
+        batch = core(i * 3.0, i * 3.0 + 3.0)
+        append(path, batch | {"gra/density": [1700.0] * len(batch["gra/density"])})
+        lines.poll()
+    said = [line for line in lines.said if "is it in another unit?" in line]
+    assert len(said) == 1
+    assert "Bulk density (GRA) is outside" in said[0]
+    assert "in all " in said[0]
+    lines.follower.finish()
+    assert len([line for line in lines.said if "is it in another unit?" in line]) == 1
+
+
+def test_a_note_is_said_once_whatever_numbers_it_holds(path: Path, model: LithoModel) -> None:
+    lines = Lines(path, model)
+    for i in range(4):
+        append(path, core(0.0, 3.1 - i / 2), mode="w")
+        lines.poll()
+    assert len([line for line in lines.said if "has fewer rows than before" in line]) == 1
 
 
 def test_a_slow_log_is_not_reported_as_waiting(path: Path, model: LithoModel) -> None:
@@ -532,9 +574,9 @@ def rows_of_file(out: Path) -> list[dict[str, Any]]:
 
 def test_a_growing_file_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "emb.h5").write_bytes(b"yesterday's result")
-    with pytest.raises(OutputError, match="already exists; it will not be overwritten"):
+    with pytest.raises(OutputError, match="already exists and was not written by lithovae follow"):
         GrowingFile(tmp_path / "emb.h5")
-    with pytest.raises(OutputError, match=r"emb\.npz must end in \.h5 or \.hdf5: only such a file can grow"):
+    with pytest.raises(OutputError, match=r"emb\.npz must end in \.h5 or \.hdf5 or \.jsonl: only such a file can grow"):
         growing_format(tmp_path / "emb.npz")
 
 

@@ -246,9 +246,12 @@ def test_a_signal_ends_both_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's PR_SET_PDEATHSIG")
-def test_a_child_does_not_outlive_its_parent(sleeping: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
-    process = sleeping()
+@pytest.mark.parametrize("arguments", [[], ["--deaf"]])
+def test_a_child_does_not_outlive_its_parent(
+    sleeping: Callable[..., subprocess.Popen[str]], tmp_path: Path, arguments: list[str]
+) -> None:
+    process = sleeping(*arguments)
     process.kill()
     process.communicate(timeout=30)  # until the child has also closed its end
-    assert list(tmp_path.iterdir()) == []
+    if not arguments:
+        assert list(tmp_path.iterdir()) == []
