@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+import stat
 from dataclasses import dataclass
 from importlib.util import find_spec
 from os import PathLike
@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.errors import BundleError
-from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.features import FEATURE_NAMES, FEATURES, Quantity
 from lithovae.runtime.missing import SENTINELS
+
+from .operators import require_standard
 
 SCHEMA = 3
 """Schema number of the bundles that are written (``docs/bundle-format.md``)."""
@@ -31,6 +33,10 @@ GRAPHS = ("embedder", "encoder", "decoder", "classifier")
 """Names of the graphs. The embedder is the encoder without logvar; only a semi-supervised model has a classifier."""
 SHIPPED = ("unsup", "semisup", "unsup_hybrid", "semisup_hybrid")
 """Names of the bundles inside the wheel."""
+
+MAX_FILE_BYTES = 1 << 28
+"""Bytes of a graph or card: each is read as a whole. The shipped graphs have 30 kB."""
+MAX_MANIFEST_BYTES = 1 << 24
 
 OWN_KEYS = ("graph", "golden", "parity", "model_card")
 """Keys of a graph's description that the manifest lacks: its name, golden rows, measured parity, the card's text."""
@@ -149,11 +155,11 @@ class Bundle:
                 "export the bundle again",
                 path,
             )
-        contents = {name: _read_pinned(path / name, str(files[name]["sha256"])) for name in (*names, CARD)}
+        contents = {name: _read_pinned(path / name, files[name]) for name in (*names, CARD)}
         card = contents.pop(CARD).decode(errors="replace")
         graphs = {name.removesuffix(".onnx"): content for name, content in contents.items()}
         for name, graph in graphs.items():
-            _require_standard(graph, path / f"{name}.onnx")
+            require_standard(graph, path / f"{name}.onnx")
         return cls(path=path, description=manifest, graphs=graphs, card=card)
 
 
@@ -162,11 +168,15 @@ def squeeze(card: str) -> str:
     return re.sub(r"(?<=\S) {2,}", " ", card)
 
 
-def _read_pinned(path: Path, expected: str) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror}", path.parent) from error
+def _read_pinned(path: Path, pinned: dict[str, Any]) -> bytes:
+    """Read a file that the manifest pins; at most as many bytes as the manifest states."""
+    content, expected = _read_bounded(path, pinned["bytes"]), pinned["sha256"]
+    if len(content) > pinned["bytes"]:
+        raise BundleError(
+            f"{path} has more than the {pinned['bytes']:,} bytes that the manifest states: copy or export the bundle "
+            "again",
+            path.parent,
+        )
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise BundleError(
@@ -175,57 +185,6 @@ def _read_pinned(path: Path, expected: str) -> bytes:
             path.parent,
         )
     return content
-
-
-def _require_standard(graph: bytes, path: Path) -> None:
-    """Raise BundleError if a graph has operators that are not standard ONNX: ONNX Runtime has them, other hosts not."""
-    try:
-        imports = [entry for field, entry in fields(graph) if field == 8 and isinstance(entry, bytes)]
-        domains = {dict(fields(entry)).get(1, b"") for entry in imports}
-    except (IndexError, ValueError, TypeError) as error:
-        raise BundleError(f"{path} is not an ONNX graph, or is damaged", path.parent) from error
-    for domain in domains - {b"", b"ai.onnx"}:
-        name = domain.decode(errors="replace") if isinstance(domain, bytes) else domain
-        raise BundleError(f"{path} uses operators of {name!r}: a bundle may only have standard ones", path.parent)
-
-
-def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield the fields of a protobuf message: the number, and the value (an integer, or bytes for the other types).
-
-    The format is described in the protobuf documentation, "Encoding".
-
-    Raises
-    ------
-    IndexError, ValueError
-        If the message is truncated or malformed.
-    """
-
-    def varint(at: int) -> tuple[int, int]:
-        value, shift = 0, 0
-        while True:
-            byte = message[at]
-            value |= (byte & 0x7F) << shift
-            at, shift = at + 1, shift + 7
-            if byte < 0x80:
-                return value, at
-
-    at = 0
-    while at < len(message):
-        key, at = varint(at)
-        if key & 7 == 0:
-            value, at = varint(at)
-            yield key >> 3, value
-            continue
-        if key & 7 == 2:
-            length, at = varint(at)
-        elif key & 7 in (1, 5):
-            length = 8 if key & 7 == 1 else 4
-        else:
-            raise ValueError(f"wire type {key & 7}")
-        if at + length > len(message):
-            raise ValueError("truncated")
-        yield key >> 3, message[at : at + length]
-        at += length
 
 
 def find_bundle(bundle: str | PathLike[str]) -> Path:
@@ -249,11 +208,25 @@ def find_bundle(bundle: str | PathLike[str]) -> Path:
     return path
 
 
+def _read_bounded(path: Path, n_bytes: int) -> bytes:
+    """Read at most one byte more than ``n_bytes`` of a regular file; anything else could keep the reader waiting."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BundleError(f"{path} is a folder, a device or a pipe, not a file", path.parent)
+        with path.open("rb") as file:
+            return file.read(n_bytes + 1)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}", path.parent) from error
+
+
 def _read_manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
+    text = _read_bounded(file, MAX_MANIFEST_BYTES)
+    if len(text) > MAX_MANIFEST_BYTES:
+        raise BundleError(f"{file} has more than {MAX_MANIFEST_BYTES:,} bytes", path)
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{file} cannot be read as JSON: {error}", path) from error
     if not isinstance(manifest, dict):
         raise BundleError(f"{file} is not a JSON object", path)
@@ -266,7 +239,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise BundleError(f"{file} lacks {', '.join(lacking)}", path)
     try:
         names = tuple(feature["name"] for feature in manifest["features"])
-        files_are_pinned = all(isinstance(entry["sha256"], str) for entry in manifest["files"].values())
+        files_are_pinned = all(
+            isinstance(entry["sha256"], str) and type(entry["bytes"]) is int and 0 <= entry["bytes"] <= MAX_FILE_BYTES
+            for entry in manifest["files"].values()
+        )
         well_formed = (
             files_are_pinned
             and type(manifest["latent_dim"]) is int
@@ -285,7 +261,24 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         )
     if names != FEATURE_NAMES:
         raise BundleError(f"{file} is for the features {list(names)}, not {list(FEATURE_NAMES)}", path)
+    for feature, stated in zip(FEATURES, manifest["features"], strict=True):
+        _require_same(feature, stated, file)
     return manifest
+
+
+def _require_same(feature: Quantity, stated: dict[str, Any], file: Path) -> None:
+    """Check that the manifest states the unit and the plausible range of a feature that this runtime knows.
+
+    A model in other units would give wrong embeddings of right values.
+    """
+    unit, plausible = stated.get("unit"), stated.get("plausible")
+    if not isinstance(unit, str) or not unit or feature.factor(unit) != 1:
+        raise BundleError(f"{file} states {feature.name} in {unit!r}, not in {feature.unit!r}", file.parent)
+    if plausible != list(feature.plausible):
+        raise BundleError(
+            f"{file} states {plausible} as the plausible range of {feature.name}, not {list(feature.plausible)}",
+            file.parent,
+        )
 
 
 def _is_fill(values: Any) -> bool:

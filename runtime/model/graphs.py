@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lithovae.runtime.features import FEATURE_NAMES
+
 from .bundle import Bundle
-from .session import open_session
+from .session import checked, open_session
 
 Float32s = NDArray[np.float32]
 Run = Callable[[Float32s], Any]
@@ -61,15 +63,20 @@ class Graphs:
 
     def mu(self, rows: Float32s) -> Any:
         """Embed one batch of rows (n, 6)."""
-        return self.embedder.run(["mu"], {"features": rows})[0]
+        return self._run("embedder", "mu", self.bundle.latent_dim, features=rows)
 
     def probabilities(self, rows: Float32s) -> Any:
         """Return the class probabilities of one batch of rows (n, 6)."""
-        return self.classifier.run(["probabilities"], {"z": self.mu(rows)})[0]
+        return self._run("classifier", "probabilities", len(self.bundle.classes), z=self.mu(rows))
 
     def reconstruction(self, rows: Float32s) -> Any:
         """Encode and decode one batch of rows (n, 6)."""
-        return self.decoder.run(["features"], {"z": self.mu(rows)})[0]
+        return self._run("decoder", "features", len(FEATURE_NAMES), z=self.mu(rows))
+
+    def _run(self, graph: str, output: str, width: int, **inputs: Float32s) -> Any:
+        session, path = getattr(self, graph), self.bundle.path / f"{graph}.onnx"
+        n_rows = len(next(iter(inputs.values())))
+        return checked(lambda: session.run([output], inputs), path, {output: width}, n_rows)[0]
 
 
 def run_batches(run: Run, rows: Float32s, out: Float32s, starts: Iterable[int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from lithovae.runtime.missing import implausible_bits, missing_bits, without_sen
 
 from .graphs import WHOLE_ROWS, Graphs
 from .inputs import as_row
+from .session import failure
 
 Float32s = NDArray[np.float32]
 
@@ -38,7 +40,7 @@ class LiveModel:
         self._input = np.zeros((WHOLE_ROWS, len(FEATURE_NAMES)), np.float32)
         self._mu = np.zeros((WHOLE_ROWS, bundle.latent_dim), np.float32)
         self._probabilities = np.zeros((WHOLE_ROWS, len(bundle.classes)), np.float32)
-        self._embed = _bind(graphs.embedder, features=self._input, mu=self._mu)
+        self._embed = _bind(graphs.embedder, bundle.path / "embedder.onnx", features=self._input, mu=self._mu)
         self._classify: Any = None
         self._embedding: Float32s = self._mu[0]
 
@@ -99,7 +101,8 @@ class LiveModel:
         if self._classify is None:
             if not (bundle := self._graphs.bundle).classes:
                 raise BundleError(f"{bundle.name} is unsupervised: it has no classifier", bundle.path)
-            self._classify = _bind(self._graphs.classifier, z=self._mu, probabilities=self._probabilities)
+            path = bundle.path / "classifier.onnx"
+            self._classify = _bind(self._graphs.classifier, path, z=self._mu, probabilities=self._probabilities)
         self._take(row)
         self._embed()
         self._classify()
@@ -128,13 +131,23 @@ class LiveModel:
         self._input[0] = as_row(row)
 
 
-def _bind(session: Any, **arrays: Float32s) -> Any:
-    """Bind a session's input, then its output, to an array each; return a function that runs the session."""
+def _bind(session: Any, path: Path, **arrays: Float32s) -> Any:
+    """Bind a session's input, then its output, to an array each; return a function that runs the session.
+
+    onnxruntime refuses an output of another shape than the array's.
+    """
+
+    def run() -> None:
+        try:
+            session.run_with_iobinding(binding)
+        except Exception as error:  # onnxruntime's errors share no base class
+            raise failure(path, error) from error
+
     binding = session.io_binding()
     (source, target) = arrays.items()
     for bind, (name, array) in ((binding.bind_input, source), (binding.bind_output, target)):
         bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-    return lambda: session.run_with_iobinding(binding)
+    return run
 
 
 def _copy_to(out: Float32s, values: Float32s) -> Float32s:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 # From 1.29 on, onnxruntime sends telemetry and writes to the home folder unless this is set before the import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -16,6 +20,9 @@ from lithovae.runtime.errors import BundleError
 
 from .bundle import METADATA_KEY, OWN_KEYS, Bundle, squeeze
 
+PROBES = (8, 16)
+"""Numbers of rows that a graph is tried with when it is opened."""
+
 
 def open_session(bundle: Bundle, graph: str) -> Any:
     """Create a session of one of a bundle's graphs.
@@ -23,7 +30,8 @@ def open_session(bundle: Bundle, graph: str) -> Any:
     Raises
     ------
     BundleError
-        If onnxruntime refuses the graph, or the graph's own description contradicts the manifest.
+        If onnxruntime refuses the graph, the graph's own description contradicts the manifest, or the graph gives
+        another number of rows than it gets.
     """
     path = bundle.path / f"{graph}.onnx"
     session = make_session(bundle.graphs[graph], path)
@@ -40,12 +48,58 @@ def open_session(bundle: Bundle, graph: str) -> Any:
             bundle.path,
         )
     ends = (session.get_inputs(), session.get_outputs())
-    found = tuple({node.name: node.shape[-1] if node.shape else None for node in nodes} for nodes in ends)
-    if found != bundle.signature(graph):
-        raise BundleError(
-            f"{path} has the inputs and outputs {found}, not {bundle.signature(graph)} as described", bundle.path
-        )
+    found = tuple({node.name: _width(node) for node in nodes} for nodes in ends)
+    inputs, outputs = expected = bundle.signature(graph)
+    if found != expected:
+        raise BundleError(f"{path} has the inputs and outputs {found}, not {expected} as described", bundle.path)
+    for n_rows in PROBES:
+        zeros = {name: np.zeros((n_rows, width), np.float32) for name, width in inputs.items()}
+        checked(partial(session.run, list(outputs), zeros), path, outputs, n_rows)
     return session
+
+
+def checked(compute: Callable[[], Any], path: Path, outputs: Mapping[str, int], n_rows: int) -> list[Any]:
+    """Run a graph, and check that every output has a row for each row of the input.
+
+    Parameters
+    ----------
+    compute : callable
+        Runs a session of the graph and returns its outputs.
+    path : Path
+        The graph's file, for messages.
+    outputs : mapping of str to int
+        Width of each output, by name.
+    n_rows : int
+        Number of rows of the input.
+
+    Raises
+    ------
+    BundleError
+        If the graph fails, or an output has another shape.
+    """
+    try:
+        values = compute()
+    except Exception as error:  # onnxruntime's errors share no base class
+        raise failure(path, error) from error
+    for (name, width), array in zip(outputs.items(), values, strict=True):
+        if array.shape != (n_rows, width):
+            raise BundleError(
+                f"{path} gives {name} of shape {array.shape} for {n_rows} rows, not {(n_rows, width)}: do not use this "
+                "bundle",
+                path.parent,
+            )
+    return list(values)
+
+
+def failure(path: Path, error: Exception) -> BundleError:
+    """Return the error for a graph that ONNX Runtime cannot run to its end."""
+    return BundleError(f"onnxruntime {ort.__version__} cannot run {path}: {str(error).splitlines()[0]}", path.parent)
+
+
+def _width(node: Any) -> Any:
+    """Return the number of columns of an input or output; its type and shape if it is no matrix of any height."""
+    is_matrix = node.type == "tensor(float)" and len(node.shape) == 2 and not isinstance(node.shape[0], int)
+    return node.shape[1] if is_matrix else f"{node.type} {node.shape}"
 
 
 def describe(session: Any, path: Path) -> dict[str, Any]:

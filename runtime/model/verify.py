@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from lithovae.runtime.errors import BundleError
 
 from .bundle import Bundle
-from .session import describe, open_session
+from .session import checked, describe, open_session
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def verify(bundle: Bundle) -> list[Check]:
             raise BundleError(
                 f"{path} has no golden rows, or invalid ones: export the bundle again", bundle.path
             ) from error
-        for name, values in zip(outputs, session.run(list(outputs), given), strict=True):
+        found_values = checked(partial(session.run, list(outputs), given), path, outputs, n_rows)
+        for name, values in zip(outputs, found_values, strict=True):
             deviation = _deviation(np.asarray(values, np.float64), expected[name])
             found.append(Check(f"{graph}.{name}", n_rows, deviation, tolerance[name]))
     return found

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ def replace_graph(bundle: Path, data: bytes) -> None:
     """Replace the embedder, and pin it in the manifest."""
     (bundle / "embedder.onnx").write_bytes(data)
     files = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))["files"]
-    files["embedder.onnx"]["sha256"] = hashlib.sha256(data).hexdigest()
+    files["embedder.onnx"] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     edit(bundle, files=files)
 
 
@@ -180,6 +181,210 @@ def test_operators_that_are_not_standard_are_refused(bundle: Path, domain: str) 
         LithoModel.load(bundle)
 
 
+def in_a_branch(graph: Any, node: Any) -> None:
+    """Put a node in a branch of a branch."""
+    for level in range(2):
+        helper = onnx.helper
+        output = node.output[0] if not level else "inner0"
+        branch = helper.make_graph(
+            [node], f"branch{level}", [], [helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, None)]
+        )
+        graph.initializer.append(helper.make_tensor(f"yes{level}", onnx.TensorProto.BOOL, [], [True]))
+        node = helper.make_node("If", [f"yes{level}"], [f"inner{level}"], then_branch=branch, else_branch=branch)
+    graph.node.append(node)
+
+
+@pytest.mark.parametrize("place", ["node", "branch"])
+@pytest.mark.parametrize("domain", ["com.microsoft", "ai.onnx.ml"])
+def test_operators_that_are_not_standard_are_refused_whatever_the_graph_imports(
+    bundle: Path, place: str, domain: str
+) -> None:
+    model = embedder(bundle)
+    operator = "Gelu" if domain == "com.microsoft" else "Normalizer"
+    node = onnx.helper.make_node(operator, ["features"], ["unused"], domain=domain)
+    if place == "branch":
+        in_a_branch(model.graph, node)
+    else:
+        model.graph.node.append(node)
+    replace_graph(bundle, model.SerializeToString())
+    assert [entry.domain for entry in model.opset_import] == [""]
+    with pytest.raises(BundleError, match=rf"embedder\.onnx uses operators of {domain!r} \({operator}\): a bundle may"):
+        LithoModel.load(bundle)
+
+
+def test_a_graph_hidden_behind_a_damaged_tag_is_seen(bundle: Path) -> None:
+    node = onnx.helper.make_node("Gelu", ["features"], ["unused"], domain="com.microsoft")
+    hidden = onnx.GraphProto(node=[node]).SerializeToString()
+    tag = bytes([0x80 | 7 << 3 | 2, 0x80, 0x80, 0x80, 0x10])  # of field 7, with a bit that 32-bit readers drop
+    replace_graph(bundle, (bundle / "embedder.onnx").read_bytes() + tag + bytes([len(hidden)]) + hidden)
+    with pytest.raises(BundleError, match=r"embedder\.onnx uses operators of 'com.microsoft'"):
+        LithoModel.load(bundle)
+
+
+@pytest.mark.parametrize("domain", ["", "local"])
+def test_functions_are_refused(bundle: Path, domain: str) -> None:
+    model = embedder(bundle)
+    node = onnx.helper.make_node("Neg", ["x"], ["y"])
+    model.functions.append(onnx.helper.make_function(domain, "Relu", ["x"], ["y"], [node], model.opset_import))
+    replace_graph(bundle, model.SerializeToString())
+    with pytest.raises(BundleError, match=r"embedder\.onnx defines operators of its own \(functions\)"):
+        LithoModel.load(bundle)
+
+
+@pytest.mark.parametrize("version", [7, 12, 2**31, None])
+def test_operators_of_another_version_are_refused(bundle: Path, version: int | None) -> None:
+    model = embedder(bundle)
+    if version is None:
+        del model.opset_import[:]
+    else:
+        model.opset_import[0].version = version
+    replace_graph(bundle, model.SerializeToString())
+    with pytest.raises(BundleError, match=r"embedder\.onnx does not import operators of version 13 or later"):
+        LithoModel.load(bundle)
+
+
+def test_subgraphs_without_end_are_refused(bundle: Path) -> None:
+    def wrapped(field: int, message: bytes) -> bytes:
+        length, size = len(message), b""
+        while length > 127:
+            size, length = size + bytes([length & 127 | 128]), length >> 7
+        return bytes([field << 3 | 2]) + size + bytes([length]) + message
+
+    graph = b""
+    for _ in range(200):
+        graph = wrapped(1, wrapped(5, wrapped(6, graph)))
+    replace_graph(bundle, (bundle / "embedder.onnx").read_bytes() + wrapped(7, graph))
+    with pytest.raises(BundleError, match=r"embedder\.onnx is not an ONNX graph, or is damaged"):
+        LithoModel.load(bundle)
+
+
+def with_last_node(bundle: Path, *nodes: Any, **constants: Any) -> None:
+    """Compute the embedder's output from ``new_inner``, its former output, by further nodes."""
+    model = embedder(bundle)
+    for node in model.graph.node:
+        node.output[:] = ["new_inner" if name == "mu" else name for name in node.output]
+        node.input[:] = ["new_inner" if name == "mu" else name for name in node.input]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(np.array(v), k) for k, v in constants.items())
+    replace_graph(bundle, model.SerializeToString())
+
+
+NODE = onnx.helper.make_node
+
+
+@pytest.mark.parametrize(
+    ("node", "given"),
+    [
+        (NODE("Slice", ["new_inner", "new_zero", "new_one"], ["mu"]), r"\(1, 10\) for 8 rows, not \(8, 10\)"),
+        (NODE("Slice", ["new_inner", "new_zero", "new_eight"], ["mu"]), r"\(8, 10\) for 16 rows"),
+        (NODE("Concat", ["new_inner", "new_inner"], ["mu"], axis=0), r"\(16, 10\) for 8 rows"),
+        (NODE("Transpose", ["new_inner"], ["mu"], perm=[1, 0]), r"\(10, 8\) for 8 rows"),
+        (NODE("Unsqueeze", ["new_inner", "new_zero"], ["mu"]), r"\(1, 8, 10\) for 8 rows"),
+    ],
+)
+def test_a_graph_that_gives_another_number_of_rows_is_refused(bundle: Path, node: Any, given: str) -> None:
+    with_last_node(bundle, node, new_zero=[0], new_one=[1], new_eight=[8])
+    with pytest.raises(BundleError, match=rf"embedder\.onnx (gives mu of shape {given}|has the inputs and outputs)"):
+        LithoModel.load(bundle)
+
+
+def test_a_graph_that_fails_is_a_bundle_error(bundle: Path) -> None:
+    with_last_node(
+        bundle,
+        NODE("Shape", ["features"], ["new_shape"]),
+        NODE("Add", ["new_shape", "new_more"], ["new_larger"]),
+        NODE("Reshape", ["new_inner", "new_larger"], ["mu"]),
+        new_more=[1, 4],
+    )
+    with pytest.raises(BundleError, match=r"onnxruntime .* cannot run .*embedder\.onnx: "):
+        LithoModel.load(bundle)
+
+
+def test_rows_that_get_lost_only_with_some_values_are_an_error(bundle: Path, features: NDArray[np.float64]) -> None:
+    with_last_node(
+        bundle,
+        NODE("Slice", ["features", "new_zero", "new_one", "new_one"], ["density"]),
+        NODE("Less", ["density", "new_hundred"], ["is_small"]),
+        NODE("Reshape", ["is_small", "new_minus"], ["kept"]),
+        NODE("Compress", ["new_inner", "kept"], ["mu"], axis=0),
+        new_zero=[0], new_one=[1], new_minus=[-1], new_hundred=np.full(1, 100, np.float32),
+    )  # fmt: skip
+    model = LithoModel.load(bundle)
+    live = model.live()
+    assert np.isfinite(model.embed(features)).all()
+    assert np.isfinite(live.embed(features[0])).all()
+    features[3, 0] = 200
+    with pytest.raises(BundleError, match=r"embedder\.onnx gives mu of shape \(999, 10\) for 1000 rows"):
+        model.embed(features)
+    with pytest.raises(BundleError, match=r"cannot run .*embedder\.onnx"):
+        live.embed(features[3])
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "embedder.onnx", "model_card.md"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_what_is_no_file_is_refused_without_reading_it(bundle: Path, name: str, kind: str) -> None:
+    (bundle / name).unlink()
+    if kind == "pipe":
+        os.mkfifo(bundle / name)
+    elif kind == "device":
+        (bundle / name).symlink_to("/dev/zero")
+    else:
+        (bundle / name).mkdir()
+    match = "no bundle" if name == "manifest.json" else rf"{name} is a folder, a device or a pipe, not a file"
+    with pytest.raises(BundleError, match=match):
+        LithoModel.load(bundle)
+
+
+@pytest.mark.parametrize("name", ["embedder.onnx", "model_card.md"])
+def test_a_file_larger_than_the_manifest_states_is_not_read_whole(bundle: Path, name: str) -> None:
+    os.truncate(bundle / name, 1 << 40)  # sparse
+    with pytest.raises(BundleError, match=rf"{name} has more than the [\d,]+ bytes that the manifest states"):
+        LithoModel.load(bundle)
+
+
+@pytest.mark.parametrize("n_bytes", [None, -1, 1.5, "1", True, 1 << 40])
+def test_a_size_that_is_none_is_refused(bundle: Path, n_bytes: Any) -> None:
+    files = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))["files"]
+    files["embedder.onnx"]["bytes"] = n_bytes
+    edit(bundle, files=files)
+    with pytest.raises(BundleError, match="is malformed"):
+        LithoModel.load(bundle)
+
+
+def test_a_manifest_of_gigabytes_is_not_read(bundle: Path) -> None:
+    os.truncate(bundle / "manifest.json", 1 << 40)
+    with pytest.raises(BundleError, match=r"manifest\.json has more than 16,777,216 bytes"):
+        LithoModel.load(bundle)
+
+
+@pytest.mark.parametrize(
+    ("feature", "key", "value", "message"),
+    [
+        (0, "unit", "kg/m3", r"states Bulk density \(GRA\) in 'kg/m3', not in 'g/cm3'"),
+        (1, "unit", "SI", r"states Magnetic susceptibility .* in 'SI', not in 'instr. units'"),
+        (2, "unit", None, "states NGR total counts .* in None"),
+        (3, "unit", "0-1", "states R in '0-1', not in '0-255'"),
+        (0, "unit", "", "states Bulk density .* in ''"),
+        (
+            0,
+            "plausible",
+            [300, 4000],
+            r"states \[300, 4000\] as the plausible range of Bulk density .*, not \[0.3, 4.0\]",
+        ),
+        (5, "plausible", None, "states None as the plausible range of B"),
+    ],
+)
+def test_a_feature_that_contradicts_the_runtime_is_refused(
+    bundle: Path, feature: int, key: str, value: Any, message: str
+) -> None:
+    features = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))["features"]
+    features[feature][key] = value
+    edit(bundle, features=features)
+    with pytest.raises(BundleError, match=message):
+        LithoModel.load(bundle)
+
+
 def test_an_unknown_operator_in_the_standard_domain_is_refused(bundle: Path) -> None:
     model = embedder(bundle)
     model.graph.node[0].op_type = "LaunchMissiles"
@@ -245,7 +450,8 @@ def as_schema_2(bundle: Path) -> Path:
         del described["fill"]
         onnx.helper.set_model_props(model, {"lithovae": json.dumps(described)})
         path.write_bytes(model.SerializeToString())
-        files[path.name]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        data = path.read_bytes()
+        files[path.name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     edit(bundle, schema=2, fill=None, files=files)
     return bundle
 

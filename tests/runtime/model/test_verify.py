@@ -53,7 +53,7 @@ def spoilt(tmp_path: Path, change: Callable[[Any], None]) -> Path:
     data = model.SerializeToString()
     (bundle / "embedder.onnx").write_bytes(data)
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-    manifest["files"]["embedder.onnx"]["sha256"] = hashlib.sha256(data).hexdigest()
+    manifest["files"]["embedder.onnx"] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     (bundle / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return bundle
 
