@@ -46,7 +46,7 @@ class Binning:
     Raises
     ------
     ScanError
-        If a track has no depth.
+        If a track has no depth, or a column of its address cannot be read.
     """
 
     def __init__(self, scan: Scan, width: float) -> None:
@@ -54,6 +54,11 @@ class Binning:
             if track.depth is None:
                 names = ", ".join(source.column.path for source in track.features.values())
                 raise ScanError(f"no depth for {names}: the samples cannot be put in bins; try --bin none")
+            if track.unreadable:
+                raise ScanError(
+                    f"{track.unreadable}: samples from different places could be averaged. Write it as text, or use "
+                    "--bin none, which keeps the rows of one table unchanged"
+                )
         self._scan = scan
         self._parts = [part for part in ADDRESS if any(part in track.parts for track in scan.tracks)]
         self._shared = [part for part in HOLE_PARTS if all(part in track.parts for track in scan.tracks)]

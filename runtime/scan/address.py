@@ -13,13 +13,21 @@ from lithovae.runtime.features import letters
 
 ADDRESS: Mapping[str, tuple[str, ...]] = {
     "expedition": ("expedition", "exp", "leg", "cruise"),
-    "site": ("site",),
-    "hole": ("hole", "well", "boreholeid", "borehole", "wellname"),
-    "core": ("core",),
+    "site": ("site", "sitenumber"),
+    "hole": ("hole", "hol", "holeid", "holename", "well", "boreholeid", "borehole", "wellname"),
+    "core": ("core", "corenumber", "corenum", "coreno"),
     "type": ("type", "coretype"),
-    "section": ("section", "sect", "sectnum"),
+    "section": ("section", "sect", "sectnum", "scsec", "sectionnumber", "sectionnum", "sectionno"),
 }
 """The parts of a sample's address, from the widest to the narrowest, and the column names of each."""
+SHORT_HEADINGS: Mapping[str, tuple[str, int]] = {
+    "cor": ("core", 1),
+    "sc": ("section", 1),
+    "sec": ("section", 1),
+    "h": ("hole", 2),
+    "t": ("type", 2),
+}
+"""Headings of Janus that mean a part of an address only beside so many other parts: T may be a temperature."""
 HOLE_PARTS = ("expedition", "site", "hole")
 """The parts of an address that identify a hole."""
 _SITE = r"(?:[UCM]\d{4}|\d{3,4})"

@@ -7,15 +7,28 @@ from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 
-from .address import ADDRESS, PART_OF, address_of_name, address_part, stated_part
+from .address import ADDRESS, PART_OF, SHORT_HEADINGS, address_of_name, address_part, stated_part
 
 
 def address_columns(members: list[Column]) -> dict[str, Column]:
-    """Find the columns of a table that are parts of an address."""
-    found: dict[str, Column] = {}
+    """Find the columns of a table that are parts of an address, whether or not they can be read.
+
+    A short heading of Janus is one only in the company of others, and ``H`` or ``T`` only if it holds no numbers.
+    """
+    full: dict[str, Column] = {}
+    short: dict[str, tuple[Column, int]] = {}
     for column in members:
-        part = address_part(column.name)
-        if part and column.is_label:
+        heading = letters(column.name)
+        if part := address_part(column.name):
+            if part not in full or (column.is_label and not full[part].is_label):
+                full[part] = column
+        elif heading in SHORT_HEADINGS and not (len(heading) == 1 and column.is_number):
+            part, n_others = SHORT_HEADINGS[heading]
+            short.setdefault(part, (column, n_others))
+    found = dict(full)
+    company = full.keys() | {part for part, (column, _) in short.items() if len(letters(column.name)) > 1}
+    for part, (column, n_others) in short.items():
+        if len(company - {part}) >= n_others:
             found.setdefault(part, column)
     if "core" not in found and "type" in found and letters(found["type"].name) == "type":
         del found["type"]  # a type without a core is not a core type

@@ -143,7 +143,10 @@ def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
     for (key, features), constant in zip(found, constants, strict=True):
         own, above = tables.of(key)
         depth = choose_depth(key, own, above, mapped_depths, findings)
-        samples.append(TableOfSamples(frozenset(features), depth, address_columns(own + above), constant))
+        parts = address_columns(own + above)
+        unreadable = [column for column in parts.values() if not column.is_label]
+        parts = {part: column for part, column in parts.items() if column.is_label}
+        samples.append(TableOfSamples(frozenset(features), depth, parts, constant, _nameless(unreadable)))
     restarts = find_restarts(file, samples) if sections else {}
     tracks = []
     for (key, features), table in zip(found, samples, strict=True):
@@ -165,7 +168,9 @@ def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
         constant = {
             part: text for part, text in table.constants.items() if part not in parts
         }  # a column takes precedence
-        track = Track(file, features, depth, parts, length, constant, section_depths)
+        track = Track(file, features, depth, parts, length, constant, section_depths, table.unreadable)
+        if table.unreadable:
+            findings.note(f"{table.unreadable}: the rows do not say where they come from")
         _require_readable(track, findings)
         tracks.append(track)
     tracks = _joined(tracks)
@@ -177,6 +182,11 @@ def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
     if sections and any(track.section_depths for track in tracks):
         used |= sections.columns
     return Scan(findings.path, tracks, address, notes=findings.notes, unused=_unused(columns, used))
+
+
+def _nameless(unreadable: Sequence[Column]) -> str:
+    """Return which columns of an address cannot be read, and why; empty if there are none."""
+    return "; ".join(f"{column.path} holds {column.kind}, which cannot be read as labels" for column in unreadable)
 
 
 def _unused(columns: Sequence[Column], used: set[str]) -> list[str]:
@@ -220,7 +230,7 @@ def _joined(tracks: list[Track]) -> list[Track]:
         key: Any = i
         if track.depth and not track.section_depths:
             columns = [(part, column.identity) for part, column in track.address.items()]
-            key = track.depth.column.identity, track.length, *columns, *track.constants.items()
+            key = track.depth.column.identity, track.length, track.unreadable, *columns, *track.constants.items()
         known = found.setdefault(key, track)
         if known is not track and known.features.keys().isdisjoint(track.features):
             found[key] = replace(known, features=dict(sorted({**known.features, **track.features}.items())))

@@ -175,12 +175,16 @@ class SectionDepths:
 
 
 class TableOfSamples(NamedTuple):
-    """A table whose samples may need section depths: its features, depth, and address (columns and constants)."""
+    """A table whose samples may need section depths: its features, depth, and address (columns and constants).
+
+    ``unreadable`` says which columns of its address cannot be read.
+    """
 
     features: frozenset[int]
     depth: Source | None
     parts: dict[str, Column]
     constants: dict[str, str]
+    unreadable: str = ""
 
     @property
     def has_section(self) -> bool:
@@ -238,4 +242,6 @@ def choose_section_depths(
         return depth, None
     else:
         findings.note(f"{depth.column.path}: {restart}: taken as offsets in the section")
+    if samples.unreadable:
+        raise ScanError(f"{samples.unreadable}: their sections cannot be looked up in {table.name}; write it as text")
     return depth, SectionDepths(table, tuple(samples.parts), samples.constants)

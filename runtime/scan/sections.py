@@ -103,6 +103,7 @@ class SectionTable:
         for members in tables.values():
             address, findings = address_columns(members), Findings(file.findings.path)
             is_of_samples = any(OFFSET.rank(column.name) is not None for column in members)
+            address = {part: column for part, column in address.items() if column.is_label}
             if "section" in address and not is_of_samples and (top := find_quantity(TOP, members, findings)):
                 found.append((top, address, members))
                 for note in findings.notes:

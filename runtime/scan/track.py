@@ -39,6 +39,8 @@ class Track:
         Parts of the address that apply to the whole track, from attributes or names of groups.
     section_depths : SectionDepths, optional
         Computes depths from sections and offsets.
+    unreadable : str
+        Which columns of the address of its samples cannot be read, and why; empty if all can.
     """
 
     file: File
@@ -48,6 +50,7 @@ class Track:
     length: int
     constants: dict[str, str] = field(default_factory=dict)
     section_depths: SectionDepths | None = None
+    unreadable: str = ""
 
     @property
     def columns(self) -> list[Column]:

@@ -1,0 +1,102 @@
+"""Samples of different places are never averaged: small real cases, and headings that say where a sample is from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lithovae.runtime.rows.block import Block
+from lithovae.runtime.rows.rows import rows_of
+from lithovae.runtime.scan.scan import open_scan
+from lithovae.runtime.settings import BinWidth
+
+WriteScan = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def shared(root: Path) -> Path:
+    """Folder of real and reported cases, which are not part of the project; skips the test if it is absent."""
+    folder = root.parent / "shared"
+    if not (folder / "field").is_dir():
+        pytest.skip(f"{folder / 'field'} does not exist")
+    return folder
+
+
+def rows(path: Path, bin_width: BinWidth = 0.2, mapping: Mapping[str, str] | None = None) -> Block:
+    with open_scan(path, mapping) as scan:
+        (read,) = rows_of(scan, lambda items, label, total, size: items, bin_width).blocks
+        return read()
+
+
+def test_janus_headings_keep_four_holes_apart(shared: Path) -> None:
+    block = rows(shared / "field/H1_janus_four_holes.h5")
+    assert len(block) == 322
+    assert set(block.address["hole"]) == set("ABCD")
+    assert set(block.address["expedition"]) == {"145"}
+    assert set(block.address["site"]) == {"883"}
+    assert set(block.address["type"]) == {"H"}
+    assert {"1", "2"} <= set(block.address["core"])
+    assert {"1", "2"} <= set(block.address["section"])
+
+
+@pytest.mark.parametrize("hole", "ABCD")
+@pytest.mark.parametrize("name", ["GRAPE_WBD", "magsus"])
+def test_janus_tables_in_text_have_their_addresses(shared: Path, hole: str, name: str) -> None:
+    mapping = {"MS": "Magnetic Suscept."} if name == "magsus" else None
+    block = rows(shared / f"tables/883{hole}_{name}.csv", None, mapping)
+    assert set(block.address["hole"]) == {hole}
+    assert set(block.address["type"]) == {"H"}
+    assert all(text.isdecimal() for text in block.address["core"])
+    assert set(block.address["section"]) <= {*"12345678", "CC"}
+
+
+def test_pickled_texts_of_a_fixed_store_name_the_holes(shared: Path) -> None:
+    assert Counter(rows(shared / "field/H2_pandas_fixed_hole_text.h5").address["hole"].tolist()) == {"A": 16, "B": 16}
+
+
+def test_colours_stored_as_categories_are_their_values(shared: Path) -> None:
+    right = np.loadtxt(shared / "field/H3a_right_rows.csv", delimiter=",")
+    block = rows(shared / "field/H3a_pandas_table_rgb_category.h5", None)
+    np.testing.assert_array_equal(block.features, right.astype(np.float32))
+
+
+def test_categories_with_other_codes_in_each_table_are_the_same_holes(shared: Path) -> None:
+    block = rows(shared / "field/H3b_pandas_table_hole_category.h5")
+    assert block.samples is not None
+    found = Counter(zip(block.address["hole"].tolist(), *(block.samples[:, :2] > 0).T.tolist(), strict=True))
+    assert found == {("A", True, False): 16, ("B", True, True): 16}
+
+
+def test_an_enumeration_names_the_holes(shared: Path) -> None:
+    assert Counter(rows(shared / "field/H4_enum_hole.h5").address["hole"].tolist()) == {"A": 16, "B": 16}
+
+
+def table(**columns: Any) -> dict[str, Any]:
+    return {"MS": np.ones(4), "depth": [0.0, 1.0, 0.0, 1.0]} | {name: np.array(text) for name, text in columns.items()}
+
+
+@pytest.mark.parametrize(
+    ("columns", "parts"),
+    [
+        ({"Leg": [1] * 4, "Site": [2] * 4, "H": [b"A"] * 2 + [b"B"] * 2, "Cor": [1] * 4, "T": [b"H"] * 4},
+         {"expedition", "site", "hole", "core", "type"}),
+        ({"Cor": [1] * 4, "Sc": [b"1"] * 4}, {"core", "section"}),
+        ({"Core": [1] * 4, "Sec": [b"1"] * 4, "T": [4.5] * 4}, {"core", "section"}),
+        ({"Core_number": [1] * 4, "Core_type": [b"H"] * 4, "Section_number": [1] * 4}, {"core", "type", "section"}),
+        ({"Exp": [1] * 4, "Site": [b"U1"] * 4, "Hole": [b"A"] * 4, "Core": [1] * 4, "Type": [b"H"] * 4,
+          "Sect": [b"1"] * 4}, {"expedition", "site", "hole", "core", "type", "section"}),
+        ({"Leg": [1] * 4, "Site": [2] * 4, "Hol": [b"A"] * 4}, {"expedition", "site", "hole"}),
+        ({"H": [b"A"] * 4}, set()),
+        ({"T": [b"A"] * 4, "Sec": [1.0] * 4}, set()),
+        ({"H": [1.0] * 4, "T": [20.0] * 4, "Core": [1] * 4, "Site": [1] * 4}, {"core", "site"}),
+    ],
+)  # fmt: skip
+def test_short_headings_are_addresses_only_in_company(
+    write_scan: WriteScan, columns: dict[str, Any], parts: set[str]
+) -> None:
+    assert set(rows(write_scan(table(**columns)), None).address) == parts
