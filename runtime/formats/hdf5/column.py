@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -262,6 +262,14 @@ class Hdf5Column(Column):
         if self.selection.is_line:
             of_rows = np.asarray(of_rows.all(axis=1 if self.selection.index.index(ACROSS) > axis else 0))
         return np.asarray(~of_rows)
+
+    def closed(self, what: str, length: int | None = None) -> Hdf5Column:
+        """Return a column of which only the name is known, because what it holds cannot be read.
+
+        It is kept because its name may say that rows are from different places.
+        """
+        held = np.broadcast_to(np.void(b"\0"), self.length if length is None else length)
+        return replace(self, held=held, unreadable=what)
 
     def stated(self, *names: str) -> str:
         """Return the first text among the dataset's attributes with these names; empty if there is none."""

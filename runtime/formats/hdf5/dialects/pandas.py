@@ -100,10 +100,8 @@ def _pickled(node: Node, dataset: Any, names: list[str], n_rows: int) -> Iterato
                 if name
                 else "holds pickled Python objects: not read"
             )
-        held = np.broadcast_to(np.void(b"\0"), n_rows) if texts is None else texts
-        why = "pickled Python objects" if texts is None else ""
-        number = (i, len(names))
-        yield Hdf5Column(dataset, name, Selection(), name, number, FIXED, node.path, held=held, unreadable=why)
+        column = Hdf5Column(dataset, name, Selection(), name, (i, len(names)), FIXED, node.path)
+        yield column.closed("pickled Python objects", n_rows) if texts is None else replace(column, held=texts)
 
 
 def _one_pickle(dataset: Any) -> bytes | None:
@@ -200,8 +198,7 @@ def _of_codes(column: Hdf5Column, categories: NDArray[Any] | None) -> Hdf5Column
     """Return a column of codes with what they stand for; it cannot be read if that is not known."""
     if categories is not None:
         return replace(column, categories=categories)
-    held = np.broadcast_to(np.void(b"\0"), column.length)
-    return replace(column, held=held, unreadable="codes of categories that the store does not list")
+    return column.closed("codes of categories that the store does not list")
 
 
 def _categories(group: Any, field: str) -> NDArray[Any] | None:

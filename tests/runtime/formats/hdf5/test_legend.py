@@ -177,3 +177,17 @@ def test_an_address_that_cannot_be_read_stops_the_binning(tmp_path: Path, values
         rows(path)
     with open_scan(path) as scan:
         assert any("hole holds" in note for note in scan.notes)
+
+
+@pytest.mark.parametrize("kind", ["references", "an array in each row", "letters in each row"])
+def test_an_address_of_no_plain_type_stops_the_binning(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        if kind == "references":  # a cell array of MATLAB
+            file["x/MS"], file["x/depth"], file["one"] = MS, DEPTH, 1
+            file["x/hole"] = np.array([file["one"].ref] * N, h5py.ref_dtype)
+        else:
+            dtype = ("i4", (3,)) if kind == "an array in each row" else ("S1", (4,))
+            file["x"] = np.zeros(N, [("MS", "f8"), ("depth", "f8"), ("hole", *dtype)])
+    with pytest.raises(ScanError, match=r"hole holds .*, which cannot be read as labels"):
+        rows(path)
