@@ -64,7 +64,7 @@ class Binning:
         self._shared = [part for part in HOLE_PARTS if all(part in track.parts for track in scan.tracks)]
         self._holes, self._labels = AddressCodes(), {part: AddressCodes() for part in self._parts}
         self._named = {part: {text} for part, text in scan.address.items() if part in HOLE_PARTS}
-        self._ranges = DepthRanges()
+        self._ranges: dict[frozenset[int], DepthRanges] = {}  # of each instrument: all may measure one section
         self.bins = DepthBins(len(FEATURES), width, n_labels=len(self._parts))
         self.left_out = np.zeros(len(FEATURES), np.int64)
         self.lost = NOTHING_LOST
@@ -92,7 +92,8 @@ class Binning:
         holes = self._holes.encode([texts[part] for part in self._shared], n_runs)
         none = np.full(n_runs, -1)
         codes = [self._labels[part].encode([texts[part]], n_runs) if part in texts else none for part in self._parts]
-        self._ranges.add(texts, starts, stretch.depth, stretch.track.name)
+        ranges = self._ranges.setdefault(frozenset(stretch.track.features), DepthRanges())
+        ranges.add(texts, starts, stretch.depth, stretch.track.name)
         before = self.bins.n_left_out
         keys = self.bins.add(
             stretch.depth,
@@ -132,7 +133,7 @@ class Binning:
         """
         if not len(self.bins):
             raise ScanError("no sample has both a depth and a value")
-        if restart := self._ranges.restart():
+        if restart := next(filter(None, (ranges.restart() for ranges in self._ranges.values())), None):
             raise ScanError(
                 f"{restart}: samples from different places would be averaged. Add a column hole or, for depths in "
                 "sections, columns core and section and a table of their top depths (docs/scan-format.md); "
