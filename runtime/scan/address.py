@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ _SITE = r"(?:[UCM]\d{4}|\d{3,4})"
 HOLE_NAME = rf"(?:\d{{3}}-)?{_SITE}-?[A-Z]"
 """Pattern of a hole's name: U1482A, 926B, 162-984-A, 346-U1422-A."""
 _HOLE = re.compile(HOLE_NAME)
-_HOLE_SPLIT = re.compile(rf"(?:\d{{3}}-)?(?P<site>{_SITE})-?(?P<letter>[A-Z])")
+_HOLE_SPLIT = re.compile(rf"(?:(?P<expedition>\d{{3}})-)?(?P<site>{_SITE})-?(?P<letter>[A-Z])")
 _HOLE_WITHIN = re.compile(rf"(?<![0-9A-Z]){HOLE_NAME}(?![0-9A-Za-z])")
 _SECTION = re.compile(
     rf"(?P<hole>{HOLE_NAME})[-_](?P<core>\d{{1,3}})(?P<type>[A-Z])(?:[-_](?P<section>\d{{1,2}}|CC)(?:[-_][AW])?)?"
@@ -61,7 +62,47 @@ def stated_part(name: str, text: str) -> dict[str, str]:
     """Return the part of an address that a named text states; a ``type`` counts only if it is one capital letter."""
     part = address_part(name)
     is_other_type = letters(name) == "type" and not re.fullmatch("[A-Z]", text)
-    return {part: text} if part and text and not is_other_type else {}
+    return {part: normal_label(part, text)} if part and text and not is_other_type else {}
+
+
+@lru_cache(1 << 14)
+def normal_label(part: str, text: str) -> str:
+    """Return the one form in which labels are compared: ``3`` for ``3.0``, ``03`` and ``b'3'``; ``CC`` for ``cc``."""
+    text = text.strip()
+    if match := re.fullmatch(r"b(['\"])(.*)\1", text):
+        text = match[2].strip()
+    if re.fullmatch(r"0*\d{1,18}(\.0*)?", text, re.ASCII):
+        return str(int(text.partition(".")[0]))
+    if part == "core" and (match := re.fullmatch(r"0*(\d{1,3})([A-Za-z])", text, re.ASCII)):
+        return f"{match[1]}{match[2].upper()}"
+    is_short = len(text) <= 2 and part in ("hole", "type", "section")
+    return text.upper() if text.isascii() and (is_short or _HOLE.fullmatch(text.upper())) else text
+
+
+def normal_labels(part: str, texts: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Return texts in their normal form; see `normal_label`."""
+    starts = run_starts([texts], len(texts))
+    found = texts[starts].tolist()
+    normal = {text: normal_label(part, text) for text in set(found)}
+    if all(text == same for text, same in normal.items()):
+        return texts
+    return np.repeat(np.array([normal[text] for text in found], np.str_), np.diff(starts, append=len(texts)))
+
+
+def split_core(core: str) -> tuple[str, str]:
+    """Split a core's name into its number and the letter of its type: ``3H`` into ``3`` and ``H``."""
+    match = re.fullmatch(r"(\d{1,3})([A-Z])", core, re.ASCII)
+    return (match[1], match[2]) if match else (core, "")
+
+
+def hole_parts(address: Mapping[str, str]) -> dict[str, str]:
+    """Return the expedition, the site and the letter of a hole, as far as its address or its full name has them."""
+    known = {part: normal_label(part, text) for part, text in address.items() if part in HOLE_PARTS}
+    if match := _HOLE_SPLIT.fullmatch(known.get("hole", "")):
+        known |= {"site": match["site"], "hole": match["letter"]}
+        if match["expedition"]:
+            known.setdefault("expedition", match["expedition"])
+    return known
 
 
 def distinct_holes(names: Iterable[str]) -> set[str]:

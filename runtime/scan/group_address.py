@@ -7,7 +7,7 @@ from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 
-from .address import ADDRESS, PART_OF, SHORT_HEADINGS, address_of_name, address_part, stated_part
+from .address import ADDRESS, PART_OF, SHORT_HEADINGS, address_of_name, address_part, normal_label, stated_part
 
 
 def address_columns(members: list[Column]) -> dict[str, Column]:
@@ -60,7 +60,7 @@ class GroupAddresses:
         found: dict[str, str] = {}
         names = path.split("/")[1:]
         for above, name in zip(["", *names], names, strict=False):
-            found |= address_of_name(name, above)
+            found |= {part: normal_label(part, text) for part, text in address_of_name(name, above).items()}
         return found
 
     def key(self, path: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lithovae.runtime import ScanError
 from lithovae.runtime.rows.block import Block
 from lithovae.runtime.rows.rows import rows_of
 from lithovae.runtime.scan.scan import open_scan
@@ -100,3 +101,43 @@ def test_short_headings_are_addresses_only_in_company(
     write_scan: WriteScan, columns: dict[str, Any], parts: set[str]
 ) -> None:
     assert set(rows(write_scan(table(**columns)), None).address) == parts
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "name"),
+    [
+        ({"hole": [b"A", b"B"], "site": [b"U1482"] * 2}, {"hole": [b"U1482A", b"U1482B"]}, "U1482A"),
+        ({"hole": [b"U1482A", b"U1482B"]}, {"hole": [b"363-U1482A", b"363-U1482B"]}, "363-U1482A"),
+        ({"hole": [b"A", b"B"]}, {"hole": [b"U1482-A", b"U1482-B"]}, "U1482-A"),
+        ({"hole": [b"a", b"b"]}, {"hole": [b"b'A'", b"b'B'"]}, "A"),
+        ({"hole": [3.0, 4.0]}, {"hole": [b"03", b"4"]}, "3"),
+        ({"site": [b"U1482"] * 2, "hole": [b"U1482A", b"U1482B"]}, {"hole": [b"A", b"B"]}, "U1482A"),
+    ],
+    ids=str,
+)
+def test_a_hole_has_one_name_in_all_instruments(
+    write_scan: WriteScan, one: dict[str, Any], other: dict[str, Any], name: str
+) -> None:
+    data = {"a/MS": [1.0, 2.0], "a/depth": [0.0, 0.0], "b/NGR": [3.0, 4.0], "b/depth": [0.0, 0.0]}
+    data |= {f"a/{part}": np.array(labels) for part, labels in one.items()}
+    data |= {f"b/{part}": np.array(labels) for part, labels in other.items()}
+    for order in (("a", "b"), ("b", "a")):
+        path = write_scan({key.replace(key[0], order["ab".index(key[0])], 1): value for key, value in data.items()})
+        block = rows(path)
+        np.testing.assert_array_equal(block.features[:, 1:3], [[1, 3], [2, 4]])
+        assert block.address["hole"][0] == name
+
+
+def test_a_letter_of_two_sites_is_ambiguous(write_scan: WriteScan) -> None:
+    data = {"a/MS": [1.0, 2.0], "a/depth": [0.0, 0.0], "a/hole": np.array([b"U1482A", b"U1483A"])}
+    data |= {"b/NGR": [3.0], "b/depth": [0.0], "b/hole": np.array([b"A"])}
+    with pytest.raises(ScanError, match=r"several holes \(site U1482, U1483\)"):
+        rows(write_scan(data))
+
+
+def test_core_and_type_are_divided_where_one_instrument_divides_them(write_scan: WriteScan) -> None:
+    data = {"a/MS": [1.0, 2.0], "a/depth": [0.0, 9.0], "a/core": np.array([b"1H", b"02x"])}
+    data |= {"b/NGR": [3.0, 4.0], "b/depth": [1.0, 10.0], "b/core": [1, 2], "b/type": np.array([b"H", b"X"])}
+    block = rows(write_scan(data))
+    assert block.address["core"].tolist() == ["1", "1", "2", "2"]
+    assert block.address["type"].tolist() == ["H", "H", "X", "X"]
