@@ -41,8 +41,12 @@ _SECTION = re.compile(
     rf"(?P<hole>{HOLE_NAME})[-_](?P<core>\d{{1,3}})(?P<type>[A-Z])(?:[-_](?P<section>\d{{1,2}}|CC)(?:[-_][AW])?)?"
 )
 """Name of a core or section as IODP writes it: U1482A-3H, 363-U1482A-3H-2-A."""
-_CORE = re.compile(r"(?P<core>\d{1,2})(?P<type>[FGHMNPRSWX])")
+_CORE = re.compile(r"0*(?P<core>\d{1,2})(?P<type>[FGHMNPRSWX])")
 """Name of a core: its number and the letter of an IODP coring tool (D is excluded: 1D to 3D are not cores)."""
+_CORE_SECTION = re.compile(rf"{_CORE.pattern}[-_](?P<section>\d{{1,2}}|CC)(?:[-_][AW])?")
+"""Name of a section without its hole: 1H-1, 1H-CC-W."""
+_ICDP = re.compile(r"C0*(?P<core>\d{1,3})[-_/]?S0*(?P<section>\d{1,2})")
+"""A core and its section as some repositories write them, in one name or two: C001/S01. Alone, S1 may be a sensor."""
 _WORDED = re.compile(r"(?P<word>[A-Za-z]+)[\s_.:#-]*(?P<value>[A-Za-z]?\d[\w.-]*|[A-Z]|CC)")
 
 
@@ -141,7 +145,7 @@ def address_of_name(name: str, above: str = "") -> dict[str, str]:
     name : str
         Name of the group, such as ``U1482A``, ``363-U1482A-3H-2``, ``3H``, ``core_3``, ``Section 2``, ``Hole A``.
     above : str, optional
-        Name of the group above: below one called ``cores``, a bare ``3`` is a core.
+        Name of the group above: below one called ``cores``, a bare ``3`` is a core; below ``U1482``, ``A`` is a hole.
 
     Returns
     -------
@@ -150,10 +154,16 @@ def address_of_name(name: str, above: str = "") -> dict[str, str]:
     """
     if match := _SECTION.fullmatch(name):
         return {part: text for part, text in match.groupdict().items() if text}
+    if match := _CORE_SECTION.fullmatch(name) or _ICDP.fullmatch(name) or _ICDP.fullmatch(f"{above}/{name}"):
+        return match.groupdict()
     if _HOLE.fullmatch(name):
         return {"hole": name}
     if match := _CORE.fullmatch(name):
-        return match.groupdict()
+        return ({"hole": above} if re.fullmatch("[A-Z]", above) else {}) | match.groupdict()
+    if re.fullmatch("[A-Z]", name) and re.fullmatch(_SITE, above):
+        return {"site": above, "hole": name}
+    if re.fullmatch(r"\d{1,2}|CC", name) and (match := _CORE.fullmatch(above)):
+        return match.groupdict() | {"section": name}
     if match := _WORDED.fullmatch(name):
         part, value = address_part(match["word"]), match["value"]
         if part == "expedition" and not re.fullmatch(r"\d{3}[A-Z]?", value):

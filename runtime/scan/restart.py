@@ -82,12 +82,15 @@ class DepthRanges:
             for ranges in holes.values():
                 if n := _n_restarts(list(ranges.values())):
                     return Restart(level, f"depths start again near 0 with each {level} ({n} of {len(ranges)})")
-        for (track, _), order in self._runs.items():
-            if again := order.again():
-                of, upwards = f" of {track}" if track else "", order.is_upwards
-                depth = -max(again.spans[0]) if upwards else min(again.spans[0])
+        holes_of: dict[int, list[tuple[str, _Order]]] = {}
+        for (track, hole), order in self._runs.items():
+            holes_of.setdefault(hole, []).append((track, order))
+        for orders in holes_of.values():  # tables of the same features, too, may be of different places
+            if again := _Order.joined([order for _, order in orders]).again():
+                of = f" of {orders[0][0]}" if orders[0][0] else ""
+                depth = -max(again.spans[0]) if again.is_upwards else min(again.spans[0])
                 where = "near 0" if abs(depth) < NEAR_ZERO else f"{depth:.2f} m"
-                words = ("jump back", "fall again") if upwards else ("fall back", "rise again")
+                words = ("jump back", "fall again") if again.is_upwards else ("fall back", "rise again")
                 return Restart("run", f"depths{of} {words[0]} to {where} and {words[1]} {again.n} times")
         return None
 
@@ -107,10 +110,11 @@ class Run(NamedTuple):
 
 
 class Again(NamedTuple):
-    """Runs that go over depths of other runs: their number, with those, and their ranges."""
+    """Runs that go over depths of other runs: their number, with those, their ranges, and the direction of all."""
 
     n: int
     spans: list[Span]
+    is_upwards: bool = False
 
 
 class _Order:
@@ -141,14 +145,23 @@ class _Order:
             runs.add(values, falls, is_inside(falls))
         self._last, self._last_section = float(depth[-1]), int(sections[-1])
 
-    @property
-    def is_upwards(self) -> bool:
-        """Whether most depths are less than the one before."""
-        return self._n_up > self._n_down
+    @classmethod
+    def joined(cls, orders: list[_Order]) -> _Order:
+        """Return the order of several tables."""
+        if len(orders) == 1:
+            return orders[0]
+        found = cls()
+        for order in orders:
+            found._n_down, found._n_up = found._n_down + order._n_down, found._n_up + order._n_up
+            found._down.join(order._down)
+            found._up.join(order._up)
+        return found
 
     def again(self) -> Again | None:
         """Return the runs that go over the depths of others; None if depths are in any other order."""
-        return (self._up if self.is_upwards else self._down).again()
+        is_upwards = self._n_up > self._n_down
+        found = (self._up if is_upwards else self._down).again()
+        return found and found._replace(is_upwards=is_upwards)
 
 
 class _Runs:
@@ -183,6 +196,13 @@ class _Runs:
             known, first = self._runs.pop(), found[0]
             found[0] = Run(min(known.low, first.low), max(known.high, first.high), known.n + first.n, known.is_inside)
         self._runs += found
+
+    def join(self, other: _Runs) -> None:
+        """Add the runs of another table."""
+        self._runs += other._runs
+        self._n += other._n
+        starts = [run.low for run in other._runs]
+        self._only_near_zero &= other._only_near_zero and all(abs(low) <= NEAR_ZERO for low in starts)
 
     def again(self) -> Again | None:
         """Return the runs that go over the depths of others; None if depths are in any other order.

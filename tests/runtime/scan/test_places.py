@@ -141,3 +141,49 @@ def test_core_and_type_are_divided_where_one_instrument_divides_them(write_scan:
     block = rows(write_scan(data))
     assert block.address["core"].tolist() == ["1", "1", "2", "2"]
     assert block.address["type"].tolist() == ["H", "H", "X", "X"]
+
+
+def groups(*names: str, first: float = 0.0) -> dict[str, Any]:
+    """The same columns in each of some groups, each 1.5 m below the one before."""
+    return {
+        f"{name}/{column}": values
+        for i, name in enumerate(names)
+        for column, values in (("MS", np.full(15, i)), ("depth", first + i * 1.5 + np.arange(15) * 0.1))
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "address"),
+    [
+        (("1H/1", "1H/2"), {"core": "1", "type": "H", "section": "1"}),
+        (("1H-1", "1H-CC"), {"core": "1", "type": "H", "section": "1"}),
+        (("01H_1_A", "01H_2_A"), {"core": "1", "type": "H", "section": "1"}),
+        (("C001/S01", "C001/S02"), {"core": "1", "section": "1"}),
+        (("C001-S01", "C002-S01"), {"core": "1", "section": "1"}),
+        (("999/U9999/A", "999/U9999/B"), {"site": "U9999", "hole": "A"}),
+        (("883/A/1H/1", "883/B/1H/1"), {"site": "883", "hole": "A", "core": "1", "type": "H", "section": "1"}),
+        (("A/1H", "B/1H"), {"hole": "A", "core": "1", "type": "H"}),
+    ],
+    ids=str,
+)
+def test_groups_are_places_of_their_own(write_scan: WriteScan, names: tuple[str, ...], address: dict[str, str]) -> None:
+    block = rows(write_scan(groups(*names)))
+    assert {part: texts[0] for part, texts in block.address.items()} == address
+    data = {name: values % 1.5 if name.endswith("depth") else values for name, values in groups(*names).items()}
+    if "hole" in address:
+        assert set(rows(write_scan(data)).features[:, 1].tolist()) == {0.0, 1.0}  # no mean of both
+    else:
+        with pytest.raises(ScanError, match=r"depths start again near 0 with each (section|core)"):
+            rows(write_scan(data))
+
+
+@pytest.mark.parametrize("names", [("S1", "S2"), ("C1", "C2"), ("x/A", "x/B"), ("H1", "H2")], ids=str)
+def test_groups_whose_names_say_nothing_are_refused(write_scan: WriteScan, names: tuple[str, ...]) -> None:
+    path = write_scan(groups(*names))
+    with pytest.raises(ScanError, match="could be any of"):
+        rows(path)
+    mapped = {"MS": "*/MS" if "/" not in names[0] else "x/*/MS"}
+    assert len(rows(path, mapping=mapped)) == 16  # one below the other
+    again = {name: np.arange(15) * 0.1 if name.endswith("depth") else v for name, v in groups(*names).items()}
+    with pytest.raises(ScanError, match="fall back to near 0 and rise again 2 times"):
+        rows(write_scan(again), mapping=mapped)
