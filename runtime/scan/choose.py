@@ -45,6 +45,8 @@ def choose_sources(file: File, mapping: Mapping[str, str], addresses: GroupAddre
     chosen: dict[int, list[Source]] = {}
     unfit: dict[int, Column] = {}
     mapped = mapped_columns(columns, mapping)
+    taken = {column.identity for chosen_columns in mapped.values() for column in chosen_columns}
+    free = [column for column in columns if column.identity not in taken] if taken else columns  # one serves once
     beside: dict[object, set[str]] = {}
     for column in columns:
         beside.setdefault(column.table, set()).add(column.name.strip())
@@ -52,7 +54,7 @@ def choose_sources(file: File, mapping: Mapping[str, str], addresses: GroupAddre
         if i in mapped:
             chosen[i] = [_mapped_source(feature, column, findings) for column in mapped[i]]
             continue
-        for column in columns:
+        for column in free:
             if feature.is_point_sensor(column.name):
                 findings.note(
                     f"{column.path} is {feature.name} from a point sensor, which is not comparable: left out "
@@ -62,7 +64,7 @@ def choose_sources(file: File, mapping: Mapping[str, str], addresses: GroupAddre
                 column.is_number or is_lab_colour(column, beside[column.table])
             ):
                 unfit[i] = column
-        if ranked := candidates(feature, columns, partial(_take, file, feature, beside), findings):
+        if ranked := candidates(feature, free, partial(_take, file, feature, beside), findings):
             chosen[i] = _one_per_address(feature, ranked, columns, addresses, findings)
     for i, column in unfit.items():
         if i not in chosen:

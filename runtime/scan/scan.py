@@ -142,7 +142,7 @@ def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
     samples = []
     for (key, features), constant in zip(found, constants, strict=True):
         own, above = tables.of(key)
-        depth = choose_depth(key, own, above, mapped_depths, findings)
+        depth = choose_depth(key, *(_without(some, features) for some in (own, above)), mapped_depths, findings)
         parts = address_columns(own + above)
         unreadable = [column for column in parts.values() if not column.is_label]
         parts = {part: column for part, column in parts.items() if column.is_label}
@@ -182,6 +182,12 @@ def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
     if sections and any(track.section_depths for track in tracks):
         used |= sections.columns
     return Scan(findings.path, tracks, address, notes=findings.notes, unused=_unused(columns, used))
+
+
+def _without(columns: list[Column], features: dict[int, Source]) -> list[Column]:
+    """Return the columns that are no feature: a column serves once."""
+    taken = {source.column.identity for source in features.values() if source.is_mapped}
+    return [column for column in columns if column.identity not in taken] if taken else columns
 
 
 def _nameless(unreadable: Sequence[Column]) -> str:

@@ -433,3 +433,16 @@ def test_an_address_that_was_never_written_is_blank(tmp_path: Path) -> None:
     with open_scan(tmp_path / "scan.h5") as scan:
         (stretch,) = scan.tracks[0].stretches()
         assert stretch.address["core"].tolist() == ["3", "3", "", ""]
+
+
+def test_a_column_serves_once(write_scan: WriteScan) -> None:
+    data = {"density": np.ones(5), "R": np.arange(5.0), "depth": np.arange(5.0), "log/b": np.ones(5)}
+    path = write_scan(data)
+    with open_scan(path, {"MS": "R", "NGR": "log/b"}) as scan:
+        assert {i: sources[0].column.path for i, sources in scan.sources.items()} == {0: "density", 1: "R", 2: "log/b"}
+    with pytest.raises(ScanError, match=r"--map: R is mapped to Magnetic .* and NGR .*: a column serves once"):
+        open_scan(path, {"MS": "R", "NGR": "R"}).__enter__()
+    with pytest.raises(ScanError, match=r"--map: R is mapped to Magnetic .* and Depth .*: a column serves once"):
+        open_scan(path, {"MS": "R", "depth": "R"}).__enter__()
+    with open_scan(path, {"MS": "depth"}) as scan:
+        assert scan.tracks[0].depth is None
