@@ -142,7 +142,8 @@ def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
     samples = []
     for (key, features), constant in zip(found, constants, strict=True):
         own, above = tables.of(key)
-        depth = choose_depth(key, *(_without(some, features) for some in (own, above)), mapped_depths, findings)
+        free, free_above = _without(own, features), _without(above, features)
+        depth = choose_depth(key, free, free_above, mapped_depths, findings)
         parts = address_columns(own + above)
         unreadable = [column for column in parts.values() if not column.is_label]
         parts = {part: column for part, column in parts.items() if column.is_label}

@@ -169,7 +169,9 @@ def groups(*names: str, first: float = 0.0) -> dict[str, Any]:
 def test_groups_are_places_of_their_own(write_scan: WriteScan, names: tuple[str, ...], address: dict[str, str]) -> None:
     block = rows(write_scan(groups(*names)))
     assert {part: texts[0] for part, texts in block.address.items()} == address
-    data = {name: values % 1.5 if name.endswith("depth") else values for name, values in groups(*names).items()}
+    data: dict[str, Any] = {
+        name: values % 1.5 if name.endswith("depth") else values for name, values in groups(*names).items()
+    }
     if "hole" in address:
         assert set(rows(write_scan(data)).features[:, 1].tolist()) == {0.0, 1.0}  # no mean of both
     else:

@@ -444,5 +444,36 @@ def test_a_column_serves_once(write_scan: WriteScan) -> None:
         open_scan(path, {"MS": "R", "NGR": "R"}).__enter__()
     with pytest.raises(ScanError, match=r"--map: R is mapped to Magnetic .* and Depth .*: a column serves once"):
         open_scan(path, {"MS": "R", "depth": "R"}).__enter__()
-    with open_scan(path, {"MS": "depth"}) as scan:
+    del data["log/b"]
+    with open_scan(write_scan(data), {"MS": "depth"}) as scan:
         assert scan.tracks[0].depth is None
+
+
+RESISTIVITY = np.linspace(0.4, 90.2, 5)
+
+
+@pytest.mark.parametrize(
+    ("data", "units", "found"),
+    [
+        ({"R": RESISTIVITY}, {}, []),
+        ({"R": RESISTIVITY, "B": RESISTIVITY}, {}, []),
+        ({"R": RESISTIVITY, "other/G": RESISTIVITY, "other/B": RESISTIVITY}, {}, []),
+        ({"R": RESISTIVITY}, {"R": "ohm m"}, []),
+        ({"R": RESISTIVITY, "G": RESISTIVITY, "B": RESISTIVITY}, {}, [3, 4, 5]),
+        ({"R": RESISTIVITY}, {"R": "0-255"}, [3]),
+        ({"R": np.arange(5.0)}, {}, [3]),
+        ({"R": np.arange(5, dtype="u1")}, {}, [3]),
+        ({"red": RESISTIVITY}, {}, [3]),
+        ({"camera/R": RESISTIVITY}, {}, [3]),
+    ],
+    ids=str,
+)
+def test_a_single_letter_is_colour_only_with_evidence(
+    write_scan: WriteScan, data: dict[str, Any], units: dict[str, str], found: list[int]
+) -> None:
+    path = write_scan(data | {"MS": np.ones(5), "camera/depth": np.arange(5.0), "depth": np.arange(5.0)}, units)
+    with open_scan(path) as scan:
+        assert [i for i in scan.sources if i > 1] == found
+        assert found or any("R" in note and "left out (--map takes it" in note for note in scan.notes)
+    with open_scan(path, {"R": next(iter(data))}) as scan:
+        assert 3 in scan.sources
