@@ -22,6 +22,7 @@ from lithovae.runtime.scan.section_depths import NOTHING_LOST
 from lithovae.runtime.scan.track import Stretch
 
 from .block import Block
+from .coarse import CoarseDepths
 
 
 class Binning:
@@ -67,6 +68,7 @@ class Binning:
         self._holes, self._labels = Holes(scan.address, shared), {part: AddressCodes() for part in self._parts}
         self._ranges: dict[frozenset[int], DepthRanges] = {}  # of each instrument: all may measure one section
         self.bins = DepthBins(len(FEATURES), width, n_labels=len(self._parts))
+        self._steps: dict[str, CoarseDepths] = {}
         self.left_out = np.zeros(len(FEATURES), np.int64)
         self.lost = NOTHING_LOST
 
@@ -94,6 +96,7 @@ class Binning:
         codes = [self._labels[part].encode([texts[part]], n_runs) if part in texts else none for part in self._parts]
         ranges = self._ranges.setdefault(frozenset(stretch.track.features), DepthRanges())
         ranges.add(texts, starts, stretch.depth, stretch.track.name)
+        self._steps.setdefault(stretch.track.name, CoarseDepths(self.bins.width)).add(stretch.depth)
         before = self.bins.n_left_out
         keys = self.bins.add(
             stretch.depth,
@@ -131,6 +134,11 @@ class Binning:
                 "sections, columns core and section and a table of their top depths (docs/scan-format.md); "
                 "--bin none keeps the rows of one table unchanged"
             )
+
+    @property
+    def notes(self) -> list[str]:
+        """Notes on depths that are coarser than the bins."""
+        return [note for name, steps in self._steps.items() if (note := steps.note(name))]
 
     def block(self, rows: NDArray[np.intp] | slice = slice(None)) -> Block:
         """Return some of the bins, by default all, as rows for the model."""

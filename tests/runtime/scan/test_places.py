@@ -118,7 +118,7 @@ def test_short_headings_are_addresses_only_in_company(
 def test_a_hole_has_one_name_in_all_instruments(
     write_scan: WriteScan, one: dict[str, Any], other: dict[str, Any], name: str
 ) -> None:
-    data = {"a/MS": [1.0, 2.0], "a/depth": [0.0, 0.0], "b/NGR": [3.0, 4.0], "b/depth": [0.0, 0.0]}
+    data: dict[str, Any] = {"a/MS": [1.0, 2.0], "a/depth": [0.0, 0.0], "b/NGR": [3.0, 4.0], "b/depth": [0.0, 0.0]}
     data |= {f"a/{part}": np.array(labels) for part, labels in one.items()}
     data |= {f"b/{part}": np.array(labels) for part, labels in other.items()}
     for order in (("a", "b"), ("b", "a")):
