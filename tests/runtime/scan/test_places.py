@@ -189,3 +189,13 @@ def test_groups_whose_names_say_nothing_are_refused(write_scan: WriteScan, names
     again = {name: np.arange(15) * 0.1 if name.endswith("depth") else v for name, v in groups(*names).items()}
     with pytest.raises(ScanError, match="fall back to near 0 and rise again 2 times"):
         rows(write_scan(again), mapping=mapped)
+
+
+def test_a_column_that_is_mapped_is_no_colour_too(shared: Path) -> None:
+    path = shared / "field/H7_one_column_two_features.h5"
+    with open_scan(path, {"MS": "R", "NGR": "log/b"}) as scan:
+        assert {i: sources[0].column.path for i, sources in scan.sources.items()} == {
+            0: "Bulk density (GRA)", 1: "R", 2: "log/b",
+        }  # fmt: skip
+    with open_scan(path) as scan:
+        assert list(scan.sources) == [0]
