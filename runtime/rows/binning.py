@@ -12,16 +12,17 @@ from lithovae.runtime.scan.address import (
     ADDRESS,
     HOLE_PARTS,
     AddressCodes,
-    is_short_for,
     run_starts,
-    several_places,
+    split_core,
 )
+from lithovae.runtime.scan.holes import Holes
 from lithovae.runtime.scan.restart import DepthRanges
 from lithovae.runtime.scan.scan import Scan
 from lithovae.runtime.scan.section_depths import NOTHING_LOST
 from lithovae.runtime.scan.track import Stretch
 
 from .block import Block
+from .coarse import CoarseDepths
 
 
 class Binning:
@@ -46,7 +47,7 @@ class Binning:
     Raises
     ------
     ScanError
-        If a track has no depth.
+        If a track has no depth, or a column of its address cannot be read.
     """
 
     def __init__(self, scan: Scan, width: float) -> None:
@@ -54,13 +55,20 @@ class Binning:
             if track.depth is None:
                 names = ", ".join(source.column.path for source in track.features.values())
                 raise ScanError(f"no depth for {names}: the samples cannot be put in bins; try --bin none")
+            if track.unreadable:
+                raise ScanError(
+                    f"{track.unreadable}: samples from different places could be averaged. Write it as text, or use "
+                    "--bin none, which keeps the rows of one table unchanged"
+                )
         self._scan = scan
-        self._parts = [part for part in ADDRESS if any(part in track.parts for track in scan.tracks)]
-        self._shared = [part for part in HOLE_PARTS if all(part in track.parts for track in scan.tracks)]
-        self._holes, self._labels = AddressCodes(), {part: AddressCodes() for part in self._parts}
-        self._named = {part: {text} for part, text in scan.address.items() if part in HOLE_PARTS}
-        self._ranges = DepthRanges()
+        known = [part for part in ADDRESS if any(part in track.parts for track in scan.tracks)]
+        self._hole_parts = [part for part in known if part in HOLE_PARTS]
+        self._parts = [part for part in known if part not in HOLE_PARTS]
+        shared = [part for part in HOLE_PARTS if all(part in track.parts for track in scan.tracks)]
+        self._holes, self._labels = Holes(scan.address, shared), {part: AddressCodes() for part in self._parts}
+        self._ranges: dict[frozenset[int], DepthRanges] = {}  # of each instrument: all may measure one section
         self.bins = DepthBins(len(FEATURES), width, n_labels=len(self._parts))
+        self._steps: dict[str, CoarseDepths] = {}
         self.left_out = np.zeros(len(FEATURES), np.int64)
         self.lost = NOTHING_LOST
 
@@ -78,22 +86,23 @@ class Binning:
             If there are several holes and the track does not say which of them its samples are from.
         """
         assert stretch.depth is not None
-        n, columns = stretch.length, [stretch.address[part] for part in self._parts if part in stretch.address]
-        starts = run_starts(columns, n)
+        n = stretch.length
+        starts = run_starts(list(stretch.address.values()), n)
         n_runs = len(starts)
         texts = {part: column[starts] for part, column in stretch.address.items()}
-        self._require_one_hole({part: column for part, column in texts.items() if part not in self._shared})
         lengths = np.diff(starts, append=n)
-        holes = self._holes.encode([texts[part] for part in self._shared], n_runs)
+        holes = self._holes.encode(texts, n_runs)
         none = np.full(n_runs, -1)
         codes = [self._labels[part].encode([texts[part]], n_runs) if part in texts else none for part in self._parts]
-        self._ranges.add(texts, starts, stretch.depth, stretch.track.name)
+        ranges = self._ranges.setdefault(frozenset(stretch.track.features), DepthRanges())
+        ranges.add(texts, starts, stretch.depth, stretch.track.name)
+        self._steps.setdefault(stretch.track.name, CoarseDepths(self.bins.width)).add(stretch.depth)
         before = self.bins.n_left_out
         keys = self.bins.add(
             stretch.depth,
             stretch.features,
             holes=np.repeat(holes, lengths),
-            labels=np.repeat(np.stack(codes, axis=1), lengths, axis=0) if columns else None,
+            labels=np.repeat(np.stack(codes, axis=1), lengths, axis=0) if codes else None,
         )
         self.left_out[list(stretch.features)] += self.bins.n_left_out - before
         self.lost = self.lost.plus(stretch.lost)
@@ -102,20 +111,12 @@ class Binning:
     def places(self, stretch: Stretch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the hole code and the bin number of each sample that has a depth; both int64, shape (n,)."""
         assert stretch.depth is not None
-        shared = [stretch.address[part] for part in self._shared]
-        starts = run_starts(shared, stretch.length)
-        holes = self._holes.encode([column[starts] for column in shared], len(starts))
+        texts = {part: column for part, column in stretch.address.items() if part in HOLE_PARTS}
+        starts = run_starts(list(texts.values()), stretch.length)
+        holes = self._holes.encode({part: column[starts] for part, column in texts.items()}, len(starts))
         has_depth = np.abs(stretch.depth) <= MAX_DEPTH
         hole_codes = np.repeat(holes, np.diff(starts, append=stretch.length))
         return hole_codes[has_depth], self.bins.numbers(stretch.depth[has_depth])
-
-    def _require_one_hole(self, texts: dict[str, NDArray[np.str_]]) -> None:
-        for part in set(HOLE_PARTS) & set(texts):
-            if names := several_places(self._named.setdefault(part, set()), texts[part]):
-                raise ScanError(
-                    f"several holes ({part} {names}), but not every instrument says which its samples are from: add a "
-                    f"column {part} to each, or put each hole in a file of its own"
-                )
 
     def require_rows(self) -> None:
         """Check that there are bins, and that their depths are depths in the hole.
@@ -127,21 +128,33 @@ class Binning:
         """
         if not len(self.bins):
             raise ScanError("no sample has both a depth and a value")
-        if restart := self._ranges.restart():
+        if restart := next(filter(None, (ranges.restart() for ranges in self._ranges.values())), None):
             raise ScanError(
                 f"{restart}: samples from different places would be averaged. Add a column hole or, for depths in "
                 "sections, columns core and section and a table of their top depths (docs/scan-format.md); "
                 "--bin none keeps the rows of one table unchanged"
             )
 
+    @property
+    def notes(self) -> list[str]:
+        """Notes on depths that are coarser than the bins."""
+        return [note for name, steps in self._steps.items() if (note := steps.note(name))]
+
     def block(self, rows: NDArray[np.intp] | slice = slice(None)) -> Block:
         """Return some of the bins, by default all, as rows for the model."""
         bins, labels = self.bins, self.bins.label[rows]
         address = {part: np.full(len(labels), text) for part, text in self._scan.address.items()}
+        for part in self._hole_parts:
+            address[part] = self._holes.names(part)[bins.hole[rows]]
         for i, part in enumerate(self._parts):
-            whole = self._scan.address.get(part, "")
-            texts = [whole if is_short_for(text, whole) else text for text in self._labels[part].texts()]
-            address[part] = np.array([*texts, whole], np.str_)[labels[:, i]]  # code -1 selects the last
+            texts = [*self._labels[part].texts(), self._scan.address.get(part, "")]
+            address[part] = np.array(texts, np.str_)[labels[:, i]]  # code -1 selects the last
+        if {"core", "type"} <= address.keys() and "core" in self._parts:  # one instrument may write 3H, another 3 and H
+            cores = [*self._labels["core"].texts(), self._scan.address.get("core", "")]
+            numbers, types = (np.array(texts, np.str_) for texts in zip(*map(split_core, cores), strict=True))
+            codes = labels[:, self._parts.index("core")]
+            address["core"] = numbers[codes]
+            address["type"] = np.where(types[codes] != "", types[codes], address["type"])
         with np.errstate(over="ignore"):  # a mean beyond float32 becomes infinite, and so missing
             features = bins.mean(rows).astype(np.float32)
         first = rows.indices(len(bins))[0] if isinstance(rows, slice) else None

@@ -184,7 +184,7 @@ def _read_through(rows: Rows, missing: str, has_depth_unit: bool) -> _Rows:
             if inner:
                 keys = [tuple(map(str, key)) for key in np.unique(np.rec.fromarrays(parts)).tolist()]
                 names.setdefault(kind, set()).update(" ".join(filter(None, key)) for key in keys if key[-1])
-    notes = [*lost.notes, *units.notes, *filter(None, [own_depths.note])]
+    notes = [*rows.notes, *lost.notes, *units.notes, *filter(None, [own_depths.note])]
     return _Rows(n_with.tolist(), depths.range, names, notes)
 
 

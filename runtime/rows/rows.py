@@ -51,6 +51,8 @@ class Rows:
         Number of these for each feature's instrument.
     lost : Lost
         The samples whose depth the table of sections does not give.
+    notes : list of str
+        Notes on the bins.
     """
 
     n: int
@@ -62,6 +64,7 @@ class Rows:
     n_left_out: int = 0
     left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURES), np.int64))
     lost: Lost = NOTHING_LOST
+    notes: list[str] = field(default_factory=list)
 
 
 def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto", threads: int = 1) -> Rows:
@@ -189,4 +192,14 @@ def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> 
     types = {part: values.dtype for part, values in binning.block(slice(0)).address.items()}
     left_out, n_left_out = binning.left_out, binning.bins.n_left_out
     ahead = blocks_in_flight(threads, BLOCK_ROWS)
-    return Rows(n, blocks, ahead, types, bin_width=width, n_left_out=n_left_out, left_out=left_out, lost=binning.lost)
+    return Rows(
+        n,
+        blocks,
+        ahead,
+        types,
+        bin_width=width,
+        n_left_out=n_left_out,
+        left_out=left_out,
+        lost=binning.lost,
+        notes=binning.notes,
+    )

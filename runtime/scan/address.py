@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,27 +14,39 @@ from lithovae.runtime.features import letters
 
 ADDRESS: Mapping[str, tuple[str, ...]] = {
     "expedition": ("expedition", "exp", "leg", "cruise"),
-    "site": ("site",),
-    "hole": ("hole", "well", "boreholeid", "borehole", "wellname"),
-    "core": ("core",),
+    "site": ("site", "sitenumber"),
+    "hole": ("hole", "hol", "holeid", "holename", "well", "boreholeid", "borehole", "wellname"),
+    "core": ("core", "corenumber", "corenum", "coreno"),
     "type": ("type", "coretype"),
-    "section": ("section", "sect", "sectnum"),
+    "section": ("section", "sect", "sectnum", "scsec", "sectionnumber", "sectionnum", "sectionno"),
 }
 """The parts of a sample's address, from the widest to the narrowest, and the column names of each."""
+SHORT_HEADINGS: Mapping[str, tuple[str, int]] = {
+    "cor": ("core", 1),
+    "sc": ("section", 1),
+    "sec": ("section", 1),
+    "h": ("hole", 2),
+    "t": ("type", 2),
+}
+"""Headings of Janus that mean a part of an address only beside so many other parts: T may be a temperature."""
 HOLE_PARTS = ("expedition", "site", "hole")
 """The parts of an address that identify a hole."""
 _SITE = r"(?:[UCM]\d{4}|\d{3,4})"
 HOLE_NAME = rf"(?:\d{{3}}-)?{_SITE}-?[A-Z]"
 """Pattern of a hole's name: U1482A, 926B, 162-984-A, 346-U1422-A."""
 _HOLE = re.compile(HOLE_NAME)
-_HOLE_SPLIT = re.compile(rf"(?:\d{{3}}-)?(?P<site>{_SITE})-?(?P<letter>[A-Z])")
+_HOLE_SPLIT = re.compile(rf"(?:(?P<expedition>\d{{3}})-)?(?P<site>{_SITE})-?(?P<letter>[A-Z])")
 _HOLE_WITHIN = re.compile(rf"(?<![0-9A-Z]){HOLE_NAME}(?![0-9A-Za-z])")
 _SECTION = re.compile(
     rf"(?P<hole>{HOLE_NAME})[-_](?P<core>\d{{1,3}})(?P<type>[A-Z])(?:[-_](?P<section>\d{{1,2}}|CC)(?:[-_][AW])?)?"
 )
 """Name of a core or section as IODP writes it: U1482A-3H, 363-U1482A-3H-2-A."""
-_CORE = re.compile(r"(?P<core>\d{1,2})(?P<type>[FGHMNPRSWX])")
+_CORE = re.compile(r"0*(?P<core>\d{1,2})(?P<type>[FGHMNPRSWX])")
 """Name of a core: its number and the letter of an IODP coring tool (D is excluded: 1D to 3D are not cores)."""
+_CORE_SECTION = re.compile(rf"{_CORE.pattern}[-_](?P<section>\d{{1,2}}|CC)(?:[-_][AW])?")
+"""Name of a section without its hole: 1H-1, 1H-CC-W."""
+_ICDP = re.compile(r"C0*(?P<core>\d{1,3})[-_/]?S0*(?P<section>\d{1,2})")
+"""A core and its section as some repositories write them, in one name or two: C001/S01. Alone, S1 may be a sensor."""
 _WORDED = re.compile(r"(?P<word>[A-Za-z]+)[\s_.:#-]*(?P<value>[A-Za-z]?\d[\w.-]*|[A-Z]|CC)")
 
 
@@ -53,7 +66,47 @@ def stated_part(name: str, text: str) -> dict[str, str]:
     """Return the part of an address that a named text states; a ``type`` counts only if it is one capital letter."""
     part = address_part(name)
     is_other_type = letters(name) == "type" and not re.fullmatch("[A-Z]", text)
-    return {part: text} if part and text and not is_other_type else {}
+    return {part: normal_label(part, text)} if part and text and not is_other_type else {}
+
+
+@lru_cache(1 << 14)
+def normal_label(part: str, text: str) -> str:
+    """Return the one form in which labels are compared: ``3`` for ``3.0``, ``03`` and ``b'3'``; ``CC`` for ``cc``."""
+    text = text.strip()
+    if match := re.fullmatch(r"b(['\"])(.*)\1", text):
+        text = match[2].strip()
+    if re.fullmatch(r"0*\d{1,18}(\.0*)?", text, re.ASCII):
+        return str(int(text.partition(".")[0]))
+    if part == "core" and (match := re.fullmatch(r"0*(\d{1,3})([A-Za-z])", text, re.ASCII)):
+        return f"{match[1]}{match[2].upper()}"
+    is_short = len(text) <= 2 and part in ("hole", "type", "section")
+    return text.upper() if text.isascii() and (is_short or _HOLE.fullmatch(text.upper())) else text
+
+
+def normal_labels(part: str, texts: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Return texts in their normal form; see `normal_label`."""
+    starts = run_starts([texts], len(texts))
+    found = texts[starts].tolist()
+    normal = {text: normal_label(part, text) for text in set(found)}
+    if all(text == same for text, same in normal.items()):
+        return texts
+    return np.repeat(np.array([normal[text] for text in found], np.str_), np.diff(starts, append=len(texts)))
+
+
+def split_core(core: str) -> tuple[str, str]:
+    """Split a core's name into its number and the letter of its type: ``3H`` into ``3`` and ``H``."""
+    match = re.fullmatch(r"(\d{1,3})([A-Z])", core, re.ASCII)
+    return (match[1], match[2]) if match else (core, "")
+
+
+def hole_parts(address: Mapping[str, str]) -> dict[str, str]:
+    """Return the expedition, the site and the letter of a hole, as far as its address or its full name has them."""
+    known = {part: normal_label(part, text) for part, text in address.items() if part in HOLE_PARTS}
+    if match := _HOLE_SPLIT.fullmatch(known.get("hole", "")):
+        known |= {"site": match["site"], "hole": match["letter"]}
+        if match["expedition"]:
+            known.setdefault("expedition", match["expedition"])
+    return known
 
 
 def distinct_holes(names: Iterable[str]) -> set[str]:
@@ -92,7 +145,7 @@ def address_of_name(name: str, above: str = "") -> dict[str, str]:
     name : str
         Name of the group, such as ``U1482A``, ``363-U1482A-3H-2``, ``3H``, ``core_3``, ``Section 2``, ``Hole A``.
     above : str, optional
-        Name of the group above: below one called ``cores``, a bare ``3`` is a core.
+        Name of the group above: below one called ``cores``, a bare ``3`` is a core; below ``U1482``, ``A`` is a hole.
 
     Returns
     -------
@@ -101,10 +154,16 @@ def address_of_name(name: str, above: str = "") -> dict[str, str]:
     """
     if match := _SECTION.fullmatch(name):
         return {part: text for part, text in match.groupdict().items() if text}
+    if match := _CORE_SECTION.fullmatch(name) or _ICDP.fullmatch(name) or _ICDP.fullmatch(f"{above}/{name}"):
+        return match.groupdict()
     if _HOLE.fullmatch(name):
         return {"hole": name}
     if match := _CORE.fullmatch(name):
-        return match.groupdict()
+        return ({"hole": above} if re.fullmatch("[A-Z]", above) else {}) | match.groupdict()
+    if re.fullmatch("[A-Z]", name) and re.fullmatch(_SITE, above):
+        return {"site": above, "hole": name}
+    if re.fullmatch(r"\d{1,2}|CC", name) and (match := _CORE.fullmatch(above)):
+        return match.groupdict() | {"section": name}
     if match := _WORDED.fullmatch(name):
         part, value = address_part(match["word"]), match["value"]
         if part == "expedition" and not re.fullmatch(r"\d{3}[A-Z]?", value):

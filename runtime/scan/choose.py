@@ -9,17 +9,20 @@ from fractions import Fraction
 from functools import partial
 
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import FEATURES, Quantity
+from lithovae.runtime.features import FEATURES, Quantity, letters
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
+from lithovae.runtime.missing import FIRST_COLOUR
 from lithovae.runtime.settings import Calibration
 
 from .calibration import applies, note_unused
-from .colour import has_fractions_only, is_lab_colour, is_wide_integer
+from .colour import has_fractions_only, is_lab_colour, is_wide_integer, says_colour
 from .group_address import GroupAddresses
 from .mapping import mapped_columns
 from .source import Candidate, Source, candidates, note_passed_over, unit_of
+
+COLOURS = range(FIRST_COLOUR, len(FEATURES))
 
 
 def choose_sources(
@@ -55,15 +58,23 @@ def choose_sources(
     chosen: dict[int, list[Source]] = {}
     unfit: dict[int, Column] = {}
     mapped = mapped_columns(columns, mapping)
+    taken = {column.identity for chosen_columns in mapped.values() for column in chosen_columns}
+    free = [column for column in columns if column.identity not in taken] if taken else columns  # one serves once
     beside: dict[object, set[str]] = {}
     for column in columns:
         beside.setdefault(column.table, set()).add(column.name.strip())
+    names: dict[object, set[str]] = {}
+    colours = [(letters(column.name), column) for column in free]
+    colours += [(FEATURES[i].name.lower(), column) for i in mapped if i in COLOURS for column in mapped[i]]
+    for name, column in colours:
+        names.setdefault(column.table, set()).add(name)
+        names.setdefault(column.group, set()).add(name)
     for i, feature in enumerate(FEATURES):
         calibration = (calibrations or {}).get(feature.name)
         if i in mapped:
             chosen[i] = [_mapped_source(feature, column, calibration, findings) for column in mapped[i]]
             continue
-        for column in columns:
+        for column in free:
             if feature.is_point_sensor(column.name):
                 findings.note(
                     f"{column.path} is {feature.name} from a point sensor, which is not comparable: left out "
@@ -73,7 +84,10 @@ def choose_sources(
                 column.is_number or is_lab_colour(column, beside[column.table])
             ):
                 unfit[i] = column
-        if ranked := candidates(feature, columns, partial(_take, file, feature, beside, calibration), findings):
+        ranked = candidates(feature, free, partial(_take, file, feature, beside, calibration), findings)
+        if i in COLOURS:
+            ranked = [candidate for candidate in ranked if _is_colour(file, candidate.source.column, names)]
+        if ranked:
             chosen[i] = _one_per_address(feature, ranked, columns, addresses, findings)
     for i, column in unfit.items():
         if i not in chosen:
@@ -84,6 +98,17 @@ def choose_sources(
     if not chosen:
         raise ScanError(_why_no_feature(columns, findings))
     return chosen
+
+
+def _is_colour(file: File, column: Column, beside: dict[object, set[str]]) -> bool:
+    """Return whether R, G or B is colour: all three are in one table or group, or something else says so."""
+    is_colour = {"r", "g", "b"} <= beside[column.table] | beside[column.group] or says_colour(file, column)
+    if not is_colour:
+        file.findings.note(
+            f"{column.path} is called {column.name}, but the other two colours are not beside it, and no unit, range "
+            "or name says that it is one: left out (--map takes it)"
+        )
+    return is_colour
 
 
 def _take(

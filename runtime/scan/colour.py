@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from lithovae.runtime.features import letters
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 from lithovae.runtime.missing import FIRST_COLOUR, measurable
 
+COLOUR_WORDS = ("rgb", "colour", "color", "camera", "image", "linescan", "photo")
+"""Words in a path that say that its columns are colour."""
 PEEK_VALUES = 4096
 """Number of values read at a column's start, middle and end."""
 
@@ -17,13 +23,35 @@ def has_fractions_only(file: File, column: Column) -> bool:
     """Return whether a colour seems to range from 0 to 1: no value exceeds 1, and not all are whole numbers."""
     if column.dtype.kind != "f" or not column.length:
         return False
+    values = _some_values(file, column)
+    return bool(len(values)) and bool((values <= 1).all()) and bool((values != np.rint(values)).any())
+
+
+def _some_values(file: File, column: Column) -> NDArray[Any]:
+    """Read some values of a column that are not missing."""
     column.require_readable()
     rows = max(1, min(PEEK_VALUES, (PEEK_VALUES << 8) // max(column.row_bytes, 1)))
     starts = {0, max(0, column.length // 2 - rows // 2), max(0, column.length - rows)}
     blocks = [file.read_numbers([column], start, min(start + rows, column.length))[0] for start in sorted(starts)]
     values = measurable(np.concatenate(blocks), FIRST_COLOUR)
-    values = values[~np.isnan(values)]
-    return bool(len(values)) and bool((values <= 1).all()) and bool((values != np.rint(values)).any())
+    return np.asarray(values[~np.isnan(values)])
+
+
+def says_colour(file: File, column: Column) -> bool:
+    """Return whether anything but the letter R, G or B says that a column is colour: R alone may be resistivity.
+
+    This is a longer name, a path that names a camera or colour, a unit, or a range: declared to 255, or of values that
+    are whole numbers from 0 to 255.
+    """
+    if letters(column.name) not in ("r", "g", "b") or column.unit or column.is_pixels:
+        return True
+    if any(word in letters(column.location) for word in COLOUR_WORDS):
+        return True
+    ends = re.findall(r"\d+", column.stated("validrange", "validmax"))
+    if ends and ends[-1] == "255":
+        return True
+    values = _some_values(file, column)
+    return bool(((values >= 0) & (values <= 255) & (values == np.rint(values))).all())
 
 
 def is_wide_integer(column: Column) -> bool:

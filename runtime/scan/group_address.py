@@ -8,18 +8,31 @@ from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 
-from .address import ADDRESS, PART_OF, address_of_name, address_part, stated_part
+from .address import ADDRESS, PART_OF, SHORT_HEADINGS, address_of_name, address_part, normal_label, stated_part
 
 MAX_ADDRESS = 256
 """Characters of a part of an address that the file states for a whole table: the result repeats it in every row."""
 
 
 def address_columns(members: list[Column]) -> dict[str, Column]:
-    """Find the columns of a table that are parts of an address."""
-    found: dict[str, Column] = {}
+    """Find the columns of a table that are parts of an address, whether or not they can be read.
+
+    A short heading of Janus is one only in the company of others, and ``H`` or ``T`` only if it holds no numbers.
+    """
+    full: dict[str, Column] = {}
+    short: dict[str, tuple[Column, int]] = {}
     for column in members:
-        part = address_part(column.name)
-        if part and column.is_label:
+        heading = letters(column.name)
+        if part := address_part(column.name):
+            if part not in full or (column.is_label and not full[part].is_label):
+                full[part] = column
+        elif heading in SHORT_HEADINGS and not (len(heading) == 1 and column.is_number):
+            part, n_others = SHORT_HEADINGS[heading]
+            short.setdefault(part, (column, n_others))
+    found = dict(full)
+    company = full.keys() | {part for part, (column, _) in short.items() if len(letters(column.name)) > 1}
+    for part, (column, n_others) in short.items():
+        if len(company - {part}) >= n_others:
             found.setdefault(part, column)
     if "core" not in found and "type" in found and letters(found["type"].name) == "type":
         del found["type"]  # a type without a core is not a core type
@@ -51,7 +64,8 @@ class GroupAddresses:
         found: dict[str, str] = {}
         names = path.split("/")[1:]
         for above, name in zip(["", *names], names, strict=False):
-            found |= _bounded(address_of_name(name, above), path)
+            parts = _bounded(address_of_name(name, above), path)
+            found |= {part: normal_label(part, text) for part, text in parts.items()}
         return found
 
     def key(self, path: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:

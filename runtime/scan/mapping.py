@@ -31,7 +31,7 @@ def mapped_columns(columns: Sequence[Column], mapping: Mapping[str, str]) -> dic
     Raises
     ------
     ScanError
-        If a feature or a column is unknown, or a column does not hold numbers.
+        If a feature or a column is unknown, a column does not hold numbers, or it is mapped twice.
     """
     found: dict[int, list[Column]] = {}
     for name, wanted in mapping.items():
@@ -42,6 +42,13 @@ def mapped_columns(columns: Sequence[Column], mapping: Mapping[str, str]) -> dic
         if position in found:
             raise ScanError(f"--map: {(*FEATURES, DEPTH)[position].name} is mapped twice")
         found[position] = _find(columns, wanted)
+    taken: dict[object, int] = {}
+    for position, chosen in found.items():
+        for column in chosen:
+            other = taken.setdefault(column.identity, position)
+            if other != position:
+                names = " and ".join((*FEATURES, DEPTH)[i].name for i in (other, position))
+                raise ScanError(f"--map: {column.path} is mapped to {names}: a column serves once")
     return found
 
 

@@ -31,28 +31,40 @@ class Restart(NamedTuple):
 class DepthRanges:
     """Depth ranges of sections, which show whether sections follow one another or each start again near 0.
 
-    If samples do not state their section or core, runs of rows in which depth does not decrease are used instead.
-    Memory grows with the number of sections.
+    Runs of rows in which depth increases show whether it falls back and rises again, whatever names the rows have:
+    two holes that nothing distinguishes may have the same cores. Memory grows with the number of sections.
     """
 
     def __init__(self) -> None:
-        self._codes = AddressCodes()
+        self._codes, self._holes = AddressCodes(), AddressCodes()
         self._low = self._high = np.empty(0)
-        self._runs: dict[Key, _Runs] = {}
+        self._runs: dict[tuple[str, int], _Order] = {}
 
     def add(self, address: Texts, starts: NDArray[np.intp], depth: NDArray[np.float64], track: str = "") -> None:
         """Add samples of a track: the address at each of their `run_starts`, and their depths (m; may contain NaN)."""
-        if not {"core", "section"} & set(address):
-            for start, stop, *hole in zip(starts, [*starts[1:], len(depth)], *address.values(), strict=True):
-                self._runs.setdefault((track, *map(str, hole)), _Runs()).add(depth[start:stop])
+        if not len(depth):
             return
-        depth = np.where(np.abs(depth) <= MAX_DEPTH, depth, np.nan)
-        blank = np.full(len(starts), "")
-        codes = self._codes.encode([address.get(part, blank) for part in ADDRESS], len(starts))
+        present = np.abs(depth) <= MAX_DEPTH
+        is_whole = bool(present.all())
+        depth = depth if is_whole else np.where(present, depth, np.nan)
+        n, blank = len(starts), np.full(len(starts), "")
+        codes = self._codes.encode([address.get(part, blank) for part in ADDRESS], n)
         more = np.full(len(self._codes) - len(self._low), np.nan)
         self._low, self._high = np.append(self._low, more), np.append(self._high, more)
-        np.fmin.at(self._low, codes, np.fmin.reduceat(depth, starts))
-        np.fmax.at(self._high, codes, np.fmax.reduceat(depth, starts))
+        low, high = _ranges(depth, starts)
+        np.fmin.at(self._low, codes, low)
+        np.fmax.at(self._high, codes, high)
+        holes = self._holes.encode([address.get(part, blank) for part in HOLE_PARTS], n)
+        sections = np.where(address.get("section", blank) == "", -1, codes)
+        for hole in np.unique(holes).tolist():
+            runs = self._runs.setdefault((track, hole), _Order())
+            if is_whole and (holes == hole).all():
+                runs.add(depth, starts, sections)
+                continue
+            of_hole = holes == hole
+            rows = np.repeat(of_hole, np.diff(starts, append=len(depth))) & present
+            before = np.concatenate([[0], np.cumsum(rows)])[starts]  # where each run starts among these rows
+            runs.add(depth[rows], before[of_hole], sections[of_hole])
 
     def restart(self) -> Restart | None:
         """Return how depths start again with each section or core; None if they do not.
@@ -71,53 +83,162 @@ class DepthRanges:
             for ranges in holes.values():
                 if n := _n_restarts(list(ranges.values())):
                     return Restart(level, f"depths start again near 0 with each {level} ({n} of {len(ranges)})")
-        for (track, *_), runs in self._runs.items():
-            if n := _n_restarts(runs.spans):
-                of = f" of {track}" if track else ""
-                return Restart("run", f"depths{of} fall back to near 0 and rise again {n} times")
+        holes_of: dict[int, list[tuple[str, _Order]]] = {}
+        for (track, hole), order in self._runs.items():
+            holes_of.setdefault(hole, []).append((track, order))
+        for orders in holes_of.values():  # tables of the same features, too, may be of different places
+            if again := _Order.joined([order for _, order in orders]).again():
+                of = f" of {orders[0][0]}" if orders[0][0] else ""
+                depth = -max(again.spans[0]) if again.is_upwards else min(again.spans[0])
+                where = "near 0" if abs(depth) < NEAR_ZERO else f"{depth:.2f} m"
+                words = ("jump back", "fall again") if again.is_upwards else ("fall back", "rise again")
+                return Restart("run", f"depths{of} {words[0]} to {where} and {words[1]} {again.n} times")
         return None
 
 
+def _ranges(depth: NDArray[np.float64], starts: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the least and the greatest depth from each of some rows on to the next; NaN only where all are."""
+    if len(starts) == 1:  # many times faster
+        return np.fmin.reduce(depth, keepdims=True), np.fmax.reduce(depth, keepdims=True)
+    return np.fmin.reduceat(depth, starts), np.fmax.reduceat(depth, starts)
+
+
+class Run(NamedTuple):
+    """Rows in which depth increases: their range (m), their number, and whether they begin within a section."""
+
+    low: float
+    high: float
+    n: int
+    is_inside: bool
+
+    @property
+    def length(self) -> float:
+        """Length in metres."""
+        return self.high - self.low
+
+
+class Again(NamedTuple):
+    """Runs that go over depths of other runs: their number, with those, their ranges, and the direction of all."""
+
+    n: int
+    spans: list[Span]
+    is_upwards: bool = False
+
+
+class _Order:
+    """The order of a track's depths, downwards and upwards: a core may be logged either way."""
+
+    def __init__(self) -> None:
+        self._down, self._up = _Runs(), _Runs()
+        self._last, self._last_section = np.nan, -1
+        self._n_down = self._n_up = 0
+
+    def add(self, depth: NDArray[np.float64], starts: NDArray[np.intp], sections: NDArray[np.int64]) -> None:
+        """Add rows: their depths (m; no NaN), and a code of the section from each of some rows on, -1 if unnamed."""
+        if not len(depth):
+            return
+        step = np.diff(depth, prepend=self._last)
+        self._n_down += int(np.count_nonzero(step > 0))
+        self._n_up += int(np.count_nonzero(step < 0))
+
+        def is_inside(rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+            now = sections[np.searchsorted(starts, rows, side="right") - 1]
+            earlier = sections[np.searchsorted(starts, rows - 1, side="right") - 1]
+            return np.asarray((now >= 0) & (now == np.where(rows == 0, self._last_section, earlier)))
+
+        for runs, falls, values in (
+            (self._down, np.flatnonzero(step < -_Runs.JITTER), depth),
+            (self._up, np.flatnonzero(step > _Runs.JITTER), -depth),
+        ):
+            runs.add(values, falls, is_inside(falls))
+        self._last, self._last_section = float(depth[-1]), int(sections[-1])
+
+    @classmethod
+    def joined(cls, orders: list[_Order]) -> _Order:
+        """Return the order of several tables."""
+        if len(orders) == 1:
+            return orders[0]
+        found = cls()
+        for order in orders:
+            found._n_down, found._n_up = found._n_down + order._n_down, found._n_up + order._n_up
+            found._down.join(order._down)
+            found._up.join(order._up)
+        return found
+
+    def again(self) -> Again | None:
+        """Return the runs that go over the depths of others; None if depths are in any other order."""
+        is_upwards = self._n_up > self._n_down
+        found = (self._up if is_upwards else self._down).again()
+        return found and found._replace(is_upwards=is_upwards)
+
+
 class _Runs:
-    """Runs of a track's rows in which depth does not decrease; none if it decreases to anything but near 0."""
+    """Runs of a track's rows in which depth does not decrease."""
 
     JITTER = 0.1
     """Decrease (m) that is ignored."""
     SHORTEST = 1.0
-    """Length (m) of a run that could be a section."""
+    """Length (m) of a run that could be a hole, a core or a section; half of the longest run if that is shorter."""
+    FEWEST = 5
+    """Samples of such a run, so that shuffled rows have hardly any; any number if depth falls back to near 0 only."""
     MOST = 10_000
 
     def __init__(self) -> None:
-        self._spans: list[Span] = []
-        self._last = np.nan
-        self._in_order = True
+        self._runs: list[Run] = []
+        self._n = 0
+        self._only_near_zero = True
 
-    def add(self, depth: NDArray[np.float64]) -> None:
-        if not self._in_order or len(self._spans) > self.MOST:
+    def add(self, depth: NDArray[np.float64], falls: NDArray[np.intp], is_inside: NDArray[np.bool_]) -> None:
+        """Add rows: their depths (m; no NaN), before which of them it falls, and whether that is within a section."""
+        self._n += len(depth)
+        if len(self._runs) > self.MOST:
             return
-        is_depth = np.abs(depth) <= MAX_DEPTH
-        depth = depth if is_depth.all() else depth[is_depth]
-        if not len(depth):
-            return
-        falls = 1 + np.flatnonzero(depth[1:] < depth[:-1] - self.JITTER)
-        if depth[0] < self._last - self.JITTER:
-            falls = np.append(0, falls)
-        self._last = depth[-1]
-        if (depth[falls] > NEAR_ZERO).any():
-            self._in_order, self._spans = False, []
-            return
-        starts = np.union1d(falls, [0])
-        low, high = np.minimum.reduceat(depth, starts), np.maximum.reduceat(depth, starts)
-        found = list(zip(low.tolist(), high.tolist(), strict=True))
-        if self._spans and not (len(falls) and falls[0] == 0):
-            open_low, open_high = self._spans.pop()
-            found[0] = (min(open_low, found[0][0]), max(open_high, found[0][1]))
-        self._spans += found
+        self._only_near_zero &= not (np.abs(depth[falls]) > NEAR_ZERO).any()
+        goes_on = not len(falls) or falls[0] > 0
+        starts = np.append(0, falls) if goes_on else falls
+        low, high = _ranges(depth, starts)
+        inside = np.append(False, is_inside) if goes_on else is_inside
+        counts = np.diff(starts, append=len(depth))
+        found = [Run(*run) for run in zip(*(x.tolist() for x in (low, high, counts, inside)), strict=True)]
+        if self._runs and goes_on:
+            known, first = self._runs.pop(), found[0]
+            found[0] = Run(min(known.low, first.low), max(known.high, first.high), known.n + first.n, known.is_inside)
+        self._runs += found
 
-    @property
-    def spans(self) -> list[Span]:
-        """Shallowest and deepest depth of each run that could be a section."""
-        return [(low, high) for low, high in self._spans if high - low >= self.SHORTEST]
+    def join(self, other: _Runs) -> None:
+        """Add the runs of another table."""
+        self._runs += other._runs
+        self._n += other._n
+        starts = [run.low for run in other._runs]
+        self._only_near_zero &= other._only_near_zero and all(abs(low) <= NEAR_ZERO for low in starts)
+
+    def again(self) -> Again | None:
+        """Return the runs that go over the depths of others; None if depths are in any other order.
+
+        A section that was measured twice, one time after the other, is no such run unless that is most of the rows.
+        """
+        if len(self._runs) < 2 or len(self._runs) > self.MOST:
+            return None
+        shortest = min(self.SHORTEST, max(run.length for run in self._runs) / 2)
+        fewest = 2 if self._only_near_zero else self.FEWEST
+        runs = sorted(run for run in self._runs if run.length >= shortest and run.n >= fewest)
+        if 2 * sum(run.n for run in runs) < self._n:
+            return None
+        over: list[Run] = []
+        spans: list[Span] = []
+        deepest: Run | None = None
+        for run in runs:
+            if deepest and _overlap(deepest[:2], run[:2]):
+                later = run if run.is_inside or not deepest.is_inside else deepest
+                over.append(later)
+                spans.append(run[:2])
+            if deepest is None or run.high > deepest.high:
+                deepest = run
+        twice = sum(run.length for run in over if run.is_inside)
+        once = sum(run.length for run in runs if not run.is_inside)
+        if not over or (all(run.is_inside for run in over) and 2 * twice <= once):
+            return None
+        return Again(len(over) + 1, spans)
 
 
 def _n_restarts(spans: list[Span]) -> int:

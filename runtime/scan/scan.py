@@ -167,8 +167,12 @@ def understand(
     samples = []
     for (key, features), constant in zip(found, constants, strict=True):
         own, above = tables.of(key)
-        depth = choose_depth(key, own, above, mapped_depths, findings)
-        samples.append(TableOfSamples(frozenset(features), depth, address_columns(own + above), constant))
+        free, free_above = _without(own, features), _without(above, features)
+        depth = choose_depth(key, free, free_above, mapped_depths, findings)
+        parts = address_columns(own + above)
+        unreadable = [column for column in parts.values() if not column.is_label]
+        parts = {part: column for part, column in parts.items() if column.is_label}
+        samples.append(TableOfSamples(frozenset(features), depth, parts, constant, _nameless(unreadable)))
     restarts = find_restarts(file, samples) if sections else {}
     tracks = []
     for (key, features), table in zip(found, samples, strict=True):
@@ -190,7 +194,9 @@ def understand(
         constant = {
             part: text for part, text in table.constants.items() if part not in parts
         }  # a column takes precedence
-        track = Track(file, features, depth, parts, length, constant, section_depths)
+        track = Track(file, features, depth, parts, length, constant, section_depths, table.unreadable)
+        if table.unreadable:
+            findings.note(f"{table.unreadable}: the rows do not say where they come from")
         _require_readable(track, findings)
         tracks.append(track)
     tracks = _joined(tracks)
@@ -202,6 +208,17 @@ def understand(
     if sections and any(track.section_depths for track in tracks):
         used |= sections.columns
     return Scan(findings.path, tracks, address, notes=findings.notes, unused=_unused(columns, used))
+
+
+def _without(columns: list[Column], features: dict[int, Source]) -> list[Column]:
+    """Return the columns that are no feature: a column serves once."""
+    taken = {source.column.identity for source in features.values() if source.is_mapped}
+    return [column for column in columns if column.identity not in taken] if taken else columns
+
+
+def _nameless(unreadable: Sequence[Column]) -> str:
+    """Return which columns of an address cannot be read, and why; empty if there are none."""
+    return "; ".join(f"{column.path} holds {column.kind}, which cannot be read as labels" for column in unreadable)
 
 
 def _unused(columns: Sequence[Column], used: set[str]) -> list[str]:
@@ -245,7 +262,7 @@ def _joined(tracks: list[Track]) -> list[Track]:
         key: Any = i
         if track.depth and not track.section_depths:
             columns = [(part, column.identity) for part, column in track.address.items()]
-            key = track.depth.column.identity, track.length, *columns, *track.constants.items()
+            key = track.depth.column.identity, track.length, track.unreadable, *columns, *track.constants.items()
         known = found.setdefault(key, track)
         if known is not track and known.features.keys().isdisjoint(track.features):
             found[key] = replace(known, features=dict(sorted({**known.features, **track.features}.items())))

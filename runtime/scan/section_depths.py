@@ -14,7 +14,7 @@ from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 
-from .address import HOLE_PARTS, AddressCodes, Texts, run_starts, several_places, split_hole
+from .address import HOLE_PARTS, AddressCodes, Texts, normal_labels, run_starts, several_places
 from .blocks import BLOCK_ROWS, spans
 from .restart import DepthRanges, Key, Restart, Span
 from .sections import OFFSET, SectionTable, find_quantity, normalized, section_name
@@ -34,7 +34,7 @@ class Lost(NamedTuple):
     n_unknown, n_beyond : int
         Number of samples whose section is not in the table, and of samples beyond the ends of their section.
     sections : frozenset of tuple of str
-        Normalised addresses of the sections that are not in the table.
+        Addresses of the sections that are not in the table.
     names : frozenset of str
         The same sections, for messages.
     table : str
@@ -102,7 +102,6 @@ class SectionDepths:
                 f"samples have an offset in their section, but no {' and '.join(lacking)} to look up in {table.name}: "
                 "add that column to their table"
             )
-        self._rows = table.only(self._parts)
         self._single = tuple(part for part in (*HOLE_PARTS, "core") if part in parts and part not in table.parts)
         self._require_single({part: np.array([text]) for part, text in self._constants.items()}, self._constants)
         self._lock = Lock()
@@ -127,7 +126,7 @@ class SectionDepths:
             self._require_single(runs, self._single)
             codes = self._codes.encode([(constant | runs)[part] for part in self._parts], len(starts))
             keys = self._codes.keys()
-            new = [self._row(normalized(key)) for key in keys[len(self._spans) :]]
+            new = [self._row(key) for key in keys[len(self._spans) :]]
             self._spans = found = np.concatenate([self._spans, np.reshape(new, (-1, 2))])
         top, length = np.repeat(found[codes], np.diff(starts, append=n), axis=0).T
         unknown = np.isnan(top)
@@ -137,27 +136,20 @@ class SectionDepths:
         if lost.n_unknown:
             sections = [keys[code] for code in np.unique(codes[np.isnan(found[codes, 0])]).tolist()]
             names = frozenset(section_name(self._parts, key) for key in sections)
-            lost = lost._replace(sections=frozenset(map(normalized, sections)), names=names)
+            lost = lost._replace(sections=frozenset(sections), names=names)
         return np.where(beyond, np.nan, top + offset), lost
 
     def knows(self, sections: Iterable[Key]) -> bool:
-        """Return whether the table has any of these sections, given by their normalised addresses."""
-        return not self._rows.keys().isdisjoint(sections)
+        """Return whether the table has any of these sections, given by their addresses."""
+        return any(np.isfinite(self._row(key)[0]) for key in sections)
 
     def _row(self, key: Key) -> Span:
         """Return the top and length (m) of a section, NaN where unknown; U1482A matches hole A of site U1482."""
-        if key in self._rows or "hole" not in self._parts:
-            return self._rows.get(key, UNKNOWN)
-        at = self._parts.index("hole")
-        site, hole = split_hole(key[at])
-        if not site:
-            return UNKNOWN
-        if "site" in self.table.parts:
-            rows = self.table.only(tuple(dict.fromkeys(("site", *self._parts))))
-            texts = dict(zip(self._parts, key, strict=True)) | {"site": site, "hole": hole}
-            return rows.get(tuple(texts[part] for part in dict.fromkeys(("site", *self._parts))), UNKNOWN)
-        self._require_single({"site": np.array([site])}, ["site"])
-        return self._rows.get((*key[:at], hole, *key[at + 1 :]), UNKNOWN)
+        known = normalized(dict(zip(self._parts, key, strict=True)))
+        if "site" in known and "site" not in self.table.parts:
+            self._require_single({"site": np.array([known["site"]])}, ["site"])
+        parts = tuple(part for part in self.table.parts if part in known)
+        return self.table.only(parts).get(tuple(known[part] for part in parts), UNKNOWN)
 
     def _require_single(self, texts: Texts, parts: Iterable[str]) -> None:
         """Check that all samples, also those of other tracks, are from the one hole, core, ... of the table."""
@@ -175,12 +167,16 @@ class SectionDepths:
 
 
 class TableOfSamples(NamedTuple):
-    """A table whose samples may need section depths: its features, depth, and address (columns and constants)."""
+    """A table whose samples may need section depths: its features, depth, and address (columns and constants).
+
+    ``unreadable`` says which columns of its address cannot be read.
+    """
 
     features: frozenset[int]
     depth: Source | None
     parts: dict[str, Column]
     constants: dict[str, str]
+    unreadable: str = ""
 
     @property
     def has_section(self) -> bool:
@@ -200,14 +196,15 @@ def find_restarts(file: File, tables: Iterable[TableOfSamples]) -> dict[frozense
         n = min(column.length for column in (table.depth.column, *table.parts.values()))
         for start, stop in spans(n, BLOCK_ROWS):
             (numbers,) = file.read_numbers([table.depth.column], start, stop)
-            texts = dict(zip(table.parts, file.read_texts(list(table.parts.values()), start, stop), strict=True))
+            found = zip(table.parts, file.read_texts(list(table.parts.values()), start, stop), strict=True)
+            texts = {part: normal_labels(part, column) for part, column in found}
             starts = run_starts(list(texts.values()), stop - start)
             runs = {part: np.full(len(starts), text) for part, text in table.constants.items()}
             runs |= {part: column[starts] for part, column in texts.items()}
             depth = np.asarray(table.depth.scaled(numbers), np.float64)
             ranges.setdefault(table.features, DepthRanges()).add(runs, starts, depth)
-    found = {features: known.restart() for features, known in ranges.items()}
-    return {features: restart for features, restart in found.items() if restart and restart.level == "section"}
+    restarts = {features: known.restart() for features, known in ranges.items()}
+    return {features: restart for features, restart in restarts.items() if restart and restart.level == "section"}
 
 
 def choose_section_depths(
@@ -238,4 +235,6 @@ def choose_section_depths(
         return depth, None
     else:
         findings.note(f"{depth.column.path}: {restart}: taken as offsets in the section")
+    if samples.unreadable:
+        raise ScanError(f"{samples.unreadable}: their sections cannot be looked up in {table.name}; write it as text")
     return depth, SectionDepths(table, tuple(samples.parts), samples.constants)

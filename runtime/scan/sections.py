@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column, TableKey
 from lithovae.runtime.formats.file import File
 
-from .address import HOLE_PARTS
+from .address import ADDRESS, HOLE_PARTS, hole_parts, normal_label, split_core
 from .blocks import BLOCK_ROWS, spans
 from .group_address import GroupAddresses, address_columns
 from .restart import Key, Span
@@ -79,6 +79,7 @@ def tables_of_tops(file: File, columns: Iterable[Column], part: str) -> list[Top
     found = []
     for members in tables.values():
         address, findings = address_columns(members), Findings(file.findings.path)
+        address = {part: column for part, column in address.items() if column.is_label}
         is_of_samples = any(OFFSET.rank(column.name) is not None for column in members)
         if part in address and not is_of_samples and (top := find_quantity(TOP, members, findings)):
             found.append(TopsTable(top, address, members))
@@ -140,7 +141,7 @@ class SectionTable:
             raise ScanError(f"{top.column.path} has {n:,} rows, too many for a table of sections")
         length, bottom = (find_quantity(quantity, members, file.findings) for quantity in (LENGTH, BOTTOM))
         sources = [source for source in (top, length or bottom) if source]
-        rows: dict[Key, Span] = {}
+        found: list[tuple[dict[str, str], Span]] = []
         for span in spans(n, BLOCK_ROWS):
             numbers = file.read_numbers([source.column for source in sources], *span)
             tops, *ends = (source.scaled(block) for source, block in zip(sources, numbers, strict=True))
@@ -148,15 +149,20 @@ class SectionTable:
             texts = [text.tolist() for text in file.read_texts(list(address.values()), *span)]
             for *key, top_depth, extent in zip(*texts, tops.tolist(), lengths.tolist(), strict=True):
                 if np.isfinite(top_depth):
-                    _add_row(rows, normalized(key), (top_depth, extent), tuple(address))
+                    found.append((normalized(dict(zip(address, key, strict=True))), (top_depth, extent)))
+        known = {part for key, _ in found for part in key} | set(address)
+        parts = tuple(part for part in ADDRESS if part in known)
+        rows: dict[Key, Span] = {}
+        for texts_of_row, span_of_row in found:
+            _add_row(rows, tuple(texts_of_row.get(part, "") for part in parts), span_of_row, parts)
         home = top.column.table[0]
         stated = addresses.named(home) | addresses.stated(home)
         places = {
             part: {stated[part]} if part in stated else set[str]()
             for part in (*HOLE_PARTS, "core")
-            if part not in address
+            if part not in parts
         }
-        return cls(top.column.path, tuple(address), rows, frozenset(column.path for column in members), places)
+        return cls(top.column.path, parts, rows, frozenset(column.path for column in members), places)
 
     def only(self, parts: tuple[str, ...]) -> dict[Key, Span]:
         """Return the rows by some parts of the address only.
@@ -183,9 +189,15 @@ def _add_row(rows: dict[Key, Span], key: Key, row: Span, parts: tuple[str, ...])
         )
 
 
-def normalized(key: list[str] | Key) -> Key:
-    """Normalise the parts of an address: 01 becomes 1, cc becomes CC."""
-    return tuple(str(int(text)) if text.isdecimal() else text.strip().upper() for text in key)
+def normalized(address: Mapping[str, str]) -> dict[str, str]:
+    """Return an address in its normal form: full names are divided, so that U1482A has a site, and 3H has a type."""
+    known = {part: normal_label(part, text).upper() for part, text in address.items()}
+    if "hole" in known:
+        known |= {part: text for part, text in hole_parts(known).items() if part != "expedition"}
+    if "core" in known:
+        known["core"], core_type = split_core(known["core"])
+        known |= {"type": core_type} if core_type else {}
+    return known
 
 
 def section_name(parts: tuple[str, ...], key: Key) -> str:

@@ -13,7 +13,7 @@ from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 from lithovae.runtime.missing import measurable
 
-from .address import ADDRESS
+from .address import ADDRESS, normal_labels
 from .blocks import BLOCK_ROWS, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, spans
 from .section_depths import NOTHING_LOST, Lost, SectionDepths
 from .source import Source
@@ -39,6 +39,8 @@ class Track:
         Parts of the address that apply to the whole track, from attributes or names of groups.
     section_depths : SectionDepths, optional
         Computes depths from sections and offsets.
+    unreadable : str
+        Which columns of the address of its samples cannot be read, and why; empty if all can.
     """
 
     file: File
@@ -48,6 +50,7 @@ class Track:
     length: int
     constants: dict[str, str] = field(default_factory=dict)
     section_depths: SectionDepths | None = None
+    unreadable: str = ""
 
     @property
     def columns(self) -> list[Column]:
@@ -121,7 +124,7 @@ class Track:
         address: dict[str, NDArray[np.str_]] = {
             part: np.broadcast_to(np.array(text), stop - start) for part, text in self.constants.items()
         }
-        address |= dict(zip(self.address, texts, strict=True))
+        address |= {part: normal_labels(part, found) for part, found in zip(self.address, texts, strict=True)}
         depth = np.asarray(numbers[-1], np.float64) if self.depth else None
         lost = NOTHING_LOST
         if self.section_depths and depth is not None:

@@ -63,12 +63,19 @@ def named_attributes(node: Any, names: Container[str]) -> list[tuple[str, Any]]:
         if (plain := letters(name)) in names:
             try:
                 _require_small(node, name)
-                value = node.attrs[name]
+                value, dtype = node.attrs[name], node.attrs.get_id(name).dtype
+                if h5py.check_enum_dtype(dtype) and np.size(value) == 1:
+                    value = enum_name(dtype, np.ravel(value)[0])
             except DAMAGE as error:
                 raise ScanError(f"attribute {name} of {display_path(node.name)} cannot be read: {error}") from error
             if not isinstance(value, (h5py.Empty, h5py.Reference)):
                 found.append((plain, value))
     return found
+
+
+def enum_name(dtype: Any, code: Any) -> str:
+    """Return what an enumeration calls a code; empty if it does not name it."""
+    return next((name for name, known in (h5py.check_enum_dtype(dtype) or {}).items() if known == code), "")
 
 
 def as_text(value: Any) -> str | None:

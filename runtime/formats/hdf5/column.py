@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from lithovae.runtime.formats.column import Column, TableKey
 from .attributes import as_text, as_texts, find_attributes, first_text
 from .declared import coding_of
 from .filters import require_filters
+from .legend import Legend
 from .limits import MAX_LABEL_BYTES, require_bounded
 from .links import identity
 from .selection import ACROSS, Selection
@@ -48,6 +48,12 @@ class Hdf5Column(Column):
         Unit that the dialect states outside the dataset's own attributes.
     rows : int or None
         Number of rows that are used; None for all.
+    categories : ndarray, or None
+        What the stored numbers stand for, as codes from 0: texts or float64.
+    held : ndarray, or None
+        The values, where the dataset is not an array of them: texts, or a type without values if they cannot be read.
+    unreadable : str
+        What the column holds, for messages, if it cannot be read.
     """
 
     dataset: Any
@@ -60,6 +66,9 @@ class Hdf5Column(Column):
     dimension: int | None = None
     stated_unit: str | None = None
     rows: int | None = None
+    categories: NDArray[Any] | None = None
+    held: NDArray[Any] | None = None
+    unreadable: str = ""
     _path: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +97,8 @@ class Hdf5Column(Column):
     @property
     def length(self) -> int:  # type: ignore[override]  # asked of the file: a growing one has more later
         """Number of samples."""
+        if self.held is not None:
+            return len(self.held)
         return int(self.dataset.shape[self.selection.axis]) if self.rows is None else self.rows
 
     @property
@@ -96,21 +107,42 @@ class Hdf5Column(Column):
         return tuple(self.dataset.shape)
 
     @cached_property
-    def dtype(self) -> Any:
-        """Type of a value as stored."""
+    def stored_dtype(self) -> Any:
+        """Type of a value as stored: of its code, if it has a legend."""
         dtype = self.dataset.dtype
         for name in self.selection.field:
             dtype = dtype[name]
         return dtype.base
 
+    @cached_property
+    def legend(self) -> Legend | None:
+        """What the stored codes stand for; None if the column stores its values."""
+        if self.held is not None:
+            return None
+        if self.categories is not None:
+            return Legend.of_categories(self.categories)
+        if (legend := Legend.of_enum(self.dataset, self.stored_dtype)) is not None:
+            return legend
+        is_whole = self.number is None and self.stored_dtype.kind in "iu"
+        return Legend.of_flags(self.dataset) if is_whole else None
+
+    @cached_property
+    def dtype(self) -> Any:
+        """Type of a value: as stored, or as the legend gives it."""
+        if self.held is not None:
+            return self.held.dtype
+        return self.legend.values.dtype if self.legend else self.stored_dtype
+
     @property
     def is_number(self) -> bool:
         """Whether the values are integers or real floating-point numbers, and not codes for text."""
-        return self.dtype.kind in "iuf" and h5py.check_enum_dtype(self.dtype) is None and not self.is_text
+        return self.dtype.kind in "iuf" and not self.is_text
 
     @cached_property
     def is_text(self) -> bool:
         """Whether the values are text, of fixed or variable length."""
+        if self.dtype.kind == "U":
+            return True
         if self.dtype.kind in "iu":  # MATLAB stores characters as integers
             return self.dtype.itemsize == 2 and "char" in map(as_text, find_attributes(self.dataset, "matlabclass"))
         return is_text(self.dtype)
@@ -118,7 +150,17 @@ class Hdf5Column(Column):
     @property
     def is_label(self) -> bool:
         """Whether the values can be part of a sample's address: numbers, or text of at most `MAX_LABEL_BYTES`."""
-        return (self.is_text or self.is_number) and bool(self.dtype.itemsize <= MAX_LABEL_BYTES)
+        n_bytes = self.dtype.itemsize // (4 if self.dtype.kind == "U" else 1)
+        return (self.is_text or self.is_number) and bool(n_bytes <= MAX_LABEL_BYTES)
+
+    @property
+    def kind(self) -> str:
+        """Type of the values, for messages."""
+        if self.unreadable:
+            return self.unreadable
+        if self.is_text and not self.is_label:
+            return f"texts of {self.dtype.itemsize:,} bytes"
+        return "labels" if self.legend and self.is_text else super().kind
 
     @property
     def is_pixels(self) -> bool:
@@ -166,6 +208,8 @@ class Hdf5Column(Column):
     @property
     def text_width(self) -> int | None:
         """Length in characters of the longest text that the column can hold; None if its type does not limit it."""
+        if self.dtype.kind == "U":
+            return max(1, int(self.dtype.itemsize) // 4)
         if self.dtype.kind == "S" and not self.selection.is_line:
             return max(1, int(self.dtype.itemsize))
         if self.is_number and self.dtype.kind in "iu":
@@ -176,11 +220,13 @@ class Hdf5Column(Column):
     @property
     def chunk_rows(self) -> int:
         """Number of rows per storage chunk; 1 if the dataset is contiguous."""
-        return int(self.dataset.chunks[self.selection.axis]) if self.dataset.chunks else 1
+        return int(self.dataset.chunks[self.selection.axis]) if self.dataset.chunks and self.held is None else 1
 
     @property
     def row_bytes(self) -> int:
         """Bytes per row of the dataset; for a row of several values (pixels), at least 8 bytes per value (float64)."""
+        if self.held is not None:
+            return max(1, int(self.held.itemsize))
         others = [n for i, n in enumerate(self.dataset.shape) if i != self.selection.axis]
         size = max(int(self.dataset.dtype.itemsize), 8 * self.selection.is_line)
         return max(1, int(math.prod(others)) * size)
@@ -197,7 +243,7 @@ class Hdf5Column(Column):
         A single element, for all rows, if the dataset is contiguous.
         """
         dataset = self.dataset
-        if not self.length:
+        if not self.length or self.held is not None:
             return np.zeros(1, np.bool_)
         if not dataset.chunks:
             return np.array([dataset.id.get_storage_size() == 0])
@@ -220,6 +266,14 @@ class Hdf5Column(Column):
             of_rows = np.asarray(of_rows.all(axis=1 if self.selection.index.index(ACROSS) > axis else 0))
         return np.asarray(~of_rows)
 
+    def closed(self, what: str, length: int | None = None) -> Hdf5Column:
+        """Return a column of which only the name is known, because what it holds cannot be read.
+
+        It is kept because its name may say that rows are from different places.
+        """
+        held = np.broadcast_to(np.void(b"\0"), self.length if length is None else length)
+        return replace(self, held=held, unreadable=what)
+
     def stated(self, *names: str) -> str:
         """Return the first text among the dataset's attributes with these names; empty if there is none."""
         return first_text(self.dataset, *names)
@@ -237,5 +291,7 @@ class Hdf5Column(Column):
         ScanError
             If it is beyond a limit, or compressed with a filter that is not available.
         """
+        if self.held is not None:
+            return
         require_bounded(self)
         require_filters(self.dataset)

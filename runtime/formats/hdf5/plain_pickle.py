@@ -6,7 +6,9 @@ a pickle into opcodes; lists, tuples, dictionaries, texts and numbers are built 
 
 from __future__ import annotations
 
+import math
 import pickletools
+from collections.abc import Callable
 from typing import Any
 
 from .limits import MAX_ATTRIBUTE_BYTES
@@ -16,7 +18,15 @@ _VALUES = frozenset(  # opcodes with a number or a text as argument
     ("INT", "LONG", "BININT", "BININT1", "BININT2", "LONG1", "FLOAT", "BINFLOAT", "STRING", "BINSTRING",
      "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
 )  # fmt: skip
+MAX_PICKLED_BYTES = 1 << 22
+"""Bytes of a pickled array of texts: its opcodes are read one by one."""
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+
+
+class _Named:
+    """Stands for a class, a function, or what a pickle would make of one; it is never imported or called."""
+
+    state: Any = None
 
 
 def literal(data: bytes) -> Any:
@@ -29,13 +39,39 @@ def literal(data: bytes) -> Any:
     """
     if len(data) > MAX_ATTRIBUTE_BYTES:
         raise ValueError(f"{len(data)} bytes are too many for a list of names")
+    return _value(data, _take)
+
+
+def object_array(data: bytes) -> tuple[tuple[int, ...], list[Any], bool]:
+    """Return the shape, the values and whether they are in Fortran order, of an array of objects that was pickled.
+
+    Raises
+    ------
+    ValueError
+        If the pickle contains anything but an array of plain values, is invalid, or is larger than 4 MiB.
+    """
+    if len(data) > MAX_PICKLED_BYTES:
+        raise ValueError(f"{len(data)} bytes are too many")
+    array = _value(data, _take_array)
+    state = array.state if isinstance(array, _Named) else None
+    if not isinstance(state, tuple) or len(state) != 5:
+        raise ValueError("not an array")
+    _, shape, dtype, is_fortran, values = state
+    if not (isinstance(shape, tuple) and all(isinstance(n, int) for n in shape) and isinstance(values, list)):
+        raise ValueError("not an array of objects")
+    if not isinstance(dtype, _Named) or math.prod(shape) != len(values):
+        raise ValueError("an array with a wrong number of values")
+    return shape, values, bool(is_fortran)
+
+
+def _value(data: bytes, take: Callable[[str, Any, list[Any], dict[int, Any]], None]) -> Any:
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     try:
         for opcode, argument, _ in pickletools.genops(data):
             if opcode.name == "STOP":
                 return stack.pop()
-            _take(opcode.name, argument, stack, memo)
+            take(opcode.name, argument, stack, memo)
     except (IndexError, KeyError, TypeError, ValueError, AttributeError, UnicodeError) as error:
         raise ValueError(f"not a pickle of plain values: {error}") from error
     raise ValueError("the pickle is incomplete")
@@ -80,6 +116,23 @@ def _take(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> N
         stack.append(memo[argument])
     else:
         raise ValueError(f"opcode {name} does not build a plain value")
+
+
+def _take_array(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> None:
+    """Take an opcode of a pickled array: what it would import or call becomes a `_Named`."""
+    if name == "GLOBAL":
+        stack.append(_Named())
+    elif name in ("STACK_GLOBAL", "REDUCE"):
+        stack[-2:] = [_Named()]
+    elif name == "BUILD":
+        state = stack.pop()
+        if not isinstance(stack[-1], _Named):
+            raise ValueError("not a pickled array")
+        stack[-1].state = state
+    elif name in ("BINBYTES", "SHORT_BINBYTES"):
+        stack.append(argument)
+    else:
+        _take(name, argument, stack, memo)
 
 
 def _since_mark(stack: list[Any]) -> list[Any]:

@@ -64,7 +64,7 @@ def read_numbers(columns: Sequence[Hdf5Column], start: int, stop: int) -> list[N
 
 
 def _numbers(column: Hdf5Column, stored: NDArray[Any], start: int) -> NDArray[Any]:
-    values = column.coding.values(stored)
+    values = column.legend.numbers(stored) if column.legend else column.coding.values(stored)
     if column.selection.is_line:
         values = _line_means(values)
     if (unwritten := _unwritten(column, start, len(values))) is not None:
@@ -102,6 +102,9 @@ def _read(columns: Sequence[Hdf5Column], start: int, stop: int) -> Iterator[tupl
     blocks: dict[str, tuple[NDArray[Any], tuple[slice, ...]]] = {}
     for column in columns:
         dataset, selection = column.dataset, column.selection
+        if column.held is not None:
+            yield column, column.held[start:stop]
+            continue
         if dataset.name not in blocks:
             beside = [other.selection for other in columns if other.dataset.name == dataset.name]
             window = window_of(beside, dataset.ndim, start, stop)
@@ -111,14 +114,20 @@ def _read(columns: Sequence[Hdf5Column], start: int, stop: int) -> Iterator[tupl
 
 
 def _as_text(column: Hdf5Column, stored: NDArray[Any], start: int) -> NDArray[np.str_]:
-    if stored.ndim == 2:
+    if column.legend:
+        pass  # codes, one for each row
+    elif stored.ndim == 2:
         stored = _joined(stored)
     elif stored.dtype.kind in "iu" and column.is_text:
         stored = _joined(stored[:, None])
     changes = np.asarray(stored[1:] != stored[:-1], np.bool_)  # the same section name repeats in many rows
     starts = np.append(0, 1 + np.flatnonzero(changes)) if len(stored) else np.empty(0, np.intp)
-    blanks = (*SENTINELS, *column.coding.fills) if column.is_number else ()
-    texts = np.repeat(_texts(stored[starts], blanks), np.diff(starts, append=len(stored)))
+    if column.legend:
+        written = np.array(column.legend.texts(stored[starts]), np.str_)
+    else:
+        blanks = (*SENTINELS, *column.coding.fills) if column.is_number else ()
+        written = _texts(stored[starts], blanks)
+    texts = np.repeat(written, np.diff(starts, append=len(stored)))
     if (unwritten := _unwritten(column, start, len(texts))) is not None:
         texts = np.where(unwritten, "", texts)
     return texts

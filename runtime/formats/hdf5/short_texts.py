@@ -7,7 +7,7 @@ from typing import Any
 
 import h5py
 
-from .attributes import as_text, decode, first_text
+from .attributes import as_text, decode, enum_name, first_text
 from .filters import require_filters
 from .limits import MAX_ATTRIBUTE_BYTES, MAX_LABEL_BYTES, MAX_NAMES
 
@@ -36,7 +36,8 @@ def read_text(dataset: Any) -> str | None:
         return None
     require_filters(dataset)
     value = dataset[()]
-    return as_text(value.item() if hasattr(value, "item") else value)
+    value = value.item() if hasattr(value, "item") else value
+    return enum_name(dataset.dtype, value) if h5py.check_enum_dtype(dataset.dtype) else as_text(value)
 
 
 def is_text(dtype: Any) -> bool:

@@ -217,3 +217,20 @@ def test_depths_that_fall_back_are_noticed_without_labels_too(
 def test_depths_that_are_out_of_order_are_taken(write_scan: WriteScan, depth: Floats) -> None:
     with open_scan(write_scan({"R": np.ones(len(depth)), "depth": depth})) as scan:
         assert rows(scan, 0.2).n == len(np.unique(np.rint(depth / 0.2)))
+
+
+@pytest.mark.parametrize("block_rows", [7, 65_536])
+def test_depths_coarser_than_the_bins_are_noted(
+    write_scan: WriteScan, monkeypatch: pytest.MonkeyPatch, block_rows: int
+) -> None:
+    monkeypatch.setattr(track_module, "BLOCK_ROWS", block_rows)
+    fine = np.arange(0, 40, 0.05)
+
+    def notes(depth: Floats) -> list[str]:
+        with open_scan(write_scan({"MS": np.ones(len(depth)), "depth": depth})) as scan:
+            return rows(scan, 0.2).notes
+
+    said = "depths of depth (no unit given) beside MS are coarser than the bins of 0.2 m: 800 samples share "
+    assert notes(np.floor(fine)) == [said + "40 depths, 20 each on average"]
+    assert notes((fine + 4000).astype("f2")) == [said + "21 depths, 38 each on average"]
+    assert notes(fine) == notes(np.round(fine, 1)) == notes(np.arange(40.0)) == notes(fine.astype("f4")) == []

@@ -433,3 +433,47 @@ def test_an_address_that_was_never_written_is_blank(tmp_path: Path) -> None:
     with open_scan(tmp_path / "scan.h5") as scan:
         (stretch,) = scan.tracks[0].stretches()
         assert stretch.address["core"].tolist() == ["3", "3", "", ""]
+
+
+def test_a_column_serves_once(write_scan: WriteScan) -> None:
+    data = {"density": np.ones(5), "R": np.arange(5.0), "depth": np.arange(5.0), "log/b": np.ones(5)}
+    path = write_scan(data)
+    with open_scan(path, {"MS": "R", "NGR": "log/b"}) as scan:
+        assert {i: sources[0].column.path for i, sources in scan.sources.items()} == {0: "density", 1: "R", 2: "log/b"}
+    with pytest.raises(ScanError, match=r"--map: R is mapped to Magnetic .* and NGR .*: a column serves once"):
+        open_scan(path, {"MS": "R", "NGR": "R"}).__enter__()
+    with pytest.raises(ScanError, match=r"--map: R is mapped to Magnetic .* and Depth .*: a column serves once"):
+        open_scan(path, {"MS": "R", "depth": "R"}).__enter__()
+    del data["log/b"]
+    with open_scan(write_scan(data), {"MS": "depth"}) as scan:
+        assert scan.tracks[0].depth is None
+
+
+RESISTIVITY = np.linspace(0.4, 90.2, 5)
+
+
+@pytest.mark.parametrize(
+    ("data", "units", "found"),
+    [
+        ({"R": RESISTIVITY}, {}, []),
+        ({"R": RESISTIVITY, "B": RESISTIVITY}, {}, []),
+        ({"R": RESISTIVITY, "other/G": RESISTIVITY, "other/B": RESISTIVITY}, {}, []),
+        ({"R": RESISTIVITY}, {"R": "ohm m"}, []),
+        ({"R": RESISTIVITY, "G": RESISTIVITY, "B": RESISTIVITY}, {}, [3, 4, 5]),
+        ({"R": RESISTIVITY}, {"R": "0-255"}, [3]),
+        ({"R": np.arange(5.0)}, {}, [3]),
+        ({"R": np.arange(5, dtype="u1")}, {}, [3]),
+        ({"red": RESISTIVITY}, {}, [3]),
+        ({"camera/R": RESISTIVITY}, {}, [3]),
+    ],
+    ids=str,
+)
+def test_a_single_letter_is_colour_only_with_evidence(
+    write_scan: WriteScan, data: dict[str, Any], units: dict[str, str], found: list[int]
+) -> None:
+    path = write_scan(data | {"MS": np.ones(5), "camera/depth": np.arange(5.0), "depth": np.arange(5.0)}, units)
+    with open_scan(path) as scan:
+        assert [i for i in scan.sources if i > 1] == found
+        assert found or any("R" in note and "left out (--map takes it" in note for note in scan.notes)
+    with open_scan(path, {"R": next(iter(data))}) as scan:
+        assert 3 in scan.sources

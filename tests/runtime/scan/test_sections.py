@@ -237,3 +237,29 @@ def test_two_lengths_of_a_section_are_no_reason_for_a_note(write_scan: WriteScan
     more = {"sections/Recovered length (m)": np.ones(4), "sections/Curated length (m)": np.ones(4)}
     with open_scan(write_scan(SECTIONS | SAMPLES | more)) as scan:
         assert not any("length" in note for note in scan.notes)
+
+
+SITES = [b"U1482", b"U1482", b"U1483"]
+
+
+@pytest.mark.parametrize(
+    ("sections", "samples"),
+    [
+        ({"core": [b"1H", b"2H", b"2X"]}, {"core": [1, 2, 2], "type": [b"H", b"H", b"X"]}),
+        ({"core": [1, 2, 2], "type": [b"H", b"H", b"X"]}, {"core": [b"1H", b"02h", b"2X"]}),
+        ({"core": [b"1.0", b"b'2'", b"03"]}, {"core": [1.0, 2.0, 3.0]}),
+        ({"hole": [b"U1482A", b"U1482B", b"U1483A"]}, {"hole": [b"A", b"B", b"A"], "site": SITES}),
+        ({"hole": [b"A", b"B", b"A"], "site": SITES}, {"hole": [b"363-U1482A", b"U1482-B", b"U1483A"]}),
+        ({"hole": [b"363-U1482A", b"U1482B", b"U1483A"]}, {"hole": [b"U1482A", b"U1482B", b"363-U1483A"]}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_labels_have_one_form_in_the_table_and_the_samples(
+    write_scan: WriteScan, sections: dict[str, Any], samples: dict[str, Any]
+) -> None:
+    data: dict[str, Any] = {"s/section": [1] * 3, "s/top": [10.0, 20.0, 30.0]}
+    data |= {"MST/MS": np.ones(3), "MST/section": [b"1", b"01", b"1.0"], "MST/offset": [0.1, 0.2, 0.3]}
+    data |= {f"s/{part}": np.array(labels) for part, labels in sections.items()}
+    data |= {f"MST/{part}": np.array(labels) for part, labels in samples.items()}
+    path = write_scan(data, {"s/top": "m", "MST/offset": "m"})
+    np.testing.assert_allclose(depths(path), [10.1, 20.2, 30.3])

@@ -34,12 +34,17 @@ def columns_of(node: Node) -> Iterator[Hdf5Column]:
         elif not dtype.shape:
             selection = Selection(base.index, field)
             yield Hdf5Column(dataset, field[-1], selection, label, (number, len(names)), LAYOUT, node.path)
-        elif len(dtype.shape) == 1 and dtype.shape[0] <= MAX_NAMELESS_COLUMNS:
-            elements = colour_order(field[-1], dtype.shape[0]) or [field[-1]] * (dtype.shape[0] == 1)
-            for i in range(dtype.shape[0]):
+        else:
+            is_short = len(dtype.shape) == 1 and dtype.shape[0] <= MAX_NAMELESS_COLUMNS
+            elements = is_short and (colour_order(field[-1], dtype.shape[0]) or [field[-1]] * (dtype.shape[0] == 1))
+            for i in range(dtype.shape[0] if is_short else 0):
                 selection = Selection((*base.index, i), field)
                 name = elements[i] if elements else ""
                 yield Hdf5Column(dataset, name, selection, f"{label}.{i}", (number, len(names)), LAYOUT, node.path)
+            if not elements:
+                whole = Selection(base.index, field)
+                column = Hdf5Column(dataset, field[-1], whole, label, (number, len(names)), LAYOUT, node.path)
+                yield column.closed("an array in each row")
 
     for number, name in enumerate(names):
         yield from walk(dataset.dtype[name], (name,), number)

@@ -34,6 +34,7 @@ def columns_of(node: Node) -> Iterator[Hdf5Column]:
         node.note(
             f"is {what} of references: not read; their targets are read only if they also have a path of their own"
         )
+        yield from shapes.closed(node.transposed(), what)
     elif kind in ("char", "logical", *_NUMBERS):
         yield from (replace(column, layout=LAYOUT) for column in shapes.columns_of(node.transposed()))
     else:

@@ -45,6 +45,13 @@ def read(path: Path, mapping: dict[str, str] | None = None) -> tuple[Block, Scan
         return blocks[0], scan
 
 
+def bins(path: Path) -> Block:
+    """Return the bins of 0.2 m of a scan."""
+    with open_scan(path) as scan:
+        (read,) = rows_of(scan, lambda items, label, total, size: items, 0.2).blocks
+        return read()
+
+
 def layouts(scan: Scan) -> set[str]:
     return {source.column.layout for sources in scan.sources.values() for source in sources}
 
@@ -223,7 +230,7 @@ def test_a_pandas_fixed_store(path: Path, options: dict[str, Any]) -> None:
     np.testing.assert_allclose(np.asarray(block.depth), DEPTH)
     assert block.address["core"].tolist() == (RED // 100).astype(str).tolist()
     assert set(block.address["hole"]) == {"U1482A"}
-    assert any("section of U1482A/mst are pickled Python objects: not read" in note for note in scan.notes)
+    assert set(block.address["section"]) == {"CC"}  # pickled
     assert layouts(scan) == {"pandas fixed store"}
 
 
@@ -264,12 +271,12 @@ def test_pandas_stores_of_each_instrument(path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_pandas_levels_are_noted_as_not_read(path: Path) -> None:
+def test_the_levels_of_a_pandas_index_are_columns(path: Path) -> None:
     frame().reset_index().set_index(["core", "depth_cm"])[["R"]].to_hdf(path, key="x", mode="w")
-    block, scan = read(path)
+    block, _ = read(path)
     np.testing.assert_array_equal(block.features[:, 3], RED)
-    assert block.depth is None
-    assert any("the index of x has several levels: not read" in note for note in scan.notes)
+    np.testing.assert_allclose(np.asarray(block.depth), DEPTH)
+    assert block.address["core"].tolist() == (RED // 100).astype(str).tolist()
 
 
 class Bomb:
@@ -288,6 +295,20 @@ def test_a_pickle_in_a_pandas_table_is_not_run(path: Path) -> None:
         file["mst"].attrs["info"] = np.bytes_(pickle.dumps(Bomb(), 0))
     with pytest.raises(ScanError, match="the column names of values_block_0 in mst cannot be read"):
         read(path)
+    assert not Path("/tmp/lithovae-unpickled").exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_pickle_in_a_pandas_fixed_store_is_not_run(path: Path) -> None:
+    bombs = np.array([["A", Bomb()] * 25], object)
+    pd.DataFrame({"hole": ["A", "B"] * 25, "MS": MS, "depth": DEPTH}).to_hdf(path, key="x", mode="w")
+    with tables.open_file(path, "a") as file:
+        (name,) = (node.name for node in file.root.x if isinstance(node, tables.VLArray))
+        file.remove_node(f"/x/{name}")
+        file.create_vlarray("/x", name, tables.ObjectAtom()).append(bombs)
+    Path("/tmp/lithovae-unpickled").unlink(missing_ok=True)
+    with pytest.raises(ScanError, match="hole holds pickled Python objects, which cannot be read as labels"):
+        bins(path)
     assert not Path("/tmp/lithovae-unpickled").exists()
 
 
