@@ -55,7 +55,7 @@ class Tally:
     @property
     def notes(self) -> list[str]:
         """Notes about the rows so far, in addition to those of the scan."""
-        return [note for note in (self._own_depths.note, self._embedder.policy.note) if note]
+        return [note for note in (*self._rows.notes, self._own_depths.note, self._embedder.policy.note) if note]
 
     def summary(self, scan: ScanDescription) -> Summary:
         """Return the counts, after all rows have been taken."""

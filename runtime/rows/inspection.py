@@ -176,7 +176,7 @@ def _read_through(rows: Rows, missing: str) -> _Rows:
             if inner:
                 keys = [tuple(map(str, key)) for key in np.unique(np.rec.fromarrays(parts)).tolist()]
                 names.setdefault(kind, set()).update(" ".join(filter(None, key)) for key in keys if key[-1])
-    notes = [*lost.notes, *filter(None, [own_depths.note])]
+    notes = [*lost.notes, *rows.notes, *filter(None, [own_depths.note])]
     return _Rows(n_with.tolist(), depths.range, names, notes)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lithovae.runtime.bins import BIN_WIDTH, require_width
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import FEATURES
-from lithovae.runtime.missing import Extremes, without_sentinels
+from lithovae.runtime.missing import NEVER_VALUES, Extremes, without_sentinels
 from lithovae.runtime.process.pool import in_order
 from lithovae.runtime.process.progress import Progress
 from lithovae.runtime.scan.blocks import BLOCK_ROWS, blocks_in_flight, spans
@@ -51,6 +51,8 @@ class Rows:
         Number of these for each feature's instrument.
     lost : Lost
         The samples whose depth the table of sections does not give.
+    tracks : list of Track
+        The tracks that the rows are read from.
     """
 
     n: int
@@ -62,6 +64,12 @@ class Rows:
     n_left_out: int = 0
     left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURES), np.int64))
     lost: Lost = NOTHING_LOST
+    tracks: list[Track] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """Notes on the values of the blocks that have been read so far."""
+        return [note for track in self.tracks for marker in track.markers.values() if (note := marker.note)]
 
 
 def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto", threads: int = 1) -> Rows:
@@ -131,7 +139,8 @@ def _own_rows(scan: Scan, threads: int) -> Rows:
                 yield partial(read, track, matrix, span, before + span[0])
             before += track.length
 
-    return Rows(total, blocks(), _in_flight(scan.tracks, threads), types, has_depth=has_depth)
+    ahead = _in_flight(scan.tracks, threads)
+    return Rows(total, blocks(), ahead, types, has_depth=has_depth, tracks=scan.tracks)
 
 
 def _in_flight(tracks: list[Track], threads: int) -> int:
@@ -158,7 +167,7 @@ def own_block(stretch: Stretch, constant: dict[str, str], has_depth: bool, first
     with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
         for i in range(len(FEATURES)):
             rows[:, i] = stretch.features.get(i, np.nan)
-    rows = without_sentinels(rows)  # a float64 number may have been rounded to a sentinel
+    rows = without_sentinels(rows, sentinels=NEVER_VALUES)  # a float64 number may have been rounded to a sentinel
     return _make_block(stretch, rows, constant, has_depth, first)
 
 
@@ -187,6 +196,14 @@ def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> 
     n = len(binning.bins)
     blocks = (partial(binning.block, slice(*span)) for span in spans(n, BLOCK_ROWS))
     types = {part: values.dtype for part, values in binning.block(slice(0)).address.items()}
-    left_out, n_left_out = binning.left_out, binning.bins.n_left_out
-    ahead = blocks_in_flight(threads, BLOCK_ROWS)
-    return Rows(n, blocks, ahead, types, bin_width=width, n_left_out=n_left_out, left_out=left_out, lost=binning.lost)
+    return Rows(
+        n,
+        blocks,
+        blocks_in_flight(threads, BLOCK_ROWS),
+        types,
+        bin_width=width,
+        n_left_out=binning.bins.n_left_out,
+        left_out=binning.left_out,
+        lost=binning.lost,
+        tracks=scan.tracks,
+    )

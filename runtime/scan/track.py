@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lithovae.runtime.features import DEPTH, FEATURES
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 from lithovae.runtime.missing import measurable
 
 from .address import ADDRESS
 from .blocks import BLOCK_ROWS, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, spans
+from .mapping import MAPPED_DEPTH as DEPTH_KEY
+from .markers import Markers
 from .section_depths import NOTHING_LOST, Lost, SectionDepths
 from .source import Source
 
@@ -116,7 +120,10 @@ class Track:
         start, stop = span
         sources = [*features.values(), *([self.depth] if self.depth else [])]
         blocks = self.file.read_numbers([source.column for source in sources], start, stop)
-        numbers = [source.scaled(block) for source, block in zip(sources, blocks, strict=True)]
+        markers = [self.markers[i] for i in [*features, *([DEPTH_KEY] if self.depth else [])]]
+        numbers = [
+            source.scaled(marker.without(block)) for source, marker, block in zip(sources, markers, blocks, strict=True)
+        ]
         texts = self.file.read_texts(list(self.address.values()), start, stop)
         address: dict[str, NDArray[np.str_]] = {
             part: np.broadcast_to(np.array(text), stop - start) for part, text in self.constants.items()
@@ -134,6 +141,17 @@ class Track:
             address=address,
             lost=lost,
         )
+
+    @cached_property
+    def markers(self) -> dict[int, Markers]:
+        """What means "no reading" in each feature's column, by position in `FEATURES`, and in that of the depth."""
+        found = {i: Markers(source, FEATURES[i], partial(self._whole, source)) for i, source in self.features.items()}
+        if self.depth:
+            found[DEPTH_KEY] = Markers(self.depth, DEPTH, partial(self._whole, self.depth))
+        return found
+
+    def _whole(self, source: Source) -> Iterator[NDArray[Any]]:
+        return (self.file.read_numbers([source.column], *span)[0] for span in self.spans())
 
     def address_types(self) -> dict[str, np.dtype[Any]]:
         """Return the string dtype of each part of the address; a column of unlimited length is read once to find it."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lithovae.runtime.errors import DAMAGE, ScanError
 from lithovae.runtime.formats.codes import Coding
 from lithovae.runtime.formats.file import ReadMatrix
-from lithovae.runtime.missing import FIRST_COLOUR, SENTINELS, measurable
+from lithovae.runtime.missing import FIRST_COLOUR, NEVER_VALUES, measurable
 from lithovae.runtime.process.heartbeat import advanced
 
 from .attributes import decode, number_text
@@ -117,7 +117,7 @@ def _as_text(column: Hdf5Column, stored: NDArray[Any], start: int) -> NDArray[np
         stored = _joined(stored[:, None])
     changes = np.asarray(stored[1:] != stored[:-1], np.bool_)  # the same section name repeats in many rows
     starts = np.append(0, 1 + np.flatnonzero(changes)) if len(stored) else np.empty(0, np.intp)
-    blanks = (*SENTINELS, *column.coding.fills) if column.is_number else ()
+    blanks = (*NEVER_VALUES, *column.coding.fills) if column.is_number else ()
     texts = np.repeat(_texts(stored[starts], blanks), np.diff(starts, append=len(stored)))
     if (unwritten := _unwritten(column, start, len(texts))) is not None:
         texts = np.where(unwritten, "", texts)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import letters
 from lithovae.runtime.findings import Findings
+from lithovae.runtime.formats.codes import Coding
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 from lithovae.runtime.formats.unsupported import what_it_is
@@ -205,7 +206,7 @@ class TextFile(File):
                         f"line {lines[wrong]:,}: column {column.path} holds {text[:40]!r}, not a number: correct it, "
                         "or leave it blank where there is no reading"
                     )
-                into.append(values[rows])
+                into.append(Coding().values(values[rows]))
         return [_joined(parts, np.float64) for parts in found]
 
     def read_texts(self, columns: Sequence[Column], start: int, stop: int) -> list[NDArray[np.str_]]:

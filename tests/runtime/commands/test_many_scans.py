@@ -104,7 +104,11 @@ def test_the_line_has_what_is_missing_implausible_and_left_out(scans: list[Path]
 
 def test_a_single_scan_that_fails_prints_one_error(scans: list[Path], tmp_path: Path) -> None:
     scans[0].write_text("depth,density")
-    assert run(scans[0], "--out", tmp_path) == (1, [], [f"error: {scans[0]}: the file is text, but not a table of numbers in columns"])
+    assert run(scans[0], "--out", tmp_path) == (
+        1,
+        [],
+        [f"error: {scans[0]}: the file is text, but not a table of numbers in columns"],
+    )
 
 
 def test_several_scans_need_a_folder(scans: list[Path], tmp_path: Path) -> None:
