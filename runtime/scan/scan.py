@@ -27,6 +27,7 @@ from .sections import SectionTable
 from .source import Source
 from .tables import Tables
 from .track import Track
+from .written import without_blank_ends
 
 
 @dataclass(frozen=True)
@@ -168,9 +169,9 @@ def _understand(file: File, mapping: Mapping[str, str]) -> Scan:
         track = Track(file, features, depth, parts, length, constant, section_depths)
         _require_readable(track, findings)
         tracks.append(track)
-    tracks = _joined(tracks)
+    tracks = without_blank_ends(_joined(tracks), findings)
     if not any(track.length for track in tracks):
-        raise ScanError("the columns of the features have no rows")
+        raise ScanError("the columns of the features have no rows, or only rows that were never written")
     note_scales([track.depth for track in tracks if track.depth and not track.section_depths], findings)
     tracks, address = _share_address(tracks)
     used = {column.path for track in tracks for column in track.columns}

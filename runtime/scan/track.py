@@ -43,6 +43,8 @@ class Track:
         Parts of the address that apply to the whole track, from attributes or names of groups.
     section_depths : SectionDepths, optional
         Computes depths from sections and offsets.
+    first : int
+        Row of the columns that holds the first sample; the rows before it were never written.
     """
 
     file: File
@@ -52,6 +54,7 @@ class Track:
     length: int
     constants: dict[str, str] = field(default_factory=dict)
     section_depths: SectionDepths | None = None
+    first: int = 0
 
     @property
     def columns(self) -> list[Column]:
@@ -92,6 +95,10 @@ class Track:
         """Divide the track into blocks, each from a first row (inclusive) to a last row (exclusive)."""
         return spans(self.length, self.block_rows)
 
+    def rows(self, span: tuple[int, int]) -> tuple[int, int]:
+        """Return the rows of the columns that a span of samples is in."""
+        return self.first + span[0], self.first + span[1]
+
     def stretches(self) -> Iterator[Stretch]:
         """Read the track block by block.
 
@@ -117,7 +124,7 @@ class Track:
         return self._read(span, {})
 
     def _read(self, span: tuple[int, int], features: dict[int, Source]) -> Stretch:
-        start, stop = span
+        start, stop = self.rows(span)
         sources = [*features.values(), *([self.depth] if self.depth else [])]
         blocks = self.file.read_numbers([source.column for source in sources], start, stop)
         markers = [self.markers[i] for i in [*features, *([DEPTH_KEY] if self.depth else [])]]
@@ -151,7 +158,7 @@ class Track:
         return found
 
     def _whole(self, source: Source) -> Iterator[NDArray[Any]]:
-        return (self.file.read_numbers([source.column], *span)[0] for span in self.spans())
+        return (self.file.read_numbers([source.column], *self.rows(span))[0] for span in self.spans())
 
     def address_types(self) -> dict[str, np.dtype[Any]]:
         """Return the string dtype of each part of the address; a column of unlimited length is read once to find it."""
