@@ -106,6 +106,14 @@ def measurable(values: NDArray[Any], feature: int) -> NDArray[Any]:
     return np.where(bad, values.dtype.type(np.nan), values) if bad.any() else values
 
 
+def outside_plausible(values: NDArray[Any], feature: int) -> NDArray[np.bool_] | None:
+    """Return which samples of a feature are outside its plausible range, shape (n,); None if none is. NaN is not."""
+    low, high = FEATURES[feature].plausible
+    if np.fmin.reduce(values, initial=low) >= low and np.fmax.reduce(values, initial=high) <= high:
+        return None  # nearly every block
+    return np.asarray((values < low) | (values > high))
+
+
 class Extremes(NamedTuple):
     """Lowest and highest value of each column of an array, ignoring NaN; and whether the array contains a NaN."""
 

@@ -40,6 +40,8 @@ class Summary:
         Number of samples, of all instruments, that are in no bin because their depth is missing.
     left_out : ndarray of shape (6,), int64
         Number of these for each feature's instrument.
+    n_implausible_samples : ndarray of shape (6,), int64
+        Number of samples of each feature that were left out of the bins' means because they are implausible.
     highest : ndarray of shape (6,), float32
         Largest value of each feature; -inf if it has none.
     depth_range : tuple of float, or None
@@ -64,6 +66,7 @@ class Summary:
     dropped: NDArray[np.int64]
     n_left_out: int
     left_out: NDArray[np.int64]
+    n_implausible_samples: NDArray[np.int64]
     highest: NDArray[np.float32]
     depth_range: tuple[float, float] | None
     lost: list[str] = field(default_factory=list)

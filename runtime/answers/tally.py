@@ -75,6 +75,7 @@ class Tally:
             dropped=self._dropped,
             n_left_out=self._rows.n_left_out,
             left_out=self._rows.left_out,
+            n_implausible_samples=self._rows.n_implausible,
             highest=self._highest,
             depth_range=self._depth_range,
             lost=list(self._lost.notes),

@@ -52,12 +52,8 @@ def conclude(summary: Summary, out: Path) -> None:
         say(f"note   {line}")
     for line in _missing(summary):
         say(f"note   {line}")
-    for feature, n in zip(FEATURES, summary.n_implausible.tolist(), strict=True):
-        if n:
-            low, high = feature.plausible
-            unit = "" if feature.unit == "0-255" else f" {feature.unit}"
-            span = f"outside {low:g} to {high:g}{unit}"
-            say(f"note   {feature.name} is {span} in {_of(n, summary.n_rows)}: is it in another unit?")
+    for line in _implausible(summary):
+        say(f"note   {line}: is it in another unit?")
     if summary.highest[3:].max() <= 1 and np.isfinite(summary.highest[3:]).any():
         say("note   no colour is above 1: the models need R, G, B from 0 to 255, not from 0 to 1")
     members = [("'missing'", summary.n_missing), ("'implausible'", summary.n_implausible)]
@@ -76,7 +72,8 @@ def conclude_one(summary: Summary, out: Path) -> None:
     """Print one line about the result of a scan among several."""
     width = summary.bin_width
     parts = [_count(summary.n_rows, "row") if width is None else f"{_count(summary.n_rows, 'bin')} of {width:g} m"]
-    for what, counts in (("missing", summary.n_missing), ("implausible", summary.n_implausible)):
+    implausible = summary.n_implausible if width is None else summary.n_implausible_samples
+    for what, counts in (("missing", summary.n_missing), ("implausible", implausible)):
         if counts.any():
             parts.append(f"{what}: {_by_feature(counts, SHORT_NAMES.values())}")
     if summary.n_dropped:
@@ -96,6 +93,20 @@ def _missing(summary: Summary) -> Iterator[str]:
     for name, n in counts.items():
         if 0 < n < summary.n_rows:
             yield f"{name} is missing in {_of(n, summary.n_rows)}: {effect}"
+
+
+def _implausible(summary: Summary) -> Iterator[str]:
+    """Yield which features are outside their plausible range: in how many rows, or samples that no mean contains."""
+    counts = zip(FEATURES, summary.n_implausible.tolist(), summary.n_implausible_samples.tolist(), strict=True)
+    for feature, n, n_samples in counts:
+        low, high = feature.plausible
+        span = f"outside {low:g} to {high:g}{'' if feature.unit == '0-255' else f' {feature.unit}'}"
+        if n_samples:
+            verb = "was" if n_samples == 1 else "were"
+            of = _of(n, summary.n_rows)
+            yield f"{_count(n_samples, 'sample')} of {feature.name} {span} {verb} left out of the means ({of})"
+        elif n:
+            yield f"{feature.name} is {span} in {_of(n, summary.n_rows)}"
 
 
 def _left_out(summary: Summary) -> Iterator[str]:

@@ -32,6 +32,8 @@ class Block:
         The `extremes` of the features, if they are already known.
     lost : Lost
         The rows whose depth the table of sections does not give.
+    implausible : ndarray of shape (n,), uint8, or None
+        For bins: bit ``i`` is set where implausible samples of feature ``i`` were left out of the mean.
     """
 
     features: NDArray[np.float32]
@@ -41,6 +43,7 @@ class Block:
     first: int | None = None
     known: Extremes | None = None
     lost: Lost = NOTHING_LOST
+    implausible: NDArray[np.uint8] | None = None
 
     @cached_property
     def extremes(self) -> Extremes:
@@ -57,4 +60,5 @@ class Block:
             None if self.depth is None else self.depth[rows],
             {part: texts[rows] for part, texts in self.address.items()},
             None if self.samples is None else self.samples[rows],
+            implausible=None if self.implausible is None else self.implausible[rows],
         )

@@ -49,6 +49,8 @@ class Rows:
         Number of samples, of all instruments, that are in no bin because their depth is missing.
     left_out : ndarray of shape (6,), int64
         Number of these for each feature's instrument.
+    n_implausible : ndarray of shape (6,), int64
+        Number of samples of each feature left out of the bins' means because they are implausible.
     lost : Lost
         The samples whose depth the table of sections does not give.
     tracks : list of Track
@@ -63,6 +65,7 @@ class Rows:
     bin_width: float | None = None
     n_left_out: int = 0
     left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURES), np.int64))
+    n_implausible: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURES), np.int64))
     lost: Lost = NOTHING_LOST
     tracks: list[Track] = field(default_factory=list)
 
@@ -204,6 +207,7 @@ def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> 
         bin_width=width,
         n_left_out=binning.bins.n_left_out,
         left_out=binning.left_out,
+        n_implausible=binning.n_implausible,
         lost=binning.lost,
         tracks=scan.tracks,
     )
