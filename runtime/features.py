@@ -120,7 +120,8 @@ def split_suffix(name: str) -> tuple[str, str]:
 _SUFFIX = re.compile(
     r"(.*?[^\s_.,])[\s_.,]+"
     r"(k?m|cm|mm|ft|feet|(?:centi|milli)?met(?:re|er)s?|gm?[_/]?cc|g[_/]c3|gm?[_/]?cm(?:\*\*|\^)?-?3"
-    r"|kg[_/]?m(?:\*\*|\^)?-?3|k[_/]m3|cps|g?api|(?:10(?:\*\*|\^)?-?[568][_ ]?)?si|si[ _]?x?[ _]?10(?:\*\*|\^)?-?[568]|iu)",
+    r"|kg[_/]?m(?:\*\*|\^)?-?3|k[_/]m3|cps|g?api|(?:10(?:\*\*|\^)?-?[568][_ ]?)?si"
+    r"|si[ _]?x?[ _]?10(?:\*\*|\^)?-?[568]|iu)",
     re.IGNORECASE,
 )
 
