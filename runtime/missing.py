@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,11 +81,17 @@ def equals_any(values: NDArray[Any], candidates: NDArray[np.bool_], marks: tuple
     marks : tuple of float
         The numbers.
     """
-    rounded = np.array(marks, np.float32).tolist()  # float64 data may contain the rounded value
     found = np.zeros(values.shape, np.bool_)
     if marks:
-        found[candidates] = np.isin(values[candidates], np.array(sorted({*marks, *rounded}), values.dtype))
+        few, known = values[candidates], _sorted_marks(marks, values.dtype)
+        found[candidates] = known[np.searchsorted(known, few).clip(max=len(known) - 1)] == few
     return found
+
+
+@lru_cache(64)
+def _sorted_marks(marks: tuple[float, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    rounded = np.array(marks, np.float32).tolist()  # float64 data may contain the rounded value
+    return np.array(sorted({*marks, *rounded}), dtype)
 
 
 def measurable(values: NDArray[Any], feature: int) -> NDArray[Any]:
