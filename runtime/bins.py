@@ -7,6 +7,9 @@ at least one sample.
 The mean is defined to the last bit: the samples are added one by one in float64, in the order in which they are given,
 and the sum is divided by their number. It therefore does not depend on how the samples are split into blocks, and a
 scan that is followed while it grows gives the same bits as one that is read as a whole.
+
+The runtime leaves implausible samples out before it adds them. The published table does not: it drops the bins whose
+mean density is implausible, and so does the training package, which reproduces it.
 """
 
 from __future__ import annotations
@@ -75,6 +78,7 @@ class DepthBins:
         self._sums = np.empty((n_channels, 0))
         self._counts = np.empty((n_channels, 0), np.int64)
         self._labels = np.empty((n_labels, 0), np.int64)
+        self._flags = np.empty(0, np.uint8)
 
     def __len__(self) -> int:
         return self._n
@@ -85,6 +89,7 @@ class DepthBins:
         values: Mapping[int, NDArray[Any]],
         holes: NDArray[np.int64] | int = 0,
         labels: NDArray[np.int64] | None = None,
+        flags: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.int64]:
         """Add a block of samples of one track.
 
@@ -98,6 +103,8 @@ class DepthBins:
             Code of each sample's hole, not negative. Samples of different holes never share a bin.
         labels : ndarray of shape (n, n_labels), optional
             Label codes; -1 for none. For each label, a bin keeps the code of its first sample that has one.
+        flags : ndarray of shape (n,), uint8, optional
+            Bits that a bin collects from its samples. A sample with a bit has a bin even if it has no value.
 
         Returns
         -------
@@ -108,13 +115,14 @@ class DepthBins:
         present = {channel: ~np.isnan(column) for channel, column in samples.items()}
         has_depth = np.abs(depth) <= MAX_DEPTH  # False for NaN
         self.n_left_out += int(np.count_nonzero(~has_depth))
-        use = np.logical_or.reduce(list(present.values())) & has_depth
+        use = np.logical_or.reduce([*present.values(), *([] if flags is None else [flags != 0])]) & has_depth
         hole_codes = np.broadcast_to(np.asarray(holes, np.int64), depth.shape)
         if not use.all():
             depth, hole_codes = depth[use], hole_codes[use]
             samples = {channel: column[use] for channel, column in samples.items()}
             present = {channel: column[use] for channel, column in present.items()}
             labels = None if labels is None else labels[use]
+            flags = None if flags is None else flags[use]
         if not len(depth):
             return np.empty(0, np.int64)
         keyed = hole_codes * _HOLE_STRIDE + self.numbers(depth)
@@ -132,6 +140,8 @@ class DepthBins:
                     targets, column, n = rows[valid], column[valid], np.add.reduceat(valid, starts, dtype=np.int64)
                 np.add.at(self._sums[channel], targets, column)  # one by one, in order
                 np.add.at(self._counts[channel], runs, n)
+        if flags is not None:
+            np.bitwise_or.at(self._flags, rows, flags)
         if labels is not None:
             for known, codes in zip(self._labels, labels.T, strict=True):
                 first = starts if (codes[starts] >= 0).all() else np.flatnonzero(codes >= 0)
@@ -168,6 +178,7 @@ class DepthBins:
         self._sums = _moved(self._sums, old, self._n, 0)
         self._counts = _moved(self._counts, old, self._n, 0)
         self._labels = _moved(self._labels, old, self._n, -1)
+        self._flags = _moved(self._flags, old, self._n, 0)
         self._keys[index + np.arange(len(new))] = new
 
     @property
@@ -189,6 +200,11 @@ class DepthBins:
     def label(self) -> NDArray[np.int64]:
         """Label codes of each row, -1 for none; shape (bins, n_labels), int64. See `add`."""
         return self._labels[:, : self._n].T
+
+    @property
+    def flags(self) -> NDArray[np.uint8]:
+        """Bits of each row, collected from its samples; shape (bins,), uint8. See `add`."""
+        return self._flags[: self._n]
 
     @property
     def count(self) -> NDArray[np.int64]:

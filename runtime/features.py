@@ -119,7 +119,9 @@ def split_suffix(name: str) -> tuple[str, str]:
 
 _SUFFIX = re.compile(
     r"(.*?[^\s_.,])[\s_.,]+"
-    r"(k?m|cm|mm|ft|feet|(?:centi|milli)?met(?:re|er)s?|gm?[_/]?cc|g[_/]c3|gm?[_/]?cm\^?3|kg[_/]?m\^?3|k[_/]m3|cps|g?api|(?:10-?5_?)?si|iu)",
+    r"(k?m|cm|mm|ft|feet|(?:centi|milli)?met(?:re|er)s?|gm?[_/]?cc|g[_/]c3|gm?[_/]?cm(?:\*\*|\^)?-?3"
+    r"|kg[_/]?m(?:\*\*|\^)?-?3|k[_/]m3|cps|g?api|(?:10(?:\*\*|\^)?-?[568][_ ]?)?si"
+    r"|si[ _]?x?[ _]?10(?:\*\*|\^)?-?[568]|iu)",
     re.IGNORECASE,
 )
 
@@ -142,7 +144,7 @@ DENSITY = Quantity(
     (
         "bulkdensity", "grabulkdensity", "bulkdensitygrape", "gradensity", "gammadensity", "gammaraydensity",
         "wetbulkdensity", "wetdensity", "saturatedbulkdensity", "gra", "grape", "den", "density", "dens",
-        "density1", "den1", "rhob",
+        "density1", "den1", "rhob", "wetgammaraydensity", "wetgammaraydensitysat", "densitywetbulk", "wbd",
     ),
     _STATED_NOTHING
     | _units(1, "g/cm3, g/cc, gm/cc, gm/cm3, g cm-3, gm cm-3, gcc, gmcc, gcm3, gmcm3, g/c3, g/ml, kg/l, t/m3")
@@ -156,6 +158,7 @@ SUSCEPTIBILITY = Quantity(
     (
         "magneticsusceptibility", "magsus", "magsusc", "magsuscept", "magneticsusc", "loopms", "msloop",
         "loopmagneticsusceptibility", "msl", "ms", "ms1", "susceptibility", "msus", "msusc", "suscept",
+        "magneticsuscept", "correctedsuscept",  # Janus: the corrected one is often blank, so the raw one comes first
     ),
     _STATED_NOTHING | _units(1, "instr. units, instrument units, instr. unit, instrument unit, instr., instr, iu"),
     (-1000.0, 20_000.0),  # published: -471 to 6,775
@@ -164,7 +167,9 @@ SUSCEPTIBILITY = Quantity(
         "hiresms", "pointms", "mspoint", "msp", "ms2e", "ms2k", "ms2f", "magneticsusceptibilitypoint",
         "pointmagneticsusceptibility",
     ),
-    aliases_with_unit=("volumesusceptibility", "volumemagneticsusceptibility", "kappa"),  # usually in SI
+    aliases_with_unit=(  # usually in SI
+        "volumesusceptibility", "volumemagneticsusceptibility", "magneticsusceptibilityvolume", "kappa",
+    ),
 )  # fmt: skip
 GAMMA = Quantity(
     "NGR total counts (cps)",
@@ -193,12 +198,14 @@ DEPTH = Quantity(
     "m",
     (
         "depthcsfa", "csfa", "topdepthcsfa", "depthmbsf", "mbsf", "depthcsfb", "csfb", "subbottomdepth", "sbdepth",
+        "sedimentdepthunscaled", "sedimentdepth", "depthsed", "depthsedimentrock", "depthwmsf", "wmsf",
         "depth", "depthm", "depthbin", "coredepth", "dept", "topdepth", "depthccsfa", "depthccsfd", "depthccsf",
-        "depthmcd", "mcd", "measureddepth", "md", "mdepth", "trueverticaldepth", "tvd", "tvdss", "ztvdss",
+        "sedimentdepthscaled", "depthmcd", "mcd", "measureddepth", "md", "mdepth", "trueverticaldepth", "tvd",
+        "tvdss", "ztvdss",
     ),
     _STATED_NOTHING
     | _units(1, "m, metre, metres, meter, meters, mbsf, m mbsf, mcd, m mcd")
-    | _units(1, "m csf-a, m csf-b, m ccsf, m ccsf-a, m ccsf-d")
+    | _units(1, "m csf-a, m csf-b, m ccsf, m ccsf-a, m ccsf-d, mbs, mbs / csf-a, mcd / ccsf, mcd / ccsf-a, m wmsf")
     | _units(Fraction(1, 100), "cm, centimetre, centimetres, centimeter, centimeters")
     | _units(Fraction(1, 1000), "mm, millimetre, millimetres, millimeter, millimeters")
     | _units(Fraction(3048, 10_000), "ft, foot, feet"),  # the international foot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,31 @@ from numpy.typing import NDArray
 from .features import FEATURE_NAMES, FEATURES
 
 SENTINELS = (-999.0, -999.25, -999.99, -9999.0)
-"""Numbers that mean "no value" in core logs and well logs (-999.25 is that of LAS)."""
+"""Numbers that mean "no value" in core logs and well logs (-999.25 is that of LAS). A bundle's graphs know these."""
+
+NEVER_VALUES = (
+    *SENTINELS,
+    *(-999.9, -999.999),  # spreadsheets and loggers that write -999 with their number of decimals
+    *(-9999.25, -9999.9, -9999.99, -9999.999, -99999.0, -99999.9, -99999.99, -999999.0),  # the same, with more nines
+    *(-32768.0, -(2.0**31)),  # smallest int16 and int32: R's NA_integer_, pandas' and Fortran's "no value"
+    *(-32767.0, -(2.0**31) + 1),  # NC_FILL_SHORT and NC_FILL_INT of netCDF
+)
+"""Numbers that a scan's reader takes as "no value" in every column. None is a plausible value of any quantity, but for
+-999.9 and -999.999, which are as far from a susceptibility (the lowest published one is -471) as the sentinels are."""
+
+BY_QUANTITY = (
+    *(-99.0, -99.25, -99.9, -99.99, -99.999),
+    *(999.0, 999.25, 999.9, 999.99, 999.999),
+    *(9999.0, 9999.25, 9999.9, 9999.99, 9999.999, 99999.0, 99999.9, 99999.99, 999999.0),
+    *(32767.0, 65535.0, 2.0**31 - 1, 2.0**32 - 1),  # largest int16, uint16, int32 and uint32
+)
+"""Numbers that mean "no value" in some files, and are values of some quantities (-99.9 is a plausible susceptibility,
+9999 a depth in cm): `lithovae.runtime.scan.markers` decides for each column. 127, 255 and -128 are not among them: they
+are ordinary colours, counts and susceptibilities."""
+
+UNDEFINED = 9.2e18
+"""Numbers beyond this, or below its negative, mean "no value": 2**63 (the extremes of int64), 2**64 - 1, 1e20 (climate
+models), 1e30 (ZMAP), 1e33 (RMS and xtgeo), 9.97e36 (netCDF)."""
 FIRST_COLOUR = 3
 PLAUSIBLE = np.array([feature.plausible for feature in FEATURES], np.float32).T
 
@@ -34,14 +59,39 @@ def without_sentinels(
     ndarray
         The values, with NaN in place of sentinels and fill values; same shape and dtype.
     """
-    if not declared and not np.fmin.reduce(values, axis=None, initial=np.inf) <= max(sentinels, default=-np.inf):
+    low = values <= max(sentinels, default=-np.inf)  # comparing is many times as fast as fmin, and False for NaN, too
+    if not declared and not low.any():
         return values  # nearly every block
-    marks = {*sentinels, *np.array(sentinels, np.float32).tolist()}  # float64 data may contain the rounded value
-    bad = np.isin(values, np.array(sorted(marks), values.dtype))
+    bad = equals_any(values, low, sentinels)
     with np.errstate(over="ignore"):
         for fill in declared:
             bad |= values == values.dtype.type(fill)
     return np.where(bad, values.dtype.type(np.nan), values) if bad.any() else values
+
+
+def equals_any(values: NDArray[Any], candidates: NDArray[np.bool_], marks: tuple[float, ...]) -> NDArray[np.bool_]:
+    """Return which of the candidates equal one of some numbers, also as float32 rounds them.
+
+    Parameters
+    ----------
+    values : ndarray, float
+        The values.
+    candidates : ndarray of bool
+        Which of them to look at; the fewer, the faster. Same shape.
+    marks : tuple of float
+        The numbers.
+    """
+    found = np.zeros(values.shape, np.bool_)
+    if marks:
+        few, known = values[candidates], _sorted_marks(marks, values.dtype)
+        found[candidates] = known[np.searchsorted(known, few).clip(max=len(known) - 1)] == few
+    return found
+
+
+@lru_cache(64)
+def _sorted_marks(marks: tuple[float, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    rounded = np.array(marks, np.float32).tolist()  # float64 data may contain the rounded value
+    return np.array(sorted({*marks, *rounded}), dtype)
 
 
 def measurable(values: NDArray[Any], feature: int) -> NDArray[Any]:
@@ -54,13 +104,19 @@ def measurable(values: NDArray[Any], feature: int) -> NDArray[Any]:
     feature : int
         Index of the feature.
     """
-    lowest = -1 if feature >= FIRST_COLOUR else -np.inf
-    if np.fmin.reduce(values, axis=None, initial=0) > lowest and np.fmax.reduce(values, axis=None, initial=0) < np.inf:
-        return values  # nearly every block
     bad = np.isinf(values)
     if feature >= FIRST_COLOUR:
         bad |= values <= -1
     return np.where(bad, values.dtype.type(np.nan), values) if bad.any() else values
+
+
+def outside_plausible(values: NDArray[Any], feature: int) -> NDArray[np.bool_] | None:
+    """Return which samples of a feature are outside its plausible range, shape (n,); None if none is. NaN is not."""
+    low, high = FEATURES[feature].plausible
+    if len(values) and values.min() >= low and values.max() <= high:
+        return None  # nearly always, and faster than a mask
+    outside = (values < low) | (values > high)
+    return outside if outside.any() else None
 
 
 class Extremes(NamedTuple):

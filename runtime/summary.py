@@ -41,8 +41,8 @@ class Summary(NamedTuple):
         Number of samples, of all instruments, that are in no bin because their depth is missing.
     left_out : ndarray of shape (6,), int64
         Number of these for each feature's instrument.
-    highest : ndarray of shape (6,), float32
-        Largest value of each feature; -inf if it has none.
+    n_implausible_samples : ndarray of shape (6,), int64
+        Number of samples of each feature that were left out of the bins' means because they are implausible.
     depth_range : tuple of float, or None
         Depth of the shallowest and the deepest row in metres; None if no row has a depth.
     lost : list of str
@@ -66,7 +66,7 @@ class Summary(NamedTuple):
     dropped: NDArray[np.int64]
     n_left_out: int
     left_out: NDArray[np.int64]
-    highest: NDArray[np.float32]
+    n_implausible_samples: NDArray[np.int64]
     depth_range: tuple[float, float] | None
     lost: list[str]
     notes: list[str]

@@ -38,6 +38,22 @@ def shared_scans() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_field() -> Path:
+    """Folder of small inputs from the field, which are not part of the project; skips the test if it is absent."""
+    if not (SHARED / "field").is_dir():
+        pytest.skip(f"{SHARED / 'field'} does not exist")
+    return SHARED / "field"
+
+
+@pytest.fixture(scope="session")
+def shared_tables() -> Path:
+    """Folder of real text files, which are not part of the project; skips the test if it is absent."""
+    if not (SHARED / "tables").is_dir():
+        pytest.skip(f"{SHARED / 'tables'} does not exist")
+    return SHARED / "tables"
+
+
+@pytest.fixture(scope="session")
 def table() -> TrainingTable:
     """A small simulated training table."""
     return simulate_table(seed=1, share=0.01)

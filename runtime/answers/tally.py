@@ -32,7 +32,6 @@ class Tally:
         self._rows, self._embedder = rows, embedder
         self._n_rows = self._n_nan = self._n_dropped = 0
         self._n_missing, self._n_implausible, self._dropped = np.zeros((3, len(FEATURE_NAMES)), np.int64)
-        self._highest = np.full(len(FEATURE_NAMES), -np.inf, np.float32)
         self._depth_range: tuple[float, float] | None = None
         self._own_depths, self._lost = OwnDepths(), rows.lost
         self._units = UnitCheck(has_depth_unit)
@@ -46,7 +45,6 @@ class Tally:
         self._n_dropped += len(rows.dropped)
         self._dropped += bit_counts(rows.dropped)
         self._n_nan += done.n_nan
-        self._highest = np.fmax(self._highest, block.extremes.highest)
         self._lost = self._lost.plus(block.lost)
         self._units.add(block)
         if self._rows.bin_width is None:
@@ -85,7 +83,7 @@ class Tally:
             dropped=self._dropped,
             n_left_out=self._rows.n_left_out,
             left_out=self._rows.left_out,
-            highest=self._highest,
+            n_implausible_samples=self._rows.n_implausible,
             depth_range=self._depth_range,
             lost=list(self._lost.notes),
             notes=self.notes,

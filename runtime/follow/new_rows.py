@@ -149,7 +149,8 @@ class NewRows:
         swmr = flags & _SWMR != 0
         if not swmr and not self._is_still(flags, state, self._was_locked):
             return None
-        scan = stack.enter_context(open_scan(self.path, self.mapping, self._calibrations, swmr=swmr, locking=False))
+        growing = open_scan(self.path, self.mapping, self._calibrations, is_growing=True, swmr=swmr, locking=False)
+        scan = stack.enter_context(growing)
         layout = _layout_of(scan)
         if layout != self._layout:
             if layout != self._other_layout:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.missing import SENTINELS, without_sentinels
+from lithovae.runtime.missing import NEVER_VALUES, UNDEFINED, without_sentinels
 
-UNDEFINED = 9.9e29
-"""Numbers above this mean "no value" in well software (1e30 in ZMAP, 1e33 in RMS and xtgeo)."""
+with np.errstate(over="ignore"):
+    _AS_FLOAT16 = tuple(np.array(NEVER_VALUES, np.float16).tolist())
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Coding:
 
     def values(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Convert stored numbers, of any shape, to values: missing ones become NaN, integers become float64."""
-        fills, valid, sentinels = self.fills, self.valid, SENTINELS
+        fills, valid, sentinels = self.fills, self.valid, NEVER_VALUES
         if stored.dtype.kind == "f" and stored.dtype.itemsize == 2:  # float16 rounds -999.99 to -1000
-            sentinels = (*SENTINELS, *np.array(SENTINELS, np.float16).tolist())
+            sentinels = (*NEVER_VALUES, *_AS_FLOAT16)
         if self.unsigned and stored.dtype.kind == "i":
             span = float(2 ** (8 * stored.dtype.itemsize))
             fills = tuple(fill + span if fill < 0 else fill for fill in fills)
@@ -62,10 +62,10 @@ class Coding:
         if valid and not self.valid_of_values:
             values = _within(values, valid)
         if is_packed:
-            values = without_sentinels(values * self.factor + self.offset)
+            values = without_sentinels(values * self.factor + self.offset, sentinels=NEVER_VALUES)
         if valid and self.valid_of_values:
             values = _within(values, valid)
-        return _within(values, (-np.inf, UNDEFINED))
+        return _within(values, (-UNDEFINED, UNDEFINED))
 
 
 def _within(values: NDArray[Any], valid: tuple[float, ...]) -> NDArray[Any]:

@@ -52,7 +52,7 @@ def conclude(summary: Summary, out: Path) -> None:
         say(f"note   {line}")
     for line in _missing(summary):
         say(f"note   {line}")
-    for line in implausible_lines(summary.n_implausible, summary.n_rows):
+    for line in implausible_lines(summary.n_implausible, summary.n_rows, summary.n_implausible_samples):
         say(f"note   {line}")
     members = [("'missing'", summary.n_missing), ("'implausible'", summary.n_implausible)]
     if bits := [member for member, counts in members if counts.any()]:
@@ -68,20 +68,41 @@ def conclude(summary: Summary, out: Path) -> None:
     say(f"wrote  {out}: embeddings ({summary.n_rows}, {summary.latent_dim}) float32")
 
 
-def implausible_lines(n_implausible: NDArray[np.int64], n_rows: int) -> Iterator[str]:
-    """Yield a note for each feature that is outside its plausible range in some rows; counts have shape (6,)."""
-    for feature, n in zip(FEATURES, n_implausible.tolist(), strict=True):
-        if n:
-            low, high = feature.plausible
-            unit = "" if feature.unit == "0-255" else f" {feature.unit}"
-            yield f"{feature.name} is outside {low:g} to {high:g}{unit} in {_of(n, n_rows)}: is it in another unit?"
+def implausible_lines(
+    n_implausible: NDArray[np.int64], n_rows: int, n_samples: NDArray[np.int64] | None = None
+) -> Iterator[str]:
+    """Yield a note for each feature outside its plausible range.
+
+    Parameters
+    ----------
+    n_implausible : ndarray of shape (6,), int64
+        Number of rows in which the feature is implausible.
+    n_rows : int
+        Number of rows.
+    n_samples : ndarray of shape (6,), int64, optional
+        Number of samples that were left out of the means of bins for it.
+    """
+    counts = zip(
+        FEATURES, n_implausible.tolist(), ([0] * len(FEATURES) if n_samples is None else n_samples), strict=True
+    )
+    for feature, n, n_left_out in counts:
+        low, high = feature.plausible
+        span = f"outside {low:g} to {high:g}{'' if feature.unit == '0-255' else f' {feature.unit}'}"
+        of = _of(n, n_rows)
+        if n_left_out:
+            verb = "was" if n_left_out == 1 else "were"
+            what = f"{_count(int(n_left_out), 'sample')} of {feature.name} {span} {verb} left out of the means ({of})"
+            yield f"{what}: is it in another unit?"
+        elif n:
+            yield f"{feature.name} is {span} in {of}: is it in another unit?"
 
 
 def conclude_one(summary: Summary, out: Path) -> None:
     """Print one line about the result of a scan among several."""
     width = summary.bin_width
     parts = [_count(summary.n_rows, "row") if width is None else f"{_count(summary.n_rows, 'bin')} of {width:g} m"]
-    for what, counts in (("missing", summary.n_missing), ("implausible", summary.n_implausible)):
+    implausible = summary.n_implausible if width is None else summary.n_implausible_samples
+    for what, counts in (("missing", summary.n_missing), ("implausible", implausible)):
         if counts.any():
             parts.append(f"{what}: {_by_feature(counts, SHORT_NAMES.values())}")
     if summary.n_dropped:

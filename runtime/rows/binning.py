@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.bins import MAX_DEPTH, DepthBins
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import FEATURES
+from lithovae.runtime.missing import Extremes, outside_plausible
 from lithovae.runtime.scan.address import (
     ADDRESS,
     HOLE_PARTS,
@@ -41,6 +44,9 @@ class Binning:
         The bins.
     left_out : ndarray of shape (6,), int64
         Number of samples of each feature's instrument that were left out because their depth is missing.
+    n_implausible : ndarray of shape (6,), int64
+        Number of samples of each feature that were left out of the means because they are not plausible. Judged here,
+        one by one: a spike among twenty good samples would make a mean that is wrong and looks right.
     lost : Lost
         The samples, of all instruments, whose depth the table of sections does not give.
 
@@ -70,6 +76,8 @@ class Binning:
         self.bins = DepthBins(len(FEATURES), width, n_labels=len(self._parts))
         self._steps: dict[str, CoarseDepths] = {}
         self.left_out = np.zeros(len(FEATURES), np.int64)
+        self.n_implausible = np.zeros(len(FEATURES), np.int64)
+        self._implausible = Extremes(np.full(len(FEATURES), np.nan), np.full(len(FEATURES), np.nan), has_nan=False)
         self.lost = NOTHING_LOST
 
     def add(self, stretch: Stretch) -> NDArray[np.int64]:
@@ -98,15 +106,32 @@ class Binning:
         ranges.add(texts, starts, stretch.depth, stretch.track.name)
         self._steps.setdefault(stretch.track.name, CoarseDepths(self.bins.width)).add(stretch.depth)
         before = self.bins.n_left_out
+        features, flags = self._plausible(stretch)
         keys = self.bins.add(
             stretch.depth,
-            stretch.features,
+            features,
             holes=np.repeat(holes, lengths),
             labels=np.repeat(np.stack(codes, axis=1), lengths, axis=0) if codes else None,
+            flags=flags,
         )
         self.left_out[list(stretch.features)] += self.bins.n_left_out - before
         self.lost = self.lost.plus(stretch.lost)
         return keys
+
+    def _plausible(self, stretch: Stretch) -> tuple[dict[int, NDArray[Any]], NDArray[np.uint8] | None]:
+        """Replace implausible samples with NaN, and return their features as bits, shape (n,); None if none is."""
+        features, flags = dict(stretch.features), None
+        for i, values in stretch.features.items():
+            outside = outside_plausible(values, i)
+            if outside is not None:
+                features[i] = np.where(outside, values.dtype.type(np.nan), values)
+                flags = np.zeros(stretch.length, np.uint8) if flags is None else flags
+                flags |= outside.view(np.uint8) << i
+                self.n_implausible[i] += np.count_nonzero(outside)
+                lowest, highest, _ = self._implausible
+                lowest[i] = np.fmin(lowest[i], values[outside].min())
+                highest[i] = np.fmax(highest[i], values[outside].max())
+        return features, flags
 
     def places(self, stretch: Stretch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the hole code and the bin number of each sample that has a depth; both int64, shape (n,)."""
@@ -158,4 +183,12 @@ class Binning:
         with np.errstate(over="ignore"):  # a mean beyond float32 becomes infinite, and so missing
             features = bins.mean(rows).astype(np.float32)
         first = rows.indices(len(bins))[0] if isinstance(rows, slice) else None
-        return Block(features, bins.depth[rows], address, bins.count[rows], first)
+        return Block(
+            features,
+            bins.depth[rows],
+            address,
+            bins.count[rows],
+            first,
+            implausible=bins.flags[rows],
+            left_out=self._implausible,
+        )

@@ -32,6 +32,10 @@ class Block:
         The `extremes` of the features, if they are already known.
     lost : Lost
         The rows whose depth the table of sections does not give.
+    implausible : ndarray of shape (n,), uint8, or None
+        For bins: bit ``i`` is set where implausible samples of feature ``i`` were left out of the mean.
+    left_out : Extremes, or None
+        Of all implausible samples that means of bins leave out, also of other blocks.
     """
 
     features: NDArray[np.float32]
@@ -41,6 +45,8 @@ class Block:
     first: int | None = None
     known: Extremes | None = None
     lost: Lost = NOTHING_LOST
+    implausible: NDArray[np.uint8] | None = None
+    left_out: Extremes | None = None
 
     @cached_property
     def extremes(self) -> Extremes:
@@ -58,4 +64,6 @@ class Block:
             {part: texts[rows] for part, texts in self.address.items()},
             None if self.samples is None else self.samples[rows],
             lost=self.lost,  # they are in no row, whichever rows are taken
+            implausible=None if self.implausible is None else self.implausible[rows],
+            left_out=self.left_out,
         )

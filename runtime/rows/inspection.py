@@ -80,6 +80,7 @@ def inspect_scan(
             "n": rows.n,
             "depth_m": found.depth,
             "samples_without_depth": rows.n_left_out,
+            "implausible_samples": dict(zip(FEATURE_NAMES, rows.n_implausible.tolist(), strict=True)),
         },
         "bundle": {"name": Path(settings.model).name, "missing": policy.name},
         "features": [

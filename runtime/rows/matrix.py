@@ -8,18 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.features import FEATURES
-from lithovae.runtime.formats.codes import UNDEFINED, Coding
+from lithovae.runtime.formats.codes import Coding
 from lithovae.runtime.formats.file import ReadMatrix
-from lithovae.runtime.missing import FIRST_COLOUR, SENTINELS, Extremes, extremes, measurable, without_sentinels
+from lithovae.runtime.missing import FIRST_COLOUR, NEVER_VALUES, Extremes, extremes, measurable, without_sentinels
 from lithovae.runtime.scan.track import Track
-
-_ABOVE_SENTINELS = max(SENTINELS) + 1  # with a margin for values that round to a sentinel
 
 
 class FeatureMatrix(NamedTuple):
     """Six neighbouring columns of floating-point numbers that need no conversion."""
 
     read_rows: ReadMatrix
+    track: Track
 
     @classmethod
     def of(cls, track: Track) -> FeatureMatrix | None:
@@ -30,7 +29,7 @@ class FeatureMatrix(NamedTuple):
             return None
         beside = [*([track.depth.column] if track.depth else []), *track.address.values()]
         read_rows = track.file.matrix(columns, beside)
-        return cls(read_rows) if read_rows else None
+        return cls(read_rows, track) if read_rows else None
 
     def read(self, span: tuple[int, int]) -> tuple[NDArray[np.float32], Extremes]:
         """Read rows, with NaN for missing values: bit for bit what reading column by column returns.
@@ -50,22 +49,27 @@ class FeatureMatrix(NamedTuple):
         ScanError
             If the file is damaged at these rows.
         """
-        rows: NDArray[Any] = self.read_rows(*span)
+        rows: NDArray[Any] = self.read_rows(*self.track.rows(span))
         known = extremes(rows)
-        doubtful = _may_be_invalid(known)
+        doubtful = self._may_be_invalid(known)
         for i in np.flatnonzero(doubtful).tolist():
-            rows[:, i] = measurable(Coding().values(np.ascontiguousarray(rows[:, i])), i)
+            values = Coding().values(np.ascontiguousarray(rows[:, i]))
+            rows[:, i] = measurable(self.track.markers[i].without(values), i)
         if rows.dtype == np.float32:
             return rows, extremes(rows) if doubtful.any() else known
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
             narrow = np.ascontiguousarray(rows, np.float32)
         if doubtful.any():
-            narrow = without_sentinels(narrow)  # a float64 number may have been rounded to a sentinel
+            narrow = without_sentinels(
+                narrow, sentinels=NEVER_VALUES
+            )  # a float64 number may have been rounded to a sentinel
         return narrow, extremes(narrow)
 
-
-def _may_be_invalid(known: Extremes) -> NDArray[np.bool_]:
-    """Return which columns may contain values other than NaN that are not measurements; shape (6,)."""
-    doubtful = (known.lowest < _ABOVE_SENTINELS) | (known.highest > UNDEFINED)
-    doubtful[FIRST_COLOUR:] |= known.lowest[FIRST_COLOUR:] <= -1
-    return np.asarray(doubtful)
+    def _may_be_invalid(self, known: Extremes) -> NDArray[np.bool_]:
+        """Return which columns may contain values other than NaN that are not measurements; shape (6,)."""
+        lowest, highest = (
+            [getattr(self.track.markers[i], end) for i in range(len(FEATURES))] for end in ("lowest", "highest")
+        )
+        doubtful = (known.lowest <= lowest) | (known.highest >= highest)
+        doubtful[FIRST_COLOUR:] |= known.lowest[FIRST_COLOUR:] <= -1
+        return np.asarray(doubtful)

@@ -27,7 +27,8 @@ class Prepared:
     inputs : ndarray of shape (n, 6), float32
         Input of the model: their features, with fill values in place of missing ones if the policy says so.
     missing, implausible : ndarray of shape (n,), uint8
-        Bit ``i`` is set where feature ``i`` is missing, or is present but outside its plausible range.
+        Bit ``i`` is set where feature ``i`` is missing, or has a value outside its plausible range. A bin has both if
+        it has only implausible samples.
     dropped : ndarray of shape (m,), uint8
         The missing features, as bits, of the rows that are not kept.
     """
@@ -66,6 +67,8 @@ class MissingPolicy:
         """
         missing = missing_bits(block.features, block.extremes)
         implausible = implausible_bits(block.features, block.extremes)
+        if block.implausible is not None:
+            implausible = implausible | block.implausible
         dropped = np.empty(0, np.uint8)
         lacks = missing != 0
         if lacks.any():

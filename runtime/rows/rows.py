@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lithovae.runtime.bins import BIN_WIDTH, require_width
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import FEATURES
-from lithovae.runtime.missing import Extremes, without_sentinels
+from lithovae.runtime.missing import NEVER_VALUES, Extremes, without_sentinels
 from lithovae.runtime.process.pool import in_order
 from lithovae.runtime.process.progress import Progress
 from lithovae.runtime.scan.blocks import BLOCK_ROWS, blocks_in_flight, spans
@@ -49,9 +49,13 @@ class Rows:
         Number of samples, of all instruments, that are in no bin because their depth is missing.
     left_out : ndarray of shape (6,), int64
         Number of these for each feature's instrument.
+    n_implausible : ndarray of shape (6,), int64
+        Number of samples of each feature left out of the bins' means because they are implausible.
     lost : Lost
         The samples whose depth the table of sections does not give.
-    notes : list of str
+    tracks : list of Track
+        The tracks that the rows are read from.
+    bin_notes : list of str
         Notes on the bins.
     """
 
@@ -63,8 +67,16 @@ class Rows:
     bin_width: float | None = None
     n_left_out: int = 0
     left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURES), np.int64))
+    n_implausible: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURES), np.int64))
     lost: Lost = NOTHING_LOST
-    notes: list[str] = field(default_factory=list)
+    tracks: list[Track] = field(default_factory=list)
+    bin_notes: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """Notes on the bins, and on the values of the blocks that have been read so far."""
+        markers = (marker for track in self.tracks for marker in track.markers.values())
+        return [*self.bin_notes, *(note for marker in markers if (note := marker.note))]
 
 
 def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto", threads: int = 1) -> Rows:
@@ -134,7 +146,8 @@ def _own_rows(scan: Scan, threads: int) -> Rows:
                 yield partial(read, track, matrix, span, before + span[0])
             before += track.length
 
-    return Rows(total, blocks(), _in_flight(scan.tracks, threads), types, has_depth=has_depth)
+    ahead = _in_flight(scan.tracks, threads)
+    return Rows(total, blocks(), ahead, types, has_depth=has_depth, tracks=scan.tracks)
 
 
 def _in_flight(tracks: list[Track], threads: int) -> int:
@@ -161,7 +174,7 @@ def own_block(stretch: Stretch, constant: dict[str, str], has_depth: bool, first
     with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
         for i in range(len(FEATURES)):
             rows[:, i] = stretch.features.get(i, np.nan)
-    rows = without_sentinels(rows)  # a float64 number may have been rounded to a sentinel
+    rows = without_sentinels(rows, sentinels=NEVER_VALUES)  # a float64 number may have been rounded to a sentinel
     return _make_block(stretch, rows, constant, has_depth, first)
 
 
@@ -190,16 +203,16 @@ def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> 
     n = len(binning.bins)
     blocks = (partial(binning.block, slice(*span)) for span in spans(n, BLOCK_ROWS))
     types = {part: values.dtype for part, values in binning.block(slice(0)).address.items()}
-    left_out, n_left_out = binning.left_out, binning.bins.n_left_out
-    ahead = blocks_in_flight(threads, BLOCK_ROWS)
     return Rows(
         n,
         blocks,
-        ahead,
+        blocks_in_flight(threads, BLOCK_ROWS),
         types,
         bin_width=width,
-        n_left_out=n_left_out,
-        left_out=left_out,
+        n_left_out=binning.bins.n_left_out,
+        left_out=binning.left_out,
+        n_implausible=binning.n_implausible,
         lost=binning.lost,
-        notes=binning.notes,
+        tracks=scan.tracks,
+        bin_notes=binning.notes,
     )

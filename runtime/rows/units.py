@@ -45,8 +45,9 @@ class UnitCheck:
         """Add some rows."""
         if not len(block):
             return
-        self._lowest = np.fmin(self._lowest, block.extremes.lowest)
-        self._highest = np.fmax(self._highest, block.extremes.highest)
+        for extremes in filter(None, (block.extremes, block.left_out)):
+            self._lowest = np.fmin(self._lowest, extremes.lowest)
+            self._highest = np.fmax(self._highest, extremes.highest)
         if block.depth is None:
             return
         deepest, shallowest = float(np.fmax.reduce(block.depth)), float(np.fmin.reduce(block.depth))

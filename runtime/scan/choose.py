@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import SequenceMatcher
 from fractions import Fraction
 from functools import partial
 
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import FEATURES, Quantity, letters
+from lithovae.runtime.features import FEATURES, SHORT_NAMES, Quantity, letters, split_unit
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
@@ -23,6 +24,10 @@ from .mapping import mapped_columns
 from .source import Candidate, Source, candidates, note_passed_over, unit_of
 
 COLOURS = range(FIRST_COLOUR, len(FEATURES))
+ALIKE = 0.6
+"""Least similarity of two names (from 0 to 1) at which one is suggested for the other."""
+MAX_COMPARED = 200
+"""Largest number of columns whose names are compared."""
 
 
 def choose_sources(
@@ -180,10 +185,22 @@ def _why_no_feature(columns: Sequence[Column], findings: Findings) -> str:
     if not columns:
         return "the file contains no data columns"
     names = ", ".join(column.path for column in columns[:8])
+    near = f"; nearest: {near}" if (near := ", ".join(_nearest(columns))) else ""
     return (
         f"none of the six features is among its columns ({names}); known names include "
-        f"{', '.join(feature.name for feature in FEATURES)}; --map FEATURE=PATH chooses a column"
+        f"{', '.join(feature.name for feature in FEATURES)}; --map FEATURE=PATH chooses a column{near}"
     )
+
+
+def _nearest(columns: Sequence[Column]) -> list[str]:
+    """Return the options that would take the columns whose names resemble a feature's most, at most three."""
+    found = []
+    for column in columns[:MAX_COMPARED]:
+        bare = letters(split_unit(column.name)[0])
+        for feature in FEATURES if column.is_number and len(bare) > 1 else ():
+            share = max(SequenceMatcher(None, bare, name).ratio() for name in feature.names)
+            found.append((share, f"--map '{SHORT_NAMES[feature.name]}={column.path}'"))
+    return [option for share, option in sorted(found, reverse=True)[:3] if share >= ALIKE]
 
 
 def _mapped_source(feature: Quantity, column: Column, calibration: Calibration | None, findings: Findings) -> Source:

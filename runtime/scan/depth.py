@@ -18,6 +18,7 @@ SCALES = {
     "CCSF": ("ccsf", "mcd"),
     "CSF-A": ("csfa", "mbsf"),
     "CSF-B": ("csfb",),
+    "WMSF": ("wmsf",),
     "vertical depth": ("tvd", "trueverticaldepth"),
 }
 """Depth scales of IODP (formerly called mcd and mbsf), and the words that identify them, in this order."""

@@ -53,8 +53,14 @@ def mapped_columns(columns: Sequence[Column], mapping: Mapping[str, str]) -> dic
 
 
 def _find(columns: Sequence[Column], path: str) -> list[Column]:
-    wanted = path.strip().lstrip("/")
-    found = [column for column in columns if wanted in column.paths][:1]
+    spelled = path.lstrip("/"), path.strip().lstrip("/")  # a name may end in a blank
+    found = [column for wanted in spelled for column in columns if wanted in column.paths][:1]
+    wanted = spelled[1]
+    if not found:
+        found = [column for column in columns if any(wanted == spelling.strip() for spelling in column.paths)]
+        if len(found) > 1:
+            names = " and ".join(repr(column.path) for column in found[:2])
+            raise ScanError(f"--map: {path!r} could be {names}: give the blanks too")
     if not found and "*" in wanted:
         pattern = re.compile("[^/]*".join(map(re.escape, wanted.split("*"))))
         found = [column for column in columns if any(pattern.fullmatch(spelling) for spelling in column.paths)]

@@ -28,6 +28,7 @@ from .sections import SectionTable
 from .source import Source
 from .tables import Tables
 from .track import Track
+from .written import without_blank_ends
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def open_scan(
     mapping: Mapping[str, str] | None = None,
     calibrations: Mapping[str, Calibration] | None = None,
     *,
+    is_growing: bool = False,
     swmr: bool = False,
     locking: bool | None = None,
 ) -> Iterator[Scan]:
@@ -116,6 +118,8 @@ def open_scan(
         ``*/GRA/den`` is one column in each of several groups. A column is taken unchanged if its unit is not known.
     calibrations : mapping of str to Calibration, optional
         Declared conversions, by feature; each applies to the columns of the feature that state its unit.
+    is_growing : bool
+        Whether rows are still written, also in storage that is blank now; otherwise blank ends of tables are left out.
     swmr, locking : optional
         Passed to `h5py.File`, for a file that is being written.
 
@@ -130,7 +134,7 @@ def open_scan(
     with findings_of(path) as findings, ExitStack() as stack:
         try:
             file = stack.enter_context(open_file(path, findings, swmr=swmr, locking=locking))
-            scan = understand(file, mapping or {}, calibrations)
+            scan = understand(file, mapping or {}, calibrations, is_growing=is_growing)
         except DAMAGE as error:
             raise ScanError(f"the file is damaged and its contents cannot be read: {error}") from error
         yield scan
@@ -142,6 +146,7 @@ def understand(
     calibrations: Mapping[str, Calibration] | None = None,
     *,
     is_alone: bool = True,
+    is_growing: bool = False,
 ) -> Scan:
     """Find the features of an open file, their depths and addresses.
 
@@ -200,8 +205,10 @@ def understand(
         _require_readable(track, findings)
         tracks.append(track)
     tracks = _joined(tracks)
+    if not is_growing:
+        tracks = without_blank_ends(tracks, findings)
     if not any(track.length for track in tracks):
-        raise ScanError("the columns of the features have no rows")
+        raise ScanError("the columns of the features have no rows, or only rows that were never written")
     note_scales([track.depth for track in tracks if track.depth and not track.section_depths], findings)
     tracks, address = _share_address(tracks)
     used = {column.path for track in tracks for column in track.columns}

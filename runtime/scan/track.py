@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lithovae.runtime.features import DEPTH, FEATURES
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 from lithovae.runtime.missing import measurable
 
 from .address import ADDRESS, normal_labels
 from .blocks import BLOCK_ROWS, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, spans
+from .mapping import MAPPED_DEPTH as DEPTH_KEY
+from .markers import Markers
 from .section_depths import NOTHING_LOST, Lost, SectionDepths
 from .source import Source
 
@@ -41,6 +45,8 @@ class Track:
         Computes depths from sections and offsets.
     unreadable : str
         Which columns of the address of its samples cannot be read, and why; empty if all can.
+    first : int
+        Row of the columns that holds the first sample; the rows before it were never written.
     """
 
     file: File
@@ -51,6 +57,7 @@ class Track:
     constants: dict[str, str] = field(default_factory=dict)
     section_depths: SectionDepths | None = None
     unreadable: str = ""
+    first: int = 0
 
     @property
     def columns(self) -> list[Column]:
@@ -91,6 +98,10 @@ class Track:
         """Divide the track into blocks, each from a first row (inclusive) to a last row (exclusive)."""
         return spans(self.length, self.block_rows)
 
+    def rows(self, span: tuple[int, int]) -> tuple[int, int]:
+        """Return the rows of the columns that a span of samples is in."""
+        return self.first + span[0], self.first + span[1]
+
     def stretches(self) -> Iterator[Stretch]:
         """Read the track block by block.
 
@@ -116,10 +127,13 @@ class Track:
         return self._read(span, {})
 
     def _read(self, span: tuple[int, int], features: dict[int, Source]) -> Stretch:
-        start, stop = span
+        start, stop = self.rows(span)
         sources = [*features.values(), *([self.depth] if self.depth else [])]
         blocks = self.file.read_numbers([source.column for source in sources], start, stop)
-        numbers = [source.scaled(block) for source, block in zip(sources, blocks, strict=True)]
+        markers = [self.markers[i] for i in [*features, *([DEPTH_KEY] if self.depth else [])]]
+        numbers = [
+            source.scaled(marker.without(block)) for source, marker, block in zip(sources, markers, blocks, strict=True)
+        ]
         texts = self.file.read_texts(list(self.address.values()), start, stop)
         address: dict[str, NDArray[np.str_]] = {
             part: np.broadcast_to(np.array(text), stop - start) for part, text in self.constants.items()
@@ -137,6 +151,17 @@ class Track:
             address=address,
             lost=lost,
         )
+
+    @cached_property
+    def markers(self) -> dict[int, Markers]:
+        """What means "no reading" in each feature's column, by position in `FEATURES`, and in that of the depth."""
+        found = {i: Markers(source, FEATURES[i], partial(self._whole, source)) for i, source in self.features.items()}
+        if self.depth:
+            found[DEPTH_KEY] = Markers(self.depth, DEPTH, partial(self._whole, self.depth))
+        return found
+
+    def _whole(self, source: Source) -> Iterator[NDArray[Any]]:
+        return (self.file.read_numbers([source.column], *self.rows(span))[0] for span in self.spans())
 
     def address_types(self) -> dict[str, np.dtype[Any]]:
         """Return the string dtype of each part of the address; a column of unlimited length is read once to find it."""

@@ -146,3 +146,12 @@ def test_a_negative_zero_is_the_same_bin_and_depth_as_zero() -> None:
     bins = one_channel(np.array([-0.0, -0.05, 0.0]), np.ones(3))
     assert bins.depth.tobytes() == np.zeros(1).tobytes()
     assert bins.count.tolist() == [[3]]
+
+
+def test_a_bin_collects_the_flags_of_its_samples() -> None:
+    bins = DepthBins(1)
+    depth, values = np.array([1.0, 1.0, 2.0]), np.array([5.0, np.nan, np.nan])
+    bins.add(depth, {0: values}, flags=np.array([0, 2, 4], np.uint8))
+    bins.add(np.array([0.0, 2.0]), {0: np.ones(2)})
+    assert bins.flags.tolist() == [0, 2, 4]
+    assert bins.count.tolist() == [[1], [1], [1]]

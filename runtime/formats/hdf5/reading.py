@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lithovae.runtime.errors import DAMAGE, ScanError
 from lithovae.runtime.formats.codes import Coding
 from lithovae.runtime.formats.file import ReadMatrix
-from lithovae.runtime.missing import FIRST_COLOUR, SENTINELS, measurable
+from lithovae.runtime.missing import FIRST_COLOUR, NEVER_VALUES, measurable
 from lithovae.runtime.process.heartbeat import advanced
 
 from .attributes import decode, number_text
@@ -125,7 +125,7 @@ def _as_text(column: Hdf5Column, stored: NDArray[Any], start: int) -> NDArray[np
     if column.legend:
         written = np.array(column.legend.texts(stored[starts]), np.str_)
     else:
-        blanks = (*SENTINELS, *column.coding.fills) if column.is_number else ()
+        blanks = (*NEVER_VALUES, *column.coding.fills) if column.is_number else ()
         written = _texts(stored[starts], blanks)
     texts = np.repeat(written, np.diff(starts, append=len(stored)))
     if (unwritten := _unwritten(column, start, len(texts))) is not None:

@@ -13,6 +13,7 @@ from lithovae.runtime.process.heartbeat import advanced
 
 from .limits import MAX_COLUMNS, MAX_NESTING, MAX_OBJECTS, MAX_UNREAD, display_path
 from .links import stored_elsewhere, why_not_followed
+from .records import records_of
 from .selection import ROWS, Axis, Selection
 
 
@@ -157,6 +158,20 @@ def children(group: Any, walk: Walk) -> dict[str, Any]:
     return {name: node for name, node in opened.items() if isinstance(node, (h5py.Group, h5py.Dataset))}
 
 
+def _readable(dataset: Any, walk: Walk) -> Any:
+    """Return a dataset, of records without the fields that h5py cannot read; raise if it can read nothing."""
+    try:
+        _ = dataset.shape, dataset.dtype  # raises here if h5py does not know the type
+    except TypeError:
+        records = records_of(dataset)
+        if records is None:
+            raise
+        names = ", ".join(records.unreadable[:4])
+        walk.leave_out(f"{display_path(dataset.name)}: {names} holds times, or another type that is not read: left out")
+        return records
+    return dataset
+
+
 def _open(group: Any, name: str, walk: Walk) -> Any:
     where = display_path(f"{group.name}/{name}")
     try:
@@ -168,7 +183,7 @@ def _open(group: Any, name: str, walk: Walk) -> Any:
             if reason := stored_elsewhere(node):
                 walk.leave_out(f"{where} {reason}")
                 return None
-            _ = node.shape, node.dtype  # raises here if h5py does not know the type
+            return _readable(node, walk)
         return node
     except DAMAGE as error:
         walk.leave_out(f"{where} cannot be read: {error}")

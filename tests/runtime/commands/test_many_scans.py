@@ -96,7 +96,7 @@ def test_the_line_has_what_is_missing_implausible_and_left_out(scans: list[Path]
         file["depth"] = np.append(np.arange(9.0), np.nan)
     (said,) = run(scans[0], "--out", tmp_path, "--bin", "0.5", "--missing", "drop")[1]
     assert said.endswith(
-        "core0.npz: 5 bins of 0.5 m; implausible: density 1; left out: 4 rows; left out: 1 sample without a depth"
+        "core0.npz: 4 bins of 0.5 m; implausible: density 1; left out: 5 rows; left out: 1 sample without a depth"
     )
     (said,) = run(scans[0], "--out", tmp_path, "--bin", "none")[1]
     assert said.endswith("core0.npz: 10 rows; missing: R 4; implausible: density 1")

@@ -75,7 +75,7 @@ def test_instruments_are_brought_together_in_bins(write_scan: WriteScan, model: 
         data[f"{group}/depth"] = rng.permutation(np.arange(30, 2000.0, step * 100))
         depth = data[f"{group}/depth"] / 100
         for i in columns:
-            values = rng.uniform(1, 200, len(depth))
+            values = rng.uniform(1, 4 if i == 0 else 200, len(depth))
             values[rng.random(len(depth)) < 0.1] = -999.25
             data[f"{group}/{FEATURE_NAMES[i].replace('/', '')}"] = values
             for key in np.unique(np.round(depth / 0.2)):

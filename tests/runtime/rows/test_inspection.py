@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from lithovae.runtime import ScanError
 from lithovae.runtime.cli import app
+from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.rows.inspection import MAX_STEPS, DepthSteps, inspect_scan
 from lithovae.runtime.rows.missing_policy import MissingPolicy
 from lithovae.runtime.settings import Settings
@@ -135,6 +136,7 @@ def test_a_scan_without_depth_has_a_plan(flat_scan: Path) -> None:
         "n": 1000,
         "depth_m": None,
         "samples_without_depth": 0,
+        "implausible_samples": dict.fromkeys(FEATURE_NAMES, 0),
     }
     assert plan["tracks"][0]["depth"] is None
 

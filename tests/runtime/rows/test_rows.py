@@ -234,3 +234,32 @@ def test_depths_coarser_than_the_bins_are_noted(
     assert notes(np.floor(fine)) == [said + "40 depths, 20 each on average"]
     assert notes((fine + 4000).astype("f2")) == [said + "21 depths, 38 each on average"]
     assert notes(fine) == notes(np.round(fine, 1)) == notes(np.arange(40.0)) == notes(fine.astype("f4")) == []
+
+
+@pytest.mark.parametrize("spike", [1e6, -9.99, 9.999, 4.5, 0.0])
+def test_a_spike_among_good_samples_is_not_in_the_mean(write_scan: WriteScan, tmp_path: Path, spike: float) -> None:
+    density = np.full(40, 1.7)
+    density[[3, 25, 26]] = spike
+    path = write_scan({"density": density, "MS": np.full(40, 30.0), "depth": np.repeat([1.0, 2.0], 20)})
+    with open_scan(path) as scan:
+        found = rows(scan, 0.2)
+        (block,) = (read() for read in found.blocks)
+    np.testing.assert_allclose(block.features[:, 0], 1.7, rtol=1e-6)
+    assert block.samples is not None
+    assert block.samples[:, :2].tolist() == [[19, 20], [18, 20]]
+    assert found.n_implausible.tolist() == [3, 0, 0, 0, 0, 0]
+    summary = embed_scan(path, tmp_path / "out.npz", LithoModel.load("unsup_hybrid"), Settings(bin_width=0.2))
+    assert (summary.n_implausible.tolist(), summary.n_missing.tolist()[:2]) == ([2, 0, 0, 0, 0, 0], [0, 0])
+    summary = embed_scan(path, tmp_path / "own.npz", LithoModel.load("unsup_hybrid"))
+    assert (summary.n_rows, summary.n_implausible.tolist()[0]) == (40, 3)  # own rows are embedded as they are
+
+
+def test_a_bin_of_implausible_samples_only_is_missing_and_marked(write_scan: WriteScan, tmp_path: Path) -> None:
+    data = {"density": np.array([1.7, 1.7, 1700.0, 1700.0]), "depth": np.array([0.0, 0.0, 1.0, 1.0])}
+    embed_scan(write_scan(data), tmp_path / "out.npz", LithoModel.load("unsup_hybrid"), Settings(bin_width=0.2))
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert arrays["depth"].tolist() == [0, 1]
+        assert (arrays["missing"] & 1).tolist() == [0, 1]
+        assert arrays["implausible"].tolist() == [0, 1]
+        assert arrays["samples"][:, 0].tolist() == [2, 0]
+        assert np.isnan(arrays["embeddings"]).all(axis=1).tolist() == [False, True]

@@ -188,6 +188,8 @@ def test_an_address_of_no_plain_type_stops_the_binning(tmp_path: Path, kind: str
             file["x/hole"] = np.array([file["one"].ref] * N, h5py.ref_dtype)
         else:
             dtype = ("i4", (3,)) if kind == "an array in each row" else ("S1", (4,))
-            file["x"] = np.zeros(N, [("MS", "f8"), ("depth", "f8"), ("hole", *dtype)])
+            table = np.zeros(N, [("MS", "f8"), ("depth", "f8"), ("hole", *dtype)])
+            table["MS"], table["depth"] = MS, DEPTH
+            file["x"] = table
     with pytest.raises(ScanError, match=r"hole holds .*, which cannot be read as labels"):
         rows(path)

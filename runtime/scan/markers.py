@@ -1,0 +1,104 @@
+"""Numbers that mean "no reading" in some files and are values in others: what they are in one column.
+
+A number of `BY_QUANTITY` outside the plausible range of the column's quantity means "no reading": no density is -99.9.
+Inside that range it is a value (a susceptibility may be -99.9), unless the column itself says otherwise: the number
+occurs again, and no other value of the column is within half its size. A measurement has neighbours; a code has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithovae.runtime.features import DEPTH, Quantity
+from lithovae.runtime.missing import BY_QUANTITY, equals_any
+
+from .source import Source
+
+LEAST = 2
+"""How often a number must occur in a column before it may mean "no reading" there."""
+
+
+class Markers:
+    """What the numbers of `BY_QUANTITY` mean in one column. Threads may share it.
+
+    Parameters
+    ----------
+    source : Source
+        The column.
+    quantity : Quantity
+        What it measures.
+    read : callable
+        Reads the whole column, block by block. Called at most once, and only if one of the numbers occurs.
+    """
+
+    def __init__(self, source: Source, quantity: Quantity, read: Callable[[], Iterator[NDArray[Any]]]) -> None:
+        low, high = quantity.plausible
+        values = source.scaled(np.array(BY_QUANTITY))
+        self._never = tuple(mark for mark, value in zip(BY_QUANTITY, values, strict=True) if not low <= value <= high)
+        self._perhaps = tuple(mark for mark in BY_QUANTITY if mark not in self._never)
+        if quantity is DEPTH:  # depths pass through all positive numbers
+            self._perhaps = tuple(mark for mark in self._perhaps if mark < 0)
+        self._marks = (*self._never, *self._perhaps)
+        self._path, self._read, self._lock = source.column.path, read, Lock()
+        self._ordinary: frozenset[float] = frozenset()  # those of which a neighbour has been seen
+        self._found: tuple[float, ...] | None = None
+        self.lowest = max(mark for mark in self._marks if mark < 0) + 0.5
+        self.highest = min(mark for mark in self._marks if mark > 0) - 0.5
+
+    def without(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Replace the numbers that mean "no reading" with NaN.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n,), float
+            Values in the unit of the file. Not modified; returned itself if it contains none.
+        """
+        far = (values <= self.lowest) | (values >= self.highest)
+        if not far.any() or not (far := equals_any(values, far, self._marks)).any():
+            return values  # nearly every block
+        bad = equals_any(values, far, self._never)
+        doubtful = [mark for mark in self._perhaps if mark not in self._ordinary]
+        doubtful = [mark for mark in doubtful if equals_any(values, far, (mark,)).any()]
+        if doubtful:
+            near = _neighbours(values, doubtful)
+            self._ordinary |= {mark for mark, n in zip(doubtful, near.tolist(), strict=True) if n}
+            if not near.all():
+                bad |= equals_any(values, far, self.found)
+        return np.where(bad, values.dtype.type(np.nan), values) if bad.any() else values
+
+    @property
+    def found(self) -> tuple[float, ...]:
+        """The plausible numbers that mean "no reading" in this column; it is read once to find them."""
+        with self._lock:
+            if self._found is None:
+                self._found = self._survey()
+            return self._found
+
+    def _survey(self) -> tuple[float, ...]:
+        counts, near = np.zeros((2, len(self._perhaps)), np.int64)
+        for values in self._read():
+            near += _neighbours(values, self._perhaps)
+            every = np.ones(len(values), np.bool_)
+            counts += [np.count_nonzero(equals_any(values, every, (mark,))) for mark in self._perhaps]
+        return tuple(np.array(self._perhaps)[(counts >= LEAST) & (near == 0)].tolist())
+
+    @property
+    def note(self) -> str:
+        """Note for the user on plausible numbers that were taken as missing; empty if there are none."""
+        if not self._found:
+            return ""
+        named = ", ".join(f"{mark:g}" for mark in self._found)
+        return f"{self._path} holds {named} more than once, and no other value near: taken as missing"
+
+
+def _neighbours(values: NDArray[Any], marks: Sequence[float]) -> NDArray[np.int64]:
+    """Count the values, other than those of `BY_QUANTITY`, that are within half the size of each mark."""
+    is_mark = equals_any(values, np.ones(len(values), np.bool_), BY_QUANTITY)
+    others = np.sort(values[~is_mark & ~np.isnan(values)]).astype(np.float64)
+    centre, reach = np.array(marks), np.abs(marks) / 2
+    return np.searchsorted(others, centre + reach, "right") - np.searchsorted(others, centre - reach, "left")
