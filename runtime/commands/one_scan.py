@@ -40,7 +40,7 @@ def embed_scan(
     Parameters
     ----------
     path : path-like
-        The scan, an HDF5 file.
+        The scan: HDF5, or a table in another format that `lithovae.runtime.formats.open` lists.
     out : path-like
         The ``.npz`` to write; ``docs/output-format.md`` documents its members.
     model : LithoModel

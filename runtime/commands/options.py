@@ -26,7 +26,9 @@ def not_nan(number: float | None) -> float | None:
     return number
 
 
-Scan = Annotated[Path, typer.Argument(parser=path, metavar="SCAN", help="A core scan (HDF5).", show_default=False)]
+Scan = Annotated[
+    Path, typer.Argument(parser=path, metavar="SCAN", help="A core scan: HDF5, or a table in text.", show_default=False)
+]
 Model = Annotated[
     str,
     typer.Option(help="unsup, semisup, unsup_hybrid, semisup_hybrid, or the folder of a bundle.", metavar="BUNDLE"),

@@ -21,7 +21,9 @@ app = new_app("Embed core scans, without torch.")
 def run(
     scans: Annotated[
         list[Path],
-        typer.Argument(parser=path, metavar="SCAN...", help="One or more core scans (HDF5).", show_default=False),
+        typer.Argument(
+            parser=path, metavar="SCAN...", help="One or more core scans: HDF5, or tables in text.", show_default=False
+        ),
     ],
     out: Annotated[
         Path,

@@ -99,10 +99,24 @@ def choose_sources(
             name = FEATURES[i].name
             raise ScanError(f"column {column.path} matches feature {name} by name but holds {column.kind}, not numbers")
         findings.note(f"{column.path} holds {column.kind}, not numbers: not used for {FEATURES[i].name}")
+    _require_one_purpose(mapped, chosen)
     note_unused(calibrations or {}, columns, chosen, findings)
     if not chosen:
         raise ScanError(_why_no_feature(columns, findings))
     return chosen
+
+
+def _require_one_purpose(mapped: Mapping[int, Sequence[Column]], chosen: Mapping[int, Sequence[Source]]) -> None:
+    """Check that no mapped column is, by its name, the only one of another feature: the mapping may be a slip."""
+    for i in mapped.keys() & set(range(len(FEATURES))):
+        for column in mapped[i]:
+            for j, other in enumerate(FEATURES):
+                if j not in chosen and other.rank(column.name) is not None:
+                    raise ScanError(
+                        f"--map: {column.path} is mapped to {FEATURES[i].name}, but by its name it is {other.name}, "
+                        "for which there is no other column: a column serves once. Map that feature too, or rename "
+                        "the column"
+                    )
 
 
 def _is_colour(file: File, column: Column, beside: dict[object, set[str]]) -> bool:

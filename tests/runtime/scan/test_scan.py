@@ -438,8 +438,15 @@ def test_an_address_that_was_never_written_is_blank(tmp_path: Path) -> None:
 def test_a_column_serves_once(write_scan: WriteScan) -> None:
     data = {"density": np.ones(5), "R": np.arange(5.0), "depth": np.arange(5.0), "log/b": np.ones(5)}
     path = write_scan(data)
-    with open_scan(path, {"MS": "R", "NGR": "log/b"}) as scan:
-        assert {i: sources[0].column.path for i, sources in scan.sources.items()} == {0: "density", 1: "R", 2: "log/b"}
+    with pytest.raises(
+        ScanError, match=r"R is mapped to Magnetic .*, but by its name it is R, .*: a column serves once"
+    ):
+        open_scan(path, {"MS": "R", "NGR": "log/b"}).__enter__()
+    more = write_scan(data | {f"rgb/{name}": np.arange(5.0) for name in "RGB"})
+    with open_scan(more, {"MS": "R", "R": "rgb/R", "B": "rgb/B"}) as scan:
+        assert {i: sources[0].column.path for i, sources in scan.sources.items()} == {
+            0: "density", 1: "R", 3: "rgb/R", 4: "rgb/G", 5: "rgb/B",
+        }  # fmt: skip
     with pytest.raises(ScanError, match=r"--map: R is mapped to Magnetic .* and NGR .*: a column serves once"):
         open_scan(path, {"MS": "R", "NGR": "R"}).__enter__()
     with pytest.raises(ScanError, match=r"--map: R is mapped to Magnetic .* and Depth .*: a column serves once"):
