@@ -49,11 +49,10 @@ class Tally:
         self._units.add(block)
         if self._rows.bin_width is None:
             self._own_depths.add(block)
-        if block.depth is not None and len(block):
-            low, high = float(np.fmin.reduce(block.depth)), float(np.fmax.reduce(block.depth))
-            if low <= high:  # False where all are NaN
-                known = self._depth_range or (low, high)
-                self._depth_range = (min(low, known[0]), max(high, known[1]))
+        if block.depth_range is not None:
+            low, high = block.depth_range
+            known = self._depth_range or block.depth_range
+            self._depth_range = (min(low, known[0]), max(high, known[1]))
 
     @property
     def notes(self) -> list[str]:

@@ -53,6 +53,16 @@ class Block:
         """Lowest and highest value of each feature, and whether a value is NaN."""
         return self.known or extremes(self.features)
 
+    @cached_property
+    def depth_range(self) -> tuple[float, float] | None:
+        """Least and greatest depth (m); None if no row has a depth."""
+        if self.depth is None or not len(self.depth):
+            return None
+        low, high = float(self.depth.min()), float(self.depth.max())
+        if low != low:  # slower, but only where depths are missing
+            low, high = float(np.fmin.reduce(self.depth)), float(np.fmax.reduce(self.depth))
+        return (low, high) if low <= high else None
+
     def __len__(self) -> int:
         return len(self.features)
 

@@ -22,14 +22,22 @@ class CoarseDepths:
 
     def add(self, depth: NDArray[np.float64]) -> None:
         """Add depths (m) in file order; NaN where missing."""
-        step = np.abs(np.diff(depth, prepend=self._last))
-        starts = np.flatnonzero(~(step == 0) & ~np.isnan(depth))
-        present = int(np.count_nonzero(~np.isnan(depth)))
-        self._n += present
-        self._n_depths += len(starts)
+        if not len(depth):
+            return
+        step = np.empty(len(depth))
+        step[0] = depth[0] - self._last
+        np.subtract(depth[1:], depth[:-1], out=step[1:])
+        np.abs(step, out=step)
+        is_new = step != 0  # also where one of the two is NaN
+        n = len(depth)
+        if np.isnan(step.max()):
+            is_missing = np.isnan(depth)
+            n -= int(np.count_nonzero(is_missing))
+            is_new &= ~is_missing
+        self._n += n
+        self._n_depths += int(np.count_nonzero(is_new))
         self._n_wide += int(np.count_nonzero(step > self._width * (1 + 1e-6)))
-        if len(depth):
-            self._last = float(depth[-1])
+        self._last = float(depth[-1])
 
     def note(self, name: str) -> str:
         """Return a note on the depths of a track; empty if they are fine enough, or no samples share one."""

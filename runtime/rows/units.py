@@ -48,10 +48,10 @@ class UnitCheck:
         for extremes in filter(None, (block.extremes, block.left_out)):
             self._lowest = np.fmin(self._lowest, extremes.lowest)
             self._highest = np.fmax(self._highest, extremes.highest)
-        if block.depth is None:
+        if block.depth is None or block.depth_range is None:
             return
-        deepest, shallowest = float(np.fmax.reduce(block.depth)), float(np.fmin.reduce(block.depth))
-        self._deepest = max(self._deepest, deepest) if deepest == deepest else self._deepest
+        shallowest, deepest = block.depth_range
+        self._deepest = max(self._deepest, deepest)
         if self._step is None and len(block) > 1:
             steps = np.abs(np.diff(block.depth))
             steps = steps[steps > 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ NEAR_ZERO = 0.5
 """Depth (m) below which the start of a section counts as near 0."""
 Key = tuple[str, ...]
 Span = tuple[float, float]
+_IsInside = Callable[[NDArray[np.intp]], NDArray[np.bool_]]
 
 
 class Restart(NamedTuple):
@@ -44,25 +46,28 @@ class DepthRanges:
         """Add samples of a track: the address at each of their `run_starts`, and their depths (m; may contain NaN)."""
         if not len(depth):
             return
-        present = np.abs(depth) <= MAX_DEPTH
-        is_whole = bool(present.all())
-        depth = depth if is_whole else np.where(present, depth, np.nan)
+        ends = depth.min(), depth.max()  # NaN if one depth is
+        is_whole = bool(ends[0] >= -MAX_DEPTH and ends[1] <= MAX_DEPTH)
+        present = None if is_whole else np.abs(depth) <= MAX_DEPTH
+        if present is not None:
+            depth = np.where(present, depth, np.nan)
         n, blank = len(starts), np.full(len(starts), "")
         codes = self._codes.encode([address.get(part, blank) for part in ADDRESS], n)
         more = np.full(len(self._codes) - len(self._low), np.nan)
         self._low, self._high = np.append(self._low, more), np.append(self._high, more)
-        low, high = _ranges(depth, starts)
+        low, high = np.split(np.array(ends), 2) if is_whole and n == 1 else _ranges(depth, starts)
         np.fmin.at(self._low, codes, low)
         np.fmax.at(self._high, codes, high)
         holes = self._holes.encode([address.get(part, blank) for part in HOLE_PARTS], n)
         sections = np.where(address.get("section", blank) == "", -1, codes)
         for hole in np.unique(holes).tolist():
             runs = self._runs.setdefault((track, hole), _Order())
-            if is_whole and (holes == hole).all():
+            if present is None and (holes == hole).all():
                 runs.add(depth, starts, sections)
                 continue
             of_hole = holes == hole
-            rows = np.repeat(of_hole, np.diff(starts, append=len(depth))) & present
+            rows = np.repeat(of_hole, np.diff(starts, append=len(depth)))
+            rows = rows if present is None else rows & present
             before = np.concatenate([[0], np.cumsum(rows)])[starts]  # where each run starts among these rows
             runs.add(depth[rows], before[of_hole], sections[of_hole])
 
@@ -137,7 +142,19 @@ class _Order:
         """Add rows: their depths (m; no NaN), and a code of the section from each of some rows on, -1 if unnamed."""
         if not len(depth):
             return
-        step = np.diff(depth, prepend=self._last)
+        step = np.empty(len(depth))
+        step[0] = depth[0] - self._last
+        np.subtract(depth[1:], depth[:-1], out=step[1:])
+        if np.isnan(step[0]):
+            step[0] = 0.0
+        least, most = float(step.min()), float(step.max())
+        if least >= 0 and most <= _Runs.JITTER:  # most blocks: depth increases slowly
+            self._n_down += int(np.count_nonzero(step))
+            low, high = float(depth[0]), float(depth[-1])
+            self._down.go_on(len(depth), low, high)
+            self._up.go_on(len(depth), -high, -low)
+            self._last, self._last_section = high, int(sections[-1])
+            return
         self._n_down += int(np.count_nonzero(step > 0))
         self._n_up += int(np.count_nonzero(step < 0))
 
@@ -150,7 +167,7 @@ class _Order:
             (self._down, np.flatnonzero(step < -_Runs.JITTER), depth),
             (self._up, np.flatnonzero(step > _Runs.JITTER), -depth),
         ):
-            runs.add(values, falls, is_inside(falls))
+            runs.add(values, falls, is_inside)
         self._last, self._last_section = float(depth[-1]), int(sections[-1])
 
     @classmethod
@@ -188,8 +205,8 @@ class _Runs:
         self._n = 0
         self._only_near_zero = True
 
-    def add(self, depth: NDArray[np.float64], falls: NDArray[np.intp], is_inside: NDArray[np.bool_]) -> None:
-        """Add rows: their depths (m; no NaN), before which of them it falls, and whether that is within a section."""
+    def add(self, depth: NDArray[np.float64], falls: NDArray[np.intp], is_inside_at: _IsInside) -> None:
+        """Add rows: their depths (m; no NaN), before which of them it falls, and what says if one is in a section."""
         self._n += len(depth)
         if len(self._runs) > self.MOST:
             return
@@ -197,6 +214,7 @@ class _Runs:
         goes_on = not len(falls) or falls[0] > 0
         starts = np.append(0, falls) if goes_on else falls
         low, high = _ranges(depth, starts)
+        is_inside = is_inside_at(falls)
         inside = np.append(False, is_inside) if goes_on else is_inside
         counts = np.diff(starts, append=len(depth))
         found = [Run(*run) for run in zip(*(x.tolist() for x in (low, high, counts, inside)), strict=True)]
@@ -204,6 +222,14 @@ class _Runs:
             known, first = self._runs.pop(), found[0]
             found[0] = Run(min(known.low, first.low), max(known.high, first.high), known.n + first.n, known.is_inside)
         self._runs += found
+
+    def go_on(self, n: int, low: float, high: float) -> None:
+        """Add ``n`` rows before which, and among which, depth does not fall: their least and greatest depth (m)."""
+        self._n += n
+        if len(self._runs) > self.MOST:
+            return
+        known = self._runs.pop() if self._runs else Run(low, high, 0, False)
+        self._runs.append(Run(min(known.low, low), max(known.high, high), known.n + n, known.is_inside))
 
     def join(self, other: _Runs) -> None:
         """Add the runs of another table."""

@@ -84,7 +84,7 @@ def test_inspect_shows_the_plan_and_writes_nothing(holes: Path) -> None:
         assert line in done.stdout
     assert max(map(len, done.stdout.splitlines())) < 100
     assert sorted(holes.parent.iterdir()) == [holes]
-    as_json = run.invoke(app, ["inspect", str(holes), "--json", "--map", "MS=*/GRA/density"])
+    as_json = run.invoke(app, ["inspect", str(holes), "--json", "--map", "MS=*/camera/temperature"])
     assert json.loads(as_json.stdout)["features"][1]["sources"][0]["mapped"]
 
 
