@@ -28,16 +28,21 @@ class CoarseDepths:
         step[0] = depth[0] - self._last
         np.subtract(depth[1:], depth[:-1], out=step[1:])
         np.abs(step, out=step)
+        self._last = float(depth[-1])
+        widest, wide = step.max(), self._width * (1 + 1e-6)
+        if widest <= wide and step.min() > 0:  # most blocks
+            self._n += len(depth)
+            self._n_depths += len(depth)
+            return
         is_new = step != 0  # also where one of the two is NaN
         n = len(depth)
-        if np.isnan(step.max()):
+        if np.isnan(widest):
             is_missing = np.isnan(depth)
             n -= int(np.count_nonzero(is_missing))
             is_new &= ~is_missing
         self._n += n
         self._n_depths += int(np.count_nonzero(is_new))
-        self._n_wide += int(np.count_nonzero(step > self._width * (1 + 1e-6)))
-        self._last = float(depth[-1])
+        self._n_wide += int(np.count_nonzero(step > wide))
 
     def note(self, name: str) -> str:
         """Return a note on the depths of a track; empty if they are fine enough, or no samples share one."""

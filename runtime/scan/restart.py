@@ -149,7 +149,7 @@ class _Order:
             step[0] = 0.0
         least, most = float(step.min()), float(step.max())
         if least >= 0 and most <= _Runs.JITTER:  # most blocks: depth increases slowly
-            self._n_down += int(np.count_nonzero(step))
+            self._n_down += len(step) if least > 0 else int(np.count_nonzero(step))
             low, high = float(depth[0]), float(depth[-1])
             self._down.go_on(len(depth), low, high)
             self._up.go_on(len(depth), -high, -low)

@@ -126,6 +126,12 @@ class Track:
         """Read only the depth and address of a block, without features. Raises the same errors as `read`."""
         return self._read(span, {})
 
+    def read_depth(self, span: tuple[int, int]) -> NDArray[np.float64]:
+        """Read the depth alone, without that of the section; the track must have one."""
+        assert self.depth
+        (values,) = self.file.read_numbers([self.depth.column], *self.rows(span))
+        return self.depth.scaled(self.markers[DEPTH_KEY].without(values))
+
     def _read(self, span: tuple[int, int], features: dict[int, Source]) -> Stretch:
         start, stop = self.rows(span)
         sources = [*features.values(), *([self.depth] if self.depth else [])]

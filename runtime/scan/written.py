@@ -55,7 +55,7 @@ def without_blank_ends(tracks: Sequence[Track], findings: Findings) -> list[Trac
 def _written(track: Track) -> Track:
     if track.depth is None:
         return track
-    stored = replace(track, section_depths=None)  # an offset of 0, not the depth that follows from it
+    stored = replace(track, section_depths=None) if track.section_depths else track  # an offset of 0, not its depth
     head = _Run.of(stored, from_end=False)
     if head.length == track.length:
         return replace(track, length=0) if head.length > 1 else track
@@ -63,6 +63,8 @@ def _written(track: Track) -> Track:
     between = head.length, track.length - tail.length
     first = head.length if head.was_never_written(stored, between) else 0
     stop = track.length - (tail.length if tail.was_never_written(stored, between) else 0)
+    if stop - first == track.length:
+        return track
     return replace(track, first=track.first + first, length=stop - first)
 
 
@@ -77,9 +79,12 @@ class _Run:
     @classmethod
     def of(cls, track: Track, *, from_end: bool) -> _Run:
         length, has_zero = 0, False
+        n = min(1 + NEIGHBOURS, track.length)
+        depth = track.read_depth((track.length - n, track.length) if from_end else (0, n))[:: -1 if from_end else 1]
+        blank = _is_blank_number(depth[:2])
+        if not blank[0] or (n > 1 and not blank[1] and not _jumps(depth[1:])):
+            return cls(from_end, 0, False)  # nearly every scan, also if it starts at 0 m
         for span in _spans_inwards(track, from_end):
-            if length == 0 and not _is_blank_number(track.read_beside(span).depth).all():
-                break  # nearly every scan
             stretch = track.read(span)
             blank = _blank_rows(stretch)[:: -1 if from_end else 1]
             n = len(blank) if blank.all() else int(np.argmin(blank))
@@ -96,15 +101,19 @@ class _Run:
             return False
         start, stop = between
         near = (max(stop - NEIGHBOURS, start), stop) if self.from_end else (start, min(start + NEIGHBOURS, stop))
-        beside = track.read_beside(near).depth
-        assert beside is not None
-        depth = beside[~np.isnan(beside)][:: -1 if self.from_end else 1]
-        steps = np.abs(np.diff(depth))
-        jumps = len(steps) > 0 and abs(depth[0]) > JUMP * steps.max()
+        depth = track.read_depth(near)[:: -1 if self.from_end else 1]
+        depth = depth[~np.isnan(depth)]
+        steps, jumps = np.abs(np.diff(depth)), _jumps(depth)
         impossible = self.has_zero and any(FEATURES[i].plausible[0] > 0 for i in track.features)
         if self.length == 1:
-            return bool(jumps and impossible)
+            return jumps and impossible
         return bool(jumps or impossible or not self.has_zero or (steps > 0).all())
+
+
+def _jumps(depth: NDArray[np.float64]) -> bool:
+    """Return whether depth jumps between a blank run and the rows beside it, whose depths are given from it on."""
+    depth = depth[~np.isnan(depth)]
+    return len(depth) > 1 and bool(abs(depth[0]) > JUMP * np.abs(np.diff(depth)).max())
 
 
 def _spans_inwards(track: Track, from_end: bool) -> Iterator[tuple[int, int]]:
