@@ -46,7 +46,9 @@ class DepthRanges:
         """Add samples of a track: the address at each of their `run_starts`, and their depths (m; may contain NaN)."""
         if not len(depth):
             return
-        ends = depth.min(), depth.max()  # NaN if one depth is
+        step = depth[1:] - depth[:-1]
+        is_sorted = len(step) > 0 and step.min() >= 0  # False if one is NaN
+        ends = (depth[0], depth[-1]) if is_sorted else (depth.min(), depth.max())
         is_whole = bool(ends[0] >= -MAX_DEPTH and ends[1] <= MAX_DEPTH)
         present = None if is_whole else np.abs(depth) <= MAX_DEPTH
         if present is not None:
@@ -63,7 +65,7 @@ class DepthRanges:
         for hole in np.unique(holes).tolist():
             runs = self._runs.setdefault((track, hole), _Order())
             if present is None and (holes == hole).all():
-                runs.add(depth, starts, sections)
+                runs.add(depth, starts, sections, step)
                 continue
             of_hole = holes == hole
             rows = np.repeat(of_hole, np.diff(starts, append=len(depth)))
@@ -138,23 +140,32 @@ class _Order:
         self._last, self._last_section = np.nan, -1
         self._n_down = self._n_up = 0
 
-    def add(self, depth: NDArray[np.float64], starts: NDArray[np.intp], sections: NDArray[np.int64]) -> None:
-        """Add rows: their depths (m; no NaN), and a code of the section from each of some rows on, -1 if unnamed."""
+    def add(
+        self,
+        depth: NDArray[np.float64],
+        starts: NDArray[np.intp],
+        sections: NDArray[np.int64],
+        within: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Add rows: their depths (m; no NaN), and a code of the section from each of some rows on, -1 if unnamed.
+
+        The steps ``within`` the depths may be given.
+        """
         if not len(depth):
             return
-        step = np.empty(len(depth))
-        step[0] = depth[0] - self._last
-        np.subtract(depth[1:], depth[:-1], out=step[1:])
-        if np.isnan(step[0]):
-            step[0] = 0.0
-        least, most = float(step.min()), float(step.max())
+        within = depth[1:] - depth[:-1] if within is None else within
+        before = float(depth[0] - self._last)
+        before = 0.0 if before != before else before
+        least, most = float(within.min(initial=before)), float(within.max(initial=before))
         if least >= 0 and most <= _Runs.JITTER:  # most blocks: depth increases slowly
-            self._n_down += len(step) if least > 0 else int(np.count_nonzero(step))
+            n_steps = len(within) if least > 0 else int(np.count_nonzero(within))
+            self._n_down += n_steps + (before > 0)
             low, high = float(depth[0]), float(depth[-1])
             self._down.go_on(len(depth), low, high)
             self._up.go_on(len(depth), -high, -low)
             self._last, self._last_section = high, int(sections[-1])
             return
+        step = np.append(before, within)
         self._n_down += int(np.count_nonzero(step > 0))
         self._n_up += int(np.count_nonzero(step < 0))
 
