@@ -53,7 +53,7 @@ def without_blank_ends(tracks: Sequence[Track], findings: Findings) -> list[Trac
 
 
 def _written(track: Track) -> Track:
-    if track.depth is None:
+    if track.depth is None or not track.length:
         return track
     stored = replace(track, section_depths=None) if track.section_depths else track  # an offset of 0, not its depth
     head = _Run.of(stored, from_end=False)
