@@ -130,7 +130,7 @@ class Track:
         """Read the depth alone, without that of the section; the track must have one."""
         assert self.depth
         (values,) = self.file.read_numbers([self.depth.column], *self.rows(span))
-        return self.depth.scaled(self.markers[DEPTH_KEY].without(values))
+        return self.depth.scaled(self.depth_markers.without(values))
 
     def _read(self, span: tuple[int, int], features: dict[int, Source]) -> Stretch:
         start, stop = self.rows(span)
@@ -163,8 +163,14 @@ class Track:
         """What means "no reading" in each feature's column, by position in `FEATURES`, and in that of the depth."""
         found = {i: Markers(source, FEATURES[i], partial(self._whole, source)) for i, source in self.features.items()}
         if self.depth:
-            found[DEPTH_KEY] = Markers(self.depth, DEPTH, partial(self._whole, self.depth))
+            found[DEPTH_KEY] = self.depth_markers
         return found
+
+    @cached_property
+    def depth_markers(self) -> Markers:
+        """What means "no reading" in the column of the depth; the track must have one."""
+        assert self.depth
+        return Markers(self.depth, DEPTH, partial(self._whole, self.depth))
 
     def _whole(self, source: Source) -> Iterator[NDArray[Any]]:
         return (self.file.read_numbers([source.column], *self.rows(span))[0] for span in self.spans())

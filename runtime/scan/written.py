@@ -1,6 +1,6 @@
 """Rows at the head or the tail of a table that were set aside and never written: they read as zeros, or as the fill.
 
-Only the ends are looked at, and of these only the depth of one row, unless that is blank. So nothing is read twice.
+Only the ends are looked at, and of these only the depth of a few rows, unless the outermost of them are blank.
 """
 
 from __future__ import annotations
