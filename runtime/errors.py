@@ -92,6 +92,11 @@ DAMAGE = (
 """Exceptions that h5py and numpy may raise when a damaged file is read, documented or not."""
 
 
+def reason_of(error: Exception) -> str:
+    """Return what another library's error says, in one line; its type if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def unexpected(error: BaseException) -> str:
     """Return a one-line message for an error that was not expected: its type, its text, and where it was raised."""
     entry = error.__traceback__

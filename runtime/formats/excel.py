@@ -18,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.errors import ScanError
+from lithovae.runtime.errors import ScanError, reason_of
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.process.heartbeat import advanced
 
@@ -81,7 +81,7 @@ def open_file(
                 except ScanError as error:
                     why_not[name] = error
         except (OSError, ValueError, python_calamine.CalamineError) as error:
-            raise ScanError(f"the spreadsheet cannot be read: {' '.join(str(error).split())}") from error
+            raise ScanError(f"the spreadsheet cannot be read: {reason_of(error)}") from error
         if not tables:
             raise next(iter(why_not.values()), ScanError("the spreadsheet has no sheets"))
         for name, reason in why_not.items():

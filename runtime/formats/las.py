@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.errors import ScanError
+from lithovae.runtime.errors import ScanError, reason_of
 from lithovae.runtime.features import letters
 from lithovae.runtime.findings import Findings
 
@@ -57,8 +57,7 @@ def open_file(path: Path, findings: Findings, *, swmr: bool = False, locking: bo
     except ScanError:
         raise
     except Exception as error:  # lasio raises many kinds
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ScanError(f"the LAS file cannot be read: {reason}") from error
+        raise ScanError(f"the LAS file cannot be read: {reason_of(error)}") from error
     yield opened
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.errors import ScanError
+from lithovae.runtime.errors import ScanError, reason_of
 from lithovae.runtime.features import letters
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.process.heartbeat import advanced
@@ -51,12 +51,8 @@ def open_file(
         try:
             file = pyarrow.parquet.ParquetFile(opened)
         except (OSError, ValueError, pyarrow.ArrowException) as error:
-            raise ScanError(f"the Parquet file cannot be read: {_reason(error)}") from error
+            raise ScanError(f"the Parquet file cannot be read: {reason_of(error)}") from error
         yield ParquetFile(file, pyarrow, findings)
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +189,7 @@ class ParquetFile(File):
                     kind = arrow.float32() if column.type == np.float32 else arrow.float64()
                     found = Coding().values(values.cast(kind, safe=False).to_numpy().astype(column.type, copy=False))
             except (OSError, ValueError, arrow.ArrowException) as error:
-                raise ScanError(f"column {column.name} cannot be read: {_reason(error)}") from error
+                raise ScanError(f"column {column.name} cannot be read: {reason_of(error)}") from error
             self._last[column.name] = i, found
             return found
 
