@@ -1,6 +1,7 @@
-"""The six features and the depth, with the names and units that loggers and repositories use for them.
+"""The catalogue: quantities that core loggers measure, with the names and units that files use for them.
 
-To add an alias or a unit, add it here and nowhere else. Names are compared by their letters and digits only, ignoring
+A model's features are a `FeatureSet`, an ordered choice of quantities. To add a quantity, an alias or a unit, add it
+here and nowhere else. Names are compared by their letters and digits only, ignoring
 case. A unit may follow the name in parentheses, or after the last separator (``depth_cm``, ``RHOB.K/M3``). Aliases are
 in order of preference. They are the column headings of IODP's LIMS reports, LILY, ODP's Janus, Geotek's MSCL and well
 logs (LAS), and common short forms of these.
@@ -9,10 +10,17 @@ logs (LAS), and common short forms of these.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Transform = Literal["none", "signed_log", "log1p"]
+"""What the scaler does before it standardises: nothing, ``sign(x) * log1p(|x|)``, or ``log1p(x)``."""
 
 _NAMES = 1 << 14  # the same names are looked up many times, in one scan and in the next
 
@@ -33,6 +41,10 @@ class Quantity:
         Exact factor that converts a value to ``unit``, by the `unit_key` of each known unit.
     plausible : tuple of float
         Lowest and highest plausible value, in ``unit``. A value outside is probably in another unit.
+    transform : {"none", "signed_log", "log1p"}
+        What a model's scaler does with the values before it standardises them; ``log1p`` is undefined at -1 and below.
+    instrument : str
+        The instrument that measures it. The quantities of one instrument are missing together where it fails.
     short : str
         Short name for printed tables and ``--map``; empty if the name itself is short.
     point_sensor_aliases : tuple of str
@@ -46,9 +58,20 @@ class Quantity:
     aliases: tuple[str, ...]
     units: Mapping[str, Fraction]
     plausible: tuple[float, float]
+    transform: Transform = "none"
+    instrument: str = ""
     short: str = ""
     point_sensor_aliases: tuple[str, ...] = field(default=())
     aliases_with_unit: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        low, high = self.plausible
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise ValueError(f"{self.name}: the plausible range {low:g} to {high:g} is not one")
+        if self.transform == "log1p" and low <= -1:
+            raise ValueError(
+                f"{self.name}: log1p is undefined at -1 and below, but the plausible range begins at {low:g}"
+            )
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -120,7 +143,7 @@ def split_suffix(name: str) -> tuple[str, str]:
 _SUFFIX = re.compile(
     r"(.*?[^\s_.,])[\s_.,]+"
     r"(k?m|cm|mm|ft|feet|(?:centi|milli)?met(?:re|er)s?|gm?[_/]?cc|g[_/]c3|gm?[_/]?cm(?:\*\*|\^)?-?3"
-    r"|kg[_/]?m(?:\*\*|\^)?-?3|k[_/]m3|cps|g?api|(?:10(?:\*\*|\^)?-?[568][_ ]?)?si"
+    r"|kg[_/]?m(?:\*\*|\^)?-?3|k[_/]m3|k?m/s|k?m_?s-1|ohm[_.\-]?m|cps|g?api|(?:10(?:\*\*|\^)?-?[568][_ ]?)?si"
     r"|si[ _]?x?[ _]?10(?:\*\*|\^)?-?[568]|iu)",
     re.IGNORECASE,
 )
@@ -150,6 +173,7 @@ DENSITY = Quantity(
     | _units(1, "g/cm3, g/cc, gm/cc, gm/cm3, g cm-3, gm cm-3, gcc, gmcc, gcm3, gmcm3, g/c3, g/ml, kg/l, t/m3")
     | _units(Fraction(1, 1000), "kg/m3, kg m-3, kgm3, k/m3"),
     (0.3, 4.0),  # what the published table kept
+    instrument="density",
     short="density",
 )  # fmt: skip
 SUSCEPTIBILITY = Quantity(
@@ -162,6 +186,8 @@ SUSCEPTIBILITY = Quantity(
     ),
     _STATED_NOTHING | _units(1, "instr. units, instrument units, instr. unit, instrument unit, instr., instr, iu"),
     (-1000.0, 20_000.0),  # published: -471 to 6,775
+    transform="signed_log",
+    instrument="MS",
     short="MS",
     point_sensor_aliases=(
         "hiresms", "pointms", "mspoint", "msp", "ms2e", "ms2k", "ms2f", "magneticsusceptibilitypoint",
@@ -180,18 +206,294 @@ GAMMA = Quantity(
     ),
     _STATED_NOTHING | _units(1, "cps, counts/s, counts/sec, counts/second, counts per second, c/s, 1/s, s-1"),
     (-10.0, 1000.0),  # published: -1 to 292
+    transform="signed_log",
+    instrument="NGR",
     short="NGR",
     aliases_with_unit=("gammaray", "gr", "gamma", "totalgamma"),  # usually in gAPI
 )  # fmt: skip
-RED = Quantity("R", "0-255", ("red", "rgbr", "meanr", "rmean"), _COLOUR_UNITS, (0.0, 255.0))
-GREEN = Quantity("G", "0-255", ("green", "rgbg", "meang", "gmean"), _COLOUR_UNITS, (0.0, 255.0))
-BLUE = Quantity("B", "0-255", ("blue", "rgbb", "meanb", "bmean"), _COLOUR_UNITS, (0.0, 255.0))
+RED = Quantity("R", "0-255", ("red", "rgbr", "meanr", "rmean"), _COLOUR_UNITS, (0.0, 255.0), "log1p", "camera")
+GREEN = Quantity("G", "0-255", ("green", "rgbg", "meang", "gmean"), _COLOUR_UNITS, (0.0, 255.0), "log1p", "camera")
+BLUE = Quantity("B", "0-255", ("blue", "rgbb", "meanb", "bmean"), _COLOUR_UNITS, (0.0, 255.0), "log1p", "camera")
 
-FEATURES = (DENSITY, SUSCEPTIBILITY, GAMMA, RED, GREEN, BLUE)
-"""The six features, in the order that the models require."""
-FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
-SHORT_NAMES = {feature.name: feature.short or feature.name for feature in FEATURES}
-"""Short name of each feature, by its name."""
+COLOURS = (RED, GREEN, BLUE)
+
+POINT_SUSCEPTIBILITY = Quantity(
+    "Magnetic susceptibility, point (instr. units)",
+    "instr. units",
+    SUSCEPTIBILITY.point_sensor_aliases,
+    SUSCEPTIBILITY.units,
+    SUSCEPTIBILITY.plausible,
+    transform="signed_log",
+    instrument="point MS",
+    short="MSP",
+)
+VELOCITY = Quantity(
+    "P-wave velocity",
+    "m/s",
+    (
+        "pwavevel", "pwvel", "pwvelocity", "vp", "pvel", "pvelocity", "pwv", "pwavevelocityx",
+        "pwavevelocityy", "pwavevelocityz", "velocity", "vel", "compressionalvelocity", "compressionalwavevelocity",
+        "sonicvelocity",
+    ),
+    _STATED_NOTHING
+    | _units(1, "m/s, m s-1, ms-1, m/sec, metres/s, meters/s")
+    | _units(1000, "km/s, km s-1, kms-1, km/sec, mm/us, mm/µs")
+    | _units(Fraction(3048, 10_000), "ft/s, ft/sec"),
+    (300.0, 9000.0),  # air to peridotite
+    instrument="P-wave",
+    short="Vp",
+)  # fmt: skip
+RESISTIVITY = Quantity(
+    "Electrical resistivity",
+    "ohm m",
+    ("resistivity", "res", "ncr", "eres", "elecres", "ncresistivity", "noncontactresistivity"),
+    _STATED_NOTHING
+    | _units(1, "ohm m, ohm.m, ohm-m, ohmm, ohm*m, ohm metre, ohm meter, ohms m, ohm metres, ohm meters, Ω m, Ωm, Ω-m"),
+    (0.0, 10_000.0),
+    "log1p",
+    "resistivity",
+    short="Res",
+)
+POROSITY = Quantity(
+    "Fractional porosity",
+    "fraction",
+    ("fractionalporositysat", "fp", "porosityfraction"),
+    _STATED_NOTHING
+    | _units(1, "fraction, v/v, vol/vol, m3/m3, -, frac")
+    | _units(Fraction(1, 100), "%, vol%, vol.%, percent, p.u., pu, pct"),
+    (-0.1, 1.1),
+    instrument="density",  # computed from it
+    short="FP",
+    aliases_with_unit=("porosity", "phi", "por"),  # a fraction in some files, per cent in others
+)
+LIGHTNESS = Quantity(
+    "L*",
+    "0-100",
+    ("reflectancel*", "cielabl*", "lstar", "ciel*", "l*d65"),
+    _STATED_NOTHING | _units(1, "0-100, %, -"),
+    (0.0, 100.0),
+    instrument="spectrophotometer",
+)
+GREEN_TO_RED = Quantity(
+    "a*",
+    "CIELAB",
+    ("reflectancea*", "cielaba*", "astar", "ciea*", "a*d65"),
+    _STATED_NOTHING | _units(1, "CIELAB, -"),
+    (-128.0, 128.0),
+    instrument="spectrophotometer",
+)
+BLUE_TO_YELLOW = Quantity(
+    "b*",
+    "CIELAB",
+    ("reflectanceb*", "cielabb*", "bstar", "cieb*", "b*d65"),
+    _STATED_NOTHING | _units(1, "CIELAB, -"),
+    (-128.0, 128.0),
+    instrument="spectrophotometer",
+)
+GREY_REFLECTANCE = Quantity(
+    "Grey reflectance",
+    "%",
+    ("grayreflectance", "greyscalereflectance", "grayscalereflectance", "totalreflectance"),
+    _STATED_NOTHING | _units(1, "%, percent, pct") | _units(100, "fraction, 0-1"),
+    (0.0, 100.0),
+    instrument="spectrophotometer",
+    short="Grey",
+)
+
+
+def _spectral(name: str, unit: str, aliases: tuple[str, ...], symbol: str, highest: float) -> Quantity:
+    """Return a radioactive element as spectral natural gamma measures it; its symbol alone may be one of XRF."""
+    percent, per_million = "%, wt%, wt.%, weight%, pct, percent", "ppm, mg/kg, ug/g, µg/g"
+    units = _units(1, percent) | _units(Fraction(1, 10_000), per_million)
+    if unit == "ppm":
+        units = _units(1, per_million) | _units(10_000, percent)
+    low = -0.02 * highest  # a fit of few counts may fall below 0
+    return Quantity(
+        name,
+        unit,
+        aliases,
+        _STATED_NOTHING | units,
+        (low, highest),
+        "none",
+        "NGR",
+        symbol,
+        aliases_with_unit=(symbol.lower(),),
+    )
+
+
+POTASSIUM = _spectral("Potassium (NGR)", "%", ("ngrk", "potassium", "pota"), "K", 20.0)
+URANIUM = _spectral("Uranium (NGR)", "ppm", ("ngru", "uranium", "uran"), "U", 1000.0)
+THORIUM = _spectral("Thorium (NGR)", "ppm", ("ngrth", "thorium", "thor"), "Th", 1000.0)
+
+ELEMENTS = (
+    *("Al", "Si", "P", "S", "Cl", "K", "Ca", "Ti", "V", "Cr", "Mn", "Fe", "Ni", "Cu", "Zn", "As", "Br", "Rb", "Sr"),
+    *("Y", "Zr", "Ba", "Pb"),
+)
+"""Elements that XRF core scanners count."""
+
+
+def _counted(symbol: str) -> Quantity:
+    """Return an element as an XRF core scanner counts it; its symbol alone may be a concentration."""
+    x = symbol.lower()
+    return Quantity(
+        f"{symbol} (XRF)",
+        "counts",
+        (f"xrf{x}", f"{x}counts", f"{x}area", f"{x}peakarea", f"{x}ka", f"{x}kaarea", f"{x}intensity"),
+        _STATED_NOTHING | _units(1, "counts, count, area, peak area, total counts"),
+        (-1e5, 1e8),  # the fit of a peak may fall below 0
+        "signed_log",
+        "XRF",
+        symbol,
+        aliases_with_unit=(x,),
+    )
+
+
+MAX_FEATURES = 64
+"""Largest number of features of a set: ``missing`` has a bit for each."""
+
+
+class FeatureSet(tuple[Quantity, ...]):
+    """The features of a model, or of a table, in order: 1 to 64 quantities with different names.
+
+    Parameters
+    ----------
+    quantities : iterable of Quantity
+        The features.
+
+    Raises
+    ------
+    ValueError
+        If there is none, more than 64, or two have one name.
+    """
+
+    def __new__(cls, quantities: Iterable[Quantity]) -> Self:
+        """Create the set, and check it."""
+        features = super().__new__(cls, quantities)
+        names = [feature.name for feature in features]
+        if not 1 <= len(names) <= MAX_FEATURES:
+            raise ValueError(f"a feature set has 1 to {MAX_FEATURES} features, not {len(names)}")
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"a feature set names {twice[0]} twice")
+        return features
+
+    @classmethod
+    def of_json(cls, entries: Any) -> Self:
+        """Return the set that a checkpoint or a bundle states: what `to_json` returns.
+
+        Raises
+        ------
+        ValueError
+            If an entry is malformed, or contradicts the catalogue: a unit that the quantity is not measured in.
+        """
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise ValueError("the features are not a list of objects")
+        return cls([_stated(entry) for entry in entries])
+
+    @classmethod
+    def named(cls, names: Iterable[str]) -> Self:
+        """Return the quantities of the catalogue with some names; any name or alias of each will do.
+
+        Raises
+        ------
+        ValueError
+            If the catalogue does not know a name, or two are of one quantity.
+        """
+        found = []
+        for name in names:
+            ranked = [(rank, quantity) for quantity in CATALOGUE if (rank := quantity.rank(name)) is not None]
+            if not ranked:
+                known = ", ".join(quantity.short or quantity.name for quantity in CATALOGUE)
+                raise ValueError(f"no quantity is named {name!r}; known are {known}")
+            found.append(min(ranked, key=lambda each: each[0])[1])
+        return cls(found)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the set as plain data: name, unit, plausible range, transform and instrument of each feature."""
+        return [
+            {
+                "name": feature.name,
+                "unit": feature.unit,
+                "plausible": list(feature.plausible),
+                "transform": feature.transform,
+                "instrument": feature.instrument,
+            }
+            for feature in self
+        ]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return tuple(feature.name for feature in self)
+
+    @cached_property
+    def short_names(self) -> dict[str, str]:
+        """Short name of each feature, by its name."""
+        return {feature.name: feature.short or feature.name for feature in self}
+
+    @cached_property
+    def plausible(self) -> NDArray[np.float32]:
+        """Lowest and highest plausible value of each feature; shape (2, n)."""
+        return np.array([feature.plausible for feature in self], np.float32).T
+
+    @cached_property
+    def is_log1p(self) -> NDArray[np.bool_]:
+        """Which features are undefined at -1 and below, because the scaler takes their log1p; shape (n,)."""
+        return np.array([feature.transform == "log1p" for feature in self])
+
+    @cached_property
+    def bits(self) -> np.dtype[Any]:
+        """The smallest unsigned type with a bit for each feature."""
+        return np.dtype(next(f"u{n_bytes}" for n_bytes in (1, 2, 4, 8) if len(self) <= 8 * n_bytes))
+
+    @cached_property
+    def instruments(self) -> dict[str, list[int]]:
+        """Positions of the features that each instrument measures; a feature without one is its own."""
+        found: dict[str, list[int]] = {}
+        for i, feature in enumerate(self):
+            found.setdefault(feature.instrument or feature.name, []).append(i)
+        return found
+
+
+def _stated(entry: Mapping[str, Any]) -> Quantity:
+    """Return the quantity that an entry of a feature set states, with the catalogue's names and units if it has it."""
+    try:
+        name, unit, transform = entry["name"], entry["unit"], entry["transform"]
+        instrument, (low, high) = entry["instrument"], entry["plausible"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the feature {entry.get('name')!r} lacks {error}, or has an invalid range") from error
+    if not all(isinstance(text, str) for text in (name, unit, instrument)) or not letters(name):
+        raise ValueError(f"the feature {name!r} needs a name, a unit and an instrument as texts")
+    if transform not in ("none", "signed_log", "log1p"):
+        raise ValueError(f"{name}: the transform {transform!r} is not one of none, signed_log, log1p")
+    if not all(type(end) in (int, float) for end in (low, high)):
+        raise ValueError(f"{name}: the plausible range {entry['plausible']!r} is not two numbers")
+    stated = {"plausible": (float(low), float(high)), "transform": transform, "instrument": instrument}
+    known = next((quantity for quantity in CATALOGUE if quantity.name == name), None)
+    if known is None:
+        return Quantity(name, unit, (), _STATED_NOTHING | _units(1, unit), **stated)
+    factor = known.factor(unit)
+    if factor is None or not unit:
+        raise ValueError(f"{name} is in {unit!r}, but is known in {known.unit!r}")
+    units = {key: known_factor / factor if key else known_factor for key, known_factor in known.units.items()}
+    quantity = replace(known, unit=unit, units=units, **stated)
+    return known if quantity == known else quantity
+
+
+LILY = FeatureSet((DENSITY, SUSCEPTIBILITY, GAMMA, RED, GREEN, BLUE))
+"""The default set: the six features of the published LILY table, in the order that its models require."""
+CATALOGUE = FeatureSet(
+    (
+        *LILY,
+        *(POINT_SUSCEPTIBILITY, VELOCITY, RESISTIVITY, POROSITY),
+        *(LIGHTNESS, GREEN_TO_RED, BLUE_TO_YELLOW, GREY_REFLECTANCE, POTASSIUM, URANIUM, THORIUM),
+        *map(_counted, ELEMENTS),
+    )
+)
+"""All quantities that the runtime knows by name."""
+
+FEATURES = LILY
+FEATURE_NAMES = LILY.names
+SHORT_NAMES = LILY.short_names
 
 DEPTH = Quantity(
     "Depth CSF-A (m)",
