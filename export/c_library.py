@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.errors import OutputError, ParityError
+from lithovae.runtime.features import FeatureSet
+from lithovae.runtime.missing import Bits
 
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared")
@@ -40,6 +42,8 @@ class CLibrary:
     ----------
     source : str
         The source.
+    features : FeatureSet
+        The features that it takes.
     latent_dim : int
         Length of an embedding.
     folder : Path
@@ -53,7 +57,7 @@ class CLibrary:
         If the source does not compile.
     """
 
-    def __init__(self, source: str, latent_dim: int, folder: Path) -> None:
+    def __init__(self, source: str, features: FeatureSet, latent_dim: int, folder: Path) -> None:
         compiler = find_compiler()
         place, library = folder / "embed.c", folder / "embed.so"
         place.write_text(source, encoding="ascii")
@@ -68,21 +72,22 @@ class CLibrary:
         except OSError as error:
             raise OutputError(f"cannot load the library that {compiler} made from the C source: {error}") from error
         self._library.lithovae_embed.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-        self._latent_dim = latent_dim
+        self._library.lithovae_embed.restype = ctypes.c_int if len(features) < 32 else ctypes.c_ulonglong
+        self._features, self._latent_dim = features, latent_dim
 
     def embed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Embed raw rows (n, 6) one by one; shape (n, latent_dim)."""
+        """Embed raw rows (n, n_features) one by one; shape (n, latent_dim)."""
         return self.run(rows)[0]
 
     def verify(self) -> int:
         """Return the number of golden rows that are out of tolerance."""
         return int(self._library.lithovae_verify())
 
-    def run(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Embed raw rows (n, 6) one by one; return (n, latent_dim), and the missing features of each as bits (n,)."""
+    def run(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], Bits]:
+        """Embed raw rows (n, n_features) one by one; return (n, latent_dim), and each row's missing features."""
         rows = np.ascontiguousarray(rows, np.float32)
         out = np.empty((len(rows), self._latent_dim), np.float32)
-        missing = np.empty(len(rows), np.uint8)
+        missing = np.empty(len(rows), self._features.bits)
         for i in range(len(rows)):
             missing[i] = self._library.lithovae_embed(
                 rows.ctypes.data + i * rows.strides[0], out.ctypes.data + i * out.strides[0]

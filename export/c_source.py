@@ -10,15 +10,13 @@ import numpy as np
 
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime.errors import OutputError, ParityError
+from lithovae.runtime.features import FeatureSet
 from lithovae.runtime.missing import missing_bits, without_sentinels
 from lithovae.runtime.outputs.whole_file import require_writable, whole_file
 
 from . import parity
 from .c_library import CLibrary, find_compiler
 from .c_text import Golden, c_text
-
-GOLDEN = {"plausible": range(4), "uniform": range(2), "gaps": (0, 8, 15, 20, 26, 27, 28), "sentinels": range(8)}
-"""Rows of each set that are stored in the file."""
 
 
 def write_c(checkpoint: Checkpoint, out: str | Path, extra_rows: parity.Arrays | None = None) -> list[parity.Parity]:
@@ -30,7 +28,7 @@ def write_c(checkpoint: Checkpoint, out: str | Path, extra_rows: parity.Arrays |
         Its recipe decides what happens to missing features: a model trained with masked inputs imputes them.
     out : path-like
         The file, ``.c``. An existing one is replaced once the new one has passed its checks.
-    extra_rows : dict of str to ndarray (n, 6) float32, optional
+    extra_rows : dict of str to ndarray (n, n_features) float32, optional
         More raw rows to check it on.
 
     Returns
@@ -46,16 +44,18 @@ def write_c(checkpoint: Checkpoint, out: str | Path, extra_rows: parity.Arrays |
         If ``out`` cannot be written, or there is no C compiler to check it with.
     """
     out = require_c_file(out)
-    sets = parity.sets_of_rows(checkpoint.scaler)
+    sets = parity.sets_of_rows(checkpoint)
     sets |= parity.with_neighbours(extra_rows or {})
     exact, single = _torch_embeddings(checkpoint, sets)
-    text = c_text(checkpoint, _golden(sets, exact, single))
+    text = c_text(checkpoint, _golden(checkpoint.features, sets, exact, single))
     with tempfile.TemporaryDirectory() as folder:
-        library = CLibrary(text, checkpoint.model.fc_mu.out_features, Path(folder))
+        library = CLibrary(text, checkpoint.features, checkpoint.model.fc_mu.out_features, Path(folder))
         found = [
             result
             for name, rows in sets.items()
-            for result in parity.compare(name, "encoder.mu", exact[name], single[name], library.embed(rows))
+            for result in parity.compare(
+                checkpoint.features, name, "encoder.mu", exact[name], single[name], library.embed(rows)
+            )
         ]
         wrong = library.verify()
     parity.require(found)
@@ -89,15 +89,20 @@ def _torch_embeddings(checkpoint: Checkpoint, sets: parity.Arrays) -> tuple[pari
     return exact, single
 
 
-def _golden(sets: parity.Arrays, exact: parity.Arrays, single: parity.Arrays) -> Golden:
-    raw = np.concatenate([sets[name][list(rows)] for name, rows in GOLDEN.items()])
+def _golden(features: FeatureSet, sets: parity.Arrays, exact: parity.Arrays, single: parity.Arrays) -> Golden:
+    """Return some rows of each set, for the file; of the gaps each kind: see `parity.sets_of_rows`."""
+    k, n_positive = len(features), int(features.is_log1p.sum())
+    ordinary = 8 + 2 * k + 2 * n_positive
+    gaps = [0, 8, 8 + k + min(1, k - 1), *([8 + 2 * k] if n_positive else []), *range(ordinary, ordinary + 3)]
+    chosen = {"plausible": range(4), "uniform": range(2), "gaps": gaps, "sentinels": range(8)}
+    raw = np.concatenate([sets[name][list(rows)] for name, rows in chosen.items()])
     tolerance = [
         np.full(len(rows), parity.LIMIT * np.nanmax(np.abs(single[name] - exact[name])))
-        for name, rows in GOLDEN.items()
+        for name, rows in chosen.items()
     ]
     return Golden(
         raw=raw,
-        missing=missing_bits(without_sentinels(raw)),
-        embedding=np.concatenate([exact[name][list(rows)] for name, rows in GOLDEN.items()]),
+        missing=missing_bits(without_sentinels(raw), features),
+        embedding=np.concatenate([exact[name][list(rows)] for name, rows in chosen.items()]),
         tolerance=np.concatenate(tolerance),
     )

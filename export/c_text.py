@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.models.checkpoint import Checkpoint
-from lithovae.models.scaler import LOG, N_FEATURES, SIGNED_LOG
-from lithovae.runtime.features import FEATURES
-from lithovae.runtime.missing import FIRST_COLOUR, SENTINELS
+from lithovae.runtime.missing import SENTINELS, Bits
 
 from .fold import Linear, fold
 from .parity import LIMIT
@@ -28,7 +26,8 @@ POLICIES = {
     "impute": "A missing feature is imputed: 0 in scaled space, its mean. If all are missing, the embedding is NaN.",
     "nan": "If a feature is missing, the embedding is NaN.",
 }
-NO_ANSWER = {"impute": f"missing == {2**N_FEATURES - 1}", "nan": "missing != 0"}
+TRANSFORMS = {"none": "PLAIN", "signed_log": "SIGNED_LOG", "log1p": "LOG1P"}
+"""Names of the transforms in the template."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,9 @@ class Golden:
 
     Attributes
     ----------
-    raw : ndarray of shape (n, 6), float32
+    raw : ndarray of shape (n, n_features), float32
         Raw features, sentinels among them.
-    missing : ndarray of shape (n,), uint8
+    missing : ndarray of shape (n,), of bits
         Bit ``i`` is set where feature ``i`` is missing.
     embedding : ndarray of shape (n, latent_dim), float64
         Their embeddings by torch in float64.
@@ -48,7 +47,7 @@ class Golden:
     """
 
     raw: NDArray[np.float32]
-    missing: NDArray[np.uint8]
+    missing: Bits
     embedding: NDArray[np.float64]
     tolerance: NDArray[np.float64]
 
@@ -57,40 +56,41 @@ def c_text(checkpoint: Checkpoint, golden: Golden) -> str:
     """Return the source, in ASCII; the same checkpoint and golden rows give the same source."""
     folded = fold(checkpoint.model)
     layers = [*folded.encoder, folded.mu]
-    scaler = checkpoint.scaler
+    scaler, features = checkpoint.scaler, checkpoint.features
+    bits = "int" if len(features) < 32 else "unsigned long long"
     return Template(TEMPLATE.read_text(encoding="ascii")).substitute(
         about=_about(checkpoint, layers),
-        n_features=N_FEATURES,
+        n_features=len(features),
         latent_dim=len(folded.mu.bias),
         sentinel_list=", ".join(f"{value:g}" for value in SENTINELS),
         policy=POLICIES[checkpoint.missing],
-        names=_lines([_string(feature.name) for feature in FEATURES]),
-        units=_lines([_string(feature.unit) for feature in FEATURES]),
+        names=_lines([_string(feature.name) for feature in features]),
+        units=_lines([_string(feature.unit) for feature in features]),
         sentinels=_table("float", "sentinels", np.array(SENTINELS, np.float32)),
         scaler=_table("double", "mean", scaler.mean_) + _table("double", "scale", scaler.scale_),
         layers="".join(_layer_tables(i, layer) for i, layer in enumerate(layers)),
         limit=f"{LIMIT:g}",
         golden=_table("float", "golden_raw", golden.raw)
-        + _table("int", "golden_missing", golden.missing)
+        + _table(bits, "golden_missing", golden.missing)
         + _table("double", "golden_embedding", golden.embedding)
         + _table("double", "golden_tolerance", golden.tolerance),
-        first_signed_log=SIGNED_LOG.start,
-        first_log=LOG.start,
-        first_colour=FIRST_COLOUR,
-        n_scaled=_filled(N_FEATURES),
-        no_answer=NO_ANSWER[checkpoint.missing],
+        transforms=_lines([TRANSFORMS[transform] for transform in features.transforms]),
+        bits=bits,
+        bits_format="%d" if bits == "int" else "%llu",
+        n_scaled=_filled(len(features)),
+        no_answer=f"n_missing == {len(features)}" if checkpoint.missing == "impute" else "n_missing > 0",
         network=_network(layers),
     )
 
 
 def _about(checkpoint: Checkpoint, layers: list[Linear]) -> str:
-    widths = "-".join(str(width) for width in (N_FEATURES, *(len(layer.bias) for layer in layers)))
+    widths = "-".join(str(width) for width in (len(checkpoint.features), *(len(layer.bias) for layer in layers)))
     facts = [
         ("model", f"{type(checkpoint.model).__name__}, encoder {widths}"),
         ("recipe", str(checkpoint.recipe.get("name", "unknown"))),
         ("trained on", checkpoint.trained_on),
         ("checkpoint", f"SHA-256 {checkpoint.sha256 or 'unknown: not read from a file'}"),
-        *((f"feature {i}", f"{feature.name}, {feature.unit}") for i, feature in enumerate(FEATURES)),
+        *((f"feature {i}", f"{feature.name}, {feature.unit}") for i, feature in enumerate(checkpoint.features)),
         ("missing", f"{checkpoint.missing}. {POLICIES[checkpoint.missing]}"),
     ]
     return "\n".join(
@@ -143,6 +143,8 @@ def _table(kind: str, name: str, values: NDArray[np.generic]) -> str:
 def _literal(value: float, kind: str) -> str:
     if kind == "int":
         return str(value)
+    if kind == "unsigned long long":
+        return f"{value}ULL"
     if not math.isfinite(value):
         special = "NAN" if math.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
         return special if kind == "float" else f"(double){special}"

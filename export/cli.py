@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from lithovae.runtime.console import clear_errors, new_app, prepare_streams
 from lithovae.runtime.errors import CheckpointError, OutputError
+from lithovae.runtime.features import FeatureSet
 
 if TYPE_CHECKING:
     from .parity import Parity
@@ -46,6 +48,13 @@ def export(
             "model's outputs (for the published models: all 139, sorted)."
         ),
     ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            help="Features of a checkpoint without a .json, in the order of its inputs: names separated by commas, as "
+            "in density,MS,Vp, or a .json with a list of features (docs/bundle-format.md). Default: the published six."
+        ),
+    ] = None,
     missing: Annotated[
         str | None,
         typer.Option(
@@ -70,10 +79,13 @@ def export(
     if c is not None:
         require_c_file(c)
     names = None if classes is None else read_names(classes)
-    loaded = Checkpoint.load(checkpoint, scaler=scaler, fit_scaler=fit_scaler, classes=names, missing=missing)
+    feature_set = None if features is None else read_features(features)
+    loaded = Checkpoint.load(
+        checkpoint, scaler=scaler, fit_scaler=fit_scaler, classes=names, missing=missing, features=feature_set
+    )
     for note in loaded.notes:
         typer.echo(f"note: {note}", err=True)
-    yours = None if rows is None else {"yours": read_rows(rows)}
+    yours = None if rows is None else {"yours": read_rows(rows, loaded.features)}
     if scaler == "lily" and names is not None and names != sorted(names):
         typer.echo("note: the published models' lithologies are in sorted order; these names are not", err=True)
     if out is not None:
@@ -97,6 +109,27 @@ def show_parity(results: list[Parity], error: str) -> None:
             f"{result.rows:10}{result.output:48}{result.onnx_error:12.2e}{result.torch_error:13.2e}{result.ratio:7.2f}"
             f"  {labels}".rstrip()
         )
+
+
+def read_features(text: str) -> FeatureSet:
+    """Return the feature set that ``--features`` names: names separated by commas, or a JSON file.
+
+    Raises
+    ------
+    CheckpointError
+        If a name is not known, or the file does not hold a list of features.
+    """
+    if not text.endswith(".json"):
+        try:
+            return FeatureSet.named(name.strip() for name in text.split(","))
+        except ValueError as error:
+            raise CheckpointError(f"--features: {error}") from error
+    path = Path(text)
+    try:
+        return FeatureSet.of_json(json.loads(path.read_text(encoding="utf-8-sig")))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(f"--features: {path} is not a list of features: {reason}", path) from error
 
 
 def read_names(path: Path) -> list[str]:

@@ -9,27 +9,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.models.checkpoint import Checkpoint
+from lithovae.runtime.missing import SENTINELS
 
 from . import parity
 
-GOLDEN = np.array(
-    [
-        [1.69, 4.0, 17.8, 105, 104, 88],
-        [1.5, 12.5, 32, 90, 85, 70],
-        [2.7, -300, 1, 3, 2, 1],
-        [np.nan, 4.0, 17.8, 105, 104, 88],
-        [1.69, -999.25, 17.8, 105, -1, 88],
-        [1.2, 6000, 250, 250, 251, 252],
-        [np.nan] * 6,
-    ],
-    np.float32,
-)
-"""Sediment, negative susceptibility, missing features (NaN, a sentinel, a colour without a logarithm), the ends of the
-sensors' ranges, no value at all."""
 N_CLASSIFIED = 2
 """Golden rows of the classifier: few, because it has many outputs, and NaN passes through it like any number."""
 ALLOWANCE = 4.0
 """Allowed error of golden rows, in multiples of torch's in float32: other processors round in another order."""
+
+
+def golden_inputs(checkpoint: Checkpoint) -> NDArray[np.float32]:
+    """Return the golden rows, shape (8, n_features).
+
+    The mean of the training table, above it, below it; missing features (NaN; a sentinel and a value without a
+    logarithm); nearly the ends of the plausible ranges; no value at all.
+    """
+    features, k = checkpoint.features, len(checkpoint.features)
+    mean, above, below = checkpoint.scaler.inverse_transform(np.repeat([[0.0], [1.0], [-1.5]], k, axis=1))
+    low, high = np.transpose([feature.plausible for feature in features])
+    one_missing, marked = mean.copy(), mean.copy()
+    one_missing[0] = np.nan
+    marked[min(1, k - 1)] = SENTINELS[1]
+    marked[np.flatnonzero(features.is_log1p)[-1:]] = -1.0
+    rows = [
+        mean,
+        above,
+        below,
+        one_missing,
+        marked,
+        low + 0.02 * (high - low),
+        low + 0.95 * (high - low),
+        np.full(k, np.nan),
+    ]
+    return np.array([[float(f"{value:.5g}") for value in row] for row in rows], np.float32)
 
 
 def golden_rows(checkpoint: Checkpoint, sessions: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -38,8 +51,9 @@ def golden_rows(checkpoint: Checkpoint, sessions: dict[str, Any]) -> dict[str, d
     NaN is None. A tolerance is in multiples of max(1, |expected|).
     """
     double = copy.deepcopy(checkpoint.model).double()
-    plausible = parity.sets_of_rows(checkpoint.scaler)["plausible"]
-    rows = np.concatenate([GOLDEN, plausible])
+    plausible = parity.sets_of_rows(checkpoint)["plausible"]
+    golden = golden_inputs(checkpoint)
+    rows = np.concatenate([golden, plausible])
     exact, single = (parity.torch_encoder(model, checkpoint, rows) for model in (double, checkpoint.model))
     latent = exact["mu"].astype(np.float32)
     exact |= parity.torch_heads(double, checkpoint, latent)
@@ -48,9 +62,9 @@ def golden_rows(checkpoint: Checkpoint, sessions: dict[str, Any]) -> dict[str, d
     for graph, session in sessions.items():
         input_name = session.get_inputs()[0].name
         outputs = [output.name for output in session.get_outputs()]
-        n = N_CLASSIFIED if graph == "classifier" else len(GOLDEN)
+        n = N_CLASSIFIED if graph == "classifier" else len(golden)
         found[graph] = {
-            "inputs": {input_name: _plain((latent if input_name == "z" else GOLDEN)[:n])},
+            "inputs": {input_name: _plain((latent if input_name == "z" else golden)[:n])},
             "outputs": {name: _plain(exact[name][:n]) for name in outputs},
             "tolerance": {name: _tolerance(exact[name], single[name]) for name in outputs},
         }

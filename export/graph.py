@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from lithovae.models.scaler import LOG, N_FEATURES, SIGNED_LOG, DistributionAwareScaler
+from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.runtime.missing import SENTINELS
 
 from .fold import FoldedVAE, Linear
@@ -21,6 +21,32 @@ OPSET = 13
 IR_VERSION = 8
 
 MissingPolicy = Literal["impute", "nan"]
+
+TRANSFORMS = ("none", "signed_log", "log1p")
+"""Transforms of the scaler, in the order in which the graphs handle them."""
+
+
+class _Columns:
+    """The columns of the features, grouped by the transforms of their scaler.
+
+    Parameters
+    ----------
+    scaler : DistributionAwareScaler
+        The scaler.
+
+    Attributes
+    ----------
+    order : ndarray of shape (n,), int64
+        Position of each feature, in the order of `TRANSFORMS` and else unchanged.
+    widths : list of int
+        Number of features with each transform, in the order of `TRANSFORMS`.
+    """
+
+    def __init__(self, scaler: DistributionAwareScaler) -> None:
+        kinds = np.array([TRANSFORMS.index(transform) for transform in scaler.transforms])
+        self.order = np.argsort(kinds, kind="stable")
+        self.widths = np.bincount(kinds, minlength=len(TRANSFORMS)).tolist()
+        self.is_sorted = bool((self.order == np.arange(len(kinds))).all())
 
 
 class _Graph:
@@ -59,11 +85,24 @@ class _Graph:
         return x
 
     def split(self, x: str, widths: list[int], axis: int) -> list[str]:
-        """Split along an axis into parts of some widths."""
+        """Split along an axis into parts of some widths; a part of no width is an empty string."""
+        every, widths = widths, [width for width in widths if width]
+        if len(widths) == 1:
+            return [x if width else "" for width in every]
         name = "widths." + ".".join(map(str, widths))
         parts = [f"{x}.{i}" for i in range(len(widths))]
         self.nodes.append(helper.make_node("Split", [x, self.constant(name, widths, np.int64)], parts, axis=axis))
-        return parts
+        rest = iter(parts)
+        return [next(rest) if width else "" for width in every]
+
+    def take(self, x: str, positions: NDArray[np.int64], axis: int) -> str:
+        """Reorder along an axis."""
+        name = "order." + ".".join(map(str, positions.tolist()))
+        return self("Gather", x, self.constant(name, positions, np.int64), axis=axis)
+
+    def join(self, parts: list[str], axis: int) -> str:
+        """Concatenate along an axis."""
+        return self("Concat", *parts, axis=axis) if len(parts) > 1 else parts[0]
 
     def nan_where_not_finite(self, x: str) -> str:
         """Return (n, 1): 0 for a row of finite numbers, NaN for any other (0 * NaN and 0 * inf are NaN)."""
@@ -89,44 +128,67 @@ def encoder_graph(
     scaler: DistributionAwareScaler,
     missing: MissingPolicy,
     heads: Sequence[Literal["mu", "logvar"]] = ("mu", "logvar"),
+    *,
+    precise: bool = False,
 ) -> Any:
-    """Build the graph from raw ``features`` (n, 6) to ``mu`` and ``logvar`` (n, latent), or to ``mu`` alone.
+    """Build the graph from raw ``features`` (n, n_features) to ``mu`` and ``logvar`` (n, latent), or to ``mu`` alone.
 
-    Without ``logvar`` the heads cost half as much. The scaler runs on the transposed features, (6, n): a broadcast over
-    columns of six would cost more than the network. Its float32 error is hardly larger than that of torch's cast from
-    float64, because each mean is subtracted where no precision is lost: inside the colours' logarithm,
-    log((1 + x) / e^mean), and elsewhere as a float32 whose rounding error the first bias corrects. One more row, 1 or
-    NaN for each sample, carries the first bias; it also carries NaN, for a sample without an answer, past the ReLUs,
-    which need not propagate it.
+    Without ``logvar`` the heads cost half as much. The scaler runs on the transposed features, (n_features, n): a
+    broadcast over a few columns would cost more than the network. Its float32 error is hardly larger than that of
+    torch's cast from float64, because each mean is subtracted where no precision is lost: inside the logarithm of
+    log1p, log((1 + x) / e^mean), and elsewhere as a float32 whose rounding error the first bias corrects. Where the
+    scales are narrow, they magnify the error of a float32 logarithm: ``precise`` computes the scaler in float64.
+
+    One more row, 1 or NaN for each sample, carries the first bias; it also carries NaN, for a sample without an answer,
+    past the ReLUs, which need not propagate it.
     """
-    g = _Graph()
-    zero, one, nan = g.constant("zero", 0.0), g.constant("one", 1.0), g.constant("nan", np.nan)
-    measured, colour = g.split(g("Transpose", "features", perm=[1, 0]), [LOG.start, N_FEATURES - LOG.start], axis=0)
-    unmeasured = ""
-    for i, value in enumerate(SENTINELS):  # colours need none of this: the logarithm of a sentinel is NaN already
-        equal = g("Equal", measured, g.constant(f"sentinel.{i}", value))
-        unmeasured = g("Or", unmeasured, equal) if unmeasured else equal
-    density, signed = g.split(measured, [SIGNED_LOG.start, SIGNED_LOG.stop - SIGNED_LOG.start], axis=0)
-    signed = g("Mul", g("Sign", signed), g("Log", g("Add", g("Abs", signed), one)))
-    mean = scaler.mean_.astype(np.float32)
-    measured = g("Sub", g("Concat", density, signed, axis=0), g.constant("mean", mean[: LOG.start, None]))
-    shrink = g.constant("shrink", np.exp(-scaler.mean_[LOG, None]))
-    colour = g("Log", g("Mul", g("Add", colour, one), shrink))
-    lacks = [
-        g("Or", unmeasured, g("IsNaN", g("Mul", measured, zero))),  # 0 * NaN and 0 * inf are NaN
-        g("IsNaN", g("Mul", colour, zero)),
+    g, columns, work = _Graph(), _Columns(scaler), np.float64 if precise else np.float32
+    mean_, scale_ = scaler.mean_[columns.order], scaler.scale_[columns.order]
+    n, n_positive = len(mean_), columns.widths[-1]
+    n_measured = n - n_positive
+    zero, nan, one = g.constant("zero", 0.0), g.constant("nan", np.nan), g.constant("one", 1.0)
+    work_zero, work_one = (g.constant("zero64", 0.0, work), g.constant("one64", 1.0, work)) if precise else (zero, one)
+    raw = g("Transpose", "features", perm=[1, 0])
+    if not columns.is_sorted:
+        raw = g.take(raw, columns.order, axis=0)
+    measured, positive = g.split(raw, [n_measured, n_positive], axis=0)
+    mean = mean_.astype(work)
+    lacks, parts = [], []
+    if measured:
+        unmeasured = ""
+        for i, value in enumerate(SENTINELS):  # log1p needs none of this: the logarithm of a sentinel is NaN already
+            equal = g("Equal", measured, g.constant(f"sentinel.{i}", value))
+            unmeasured = g("Or", unmeasured, equal) if unmeasured else equal
+        measured = g("Cast", measured, to=TensorProto.DOUBLE) if precise else measured
+        plain, signed = g.split(measured, columns.widths[:-1], axis=0)
+        if signed:
+            signed = g("Mul", g("Sign", signed), g("Log", g("Add", g("Abs", signed), work_one)))
+        transformed = g.join([part for part in (plain, signed) if part], axis=0)
+        measured = g("Sub", transformed, g.constant("mean", mean[:n_measured, None], work))
+        lacks.append(g("Or", unmeasured, g("IsNaN", g("Mul", measured, work_zero))))  # 0 * NaN and 0 * inf are NaN
+        parts.append((measured, slice(n_measured)))
+    if positive:
+        positive = g("Cast", positive, to=TensorProto.DOUBLE) if precise else positive
+        shrink = g.constant("shrink", np.exp(-mean_[n_measured:, None]), work)
+        positive = g("Log", g("Mul", g("Add", positive, work_one), shrink))
+        lacks.append(g("IsNaN", g("Mul", positive, work_zero)))
+        parts.append((positive, slice(n_measured, n)))
+    scaled = [
+        g("Where", mask, work_zero, g("Div", part, g.constant(f"scale.{i}", scale_[rows, None], work)))
+        for i, (mask, (part, rows)) in enumerate(zip(lacks, parts, strict=True))
     ]
-    parts = [
-        g("Where", mask, zero, g("Div", part, g.constant(f"scale.{i}", scaler.scale_[columns, None])))
-        for i, (mask, part, columns) in enumerate(zip(lacks, (measured, colour), (slice(LOG.start), LOG), strict=True))
-    ]
+    scaled = [g("Cast", part, to=TensorProto.FLOAT) for part in scaled] if precise else scaled
     join = "And" if missing == "impute" else "Or"
-    masks = g.split(g(join, *lacks), [1] * LOG.start, axis=0)
+    if n_measured == n_positive:  # half as many operations
+        masks = g.split(g(join, *lacks), [1] * n_measured, axis=0)
+    else:
+        masks = g.split(g.join(lacks, axis=0), [1] * n, axis=0)
     answer = g("Where", reduce(lambda a, b: g(join, a, b), masks), nan, one)
     first, *others = folded.encoder
-    rounding = np.concatenate([(scaler.mean_ - mean)[: LOG.start], np.zeros(N_FEATURES - LOG.start)]) / scaler.scale_
-    weight = np.vstack([first.weight, first.bias - rounding @ first.weight])
-    inputs = g("Concat", *parts, answer, axis=0)
+    rounding = np.where(np.arange(n) < n_measured, mean_ - mean.astype(np.float64), 0) / scale_
+    weight = first.weight[columns.order]
+    weight = np.vstack([weight, first.bias - rounding @ weight])
+    inputs = g("Concat", *scaled, answer, axis=0)
     hidden = g("Relu", g("Gemm", inputs, g.constant("encoder.0.weight_and_bias", weight), transA=1))
     for i, layer in enumerate(others, start=1):
         hidden = g("Relu", g.linear(hidden, layer, f"encoder.{i}"))
@@ -135,11 +197,11 @@ def encoder_graph(
         bias = g("Gemm", answer, g.constant(f"{name}.bias", layer.bias[None]), transA=1)
         g("Gemm", hidden, g.constant(f"{name}.weight", layer.weight), bias, output=name)
     latent = folded.mu.weight.shape[1]
-    return g.model("encoder", {"features": N_FEATURES}, {str(name): latent for name in heads})
+    return g.model("encoder", {"features": n}, {str(name): latent for name in heads})
 
 
 def decoder_graph(folded: FoldedVAE, scaler: DistributionAwareScaler) -> Any:
-    """Build the graph from latent ``z`` (n, latent) to raw ``features`` (n, 6).
+    """Build the graph from latent ``z`` (n, latent) to raw ``features`` (n, n_features).
 
     It computes in float64: the exponentials of the inverse scaler would magnify float32 rounding a thousandfold.
     """
@@ -149,14 +211,20 @@ def decoder_graph(folded: FoldedVAE, scaler: DistributionAwareScaler) -> Any:
     scaled = g("Add", g.stack(z, folded.decoder, "decoder", relu_last=False), g.nan_where_not_finite(z))
     stretched = g("Mul", scaled, g.constant("scaler.scale", scaler.scale_))
     transformed = g("Add", stretched, g.constant("scaler.mean", scaler.mean_))
-    density, signed, colour = g.split(
-        transformed, [SIGNED_LOG.start, SIGNED_LOG.stop - SIGNED_LOG.start, N_FEATURES - LOG.start], axis=1
-    )
-    signed = g("Mul", g("Sign", signed), g("Sub", g("Exp", g("Abs", signed)), one))
-    colour = g("Sub", g("Exp", colour), one)
-    g("Cast", g("Concat", density, signed, colour, axis=1), output="features", to=TensorProto.FLOAT)
+    columns = _Columns(scaler)
+    if not columns.is_sorted:
+        transformed = g.take(transformed, columns.order, axis=1)
+    plain, signed, positive = g.split(transformed, columns.widths, axis=1)
+    if signed:
+        signed = g("Mul", g("Sign", signed), g("Sub", g("Exp", g("Abs", signed)), one))
+    if positive:
+        positive = g("Sub", g("Exp", positive), one)
+    features = g.join([part for part in (plain, signed, positive) if part], axis=1)
+    if not columns.is_sorted:
+        features = g.take(features, np.argsort(columns.order), axis=1)
+    g("Cast", features, output="features", to=TensorProto.FLOAT)
     latent = folded.mu.weight.shape[1]
-    return g.model("decoder", {"z": latent}, {"features": N_FEATURES})
+    return g.model("decoder", {"z": latent}, {"features": len(columns.order)})
 
 
 def classifier_graph(folded: FoldedVAE) -> Any:

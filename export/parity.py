@@ -16,10 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from lithovae.models.checkpoint import Checkpoint
-from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime.errors import ParityError
-from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.features import FeatureSet
 from lithovae.runtime.missing import SENTINELS, without_sentinels
 
 LIMIT = 2.0
@@ -72,34 +71,34 @@ class Parity:
         return self.missing_agree and self.ratio <= LIMIT
 
 
-def sets_of_rows(scaler: DistributionAwareScaler) -> Arrays:
-    """Return the sets of raw rows, (n, 6) float32 each, that every export is checked on.
+def sets_of_rows(checkpoint: Checkpoint) -> Arrays:
+    """Return the sets of raw rows, (n, n_features) float32 each, that every export is checked on.
 
-    ``plausible``: distributed like the training table; ``uniform``: over the sensors' ranges; ``extreme``: zeros,
-    denormals, negatives, +-1e6; ``gaps``: plausible, with a fifth of the values missing, rows without any value,
-    infinities, and colours that have no logarithm; ``sentinels``: plausible, with a fifth of the values replaced by
-    sentinels, after one row of each sentinel alone.
+    ``plausible``: distributed like the training table; ``uniform``: over the plausible ranges; ``extreme``: zeros,
+    denormals, negatives, +-1e6; ``gaps``: plausible, with a fifth of the values missing, rows without any value (the
+    first 8), infinities, then values that have no logarithm; ``sentinels``: plausible, with a fifth of the values
+    replaced by sentinels, after one row of each sentinel alone.
     """
+    features, k = checkpoint.features, len(checkpoint.features)
     rng = np.random.default_rng(0)
     n = 16_384
-    plausible = scaler.inverse_transform(rng.standard_normal((n, 6)))
-    uniform = rng.uniform([0.3, -500, 0, 0, 0, 0], [4, 7000, 300, 255, 255, 255], (n, 6))
-    extreme = np.concatenate(
-        [
-            rng.choice([0, 1e-40, -1e-40, 1e-7, 1, -1, 1e6, -1e6], (n, 3)),
-            rng.choice([0, 1e-40, 1e-7, 1, -0.5, -0.999999, 255, 1e6], (n, 3)),
-        ],
-        axis=1,
+    plausible = checkpoint.scaler.inverse_transform(rng.standard_normal((n, k)))
+    low, high = np.transpose([feature.plausible for feature in features])
+    uniform = rng.uniform(low, high, (n, k))
+    extreme = np.where(
+        features.is_log1p,
+        rng.choice([0, 1e-40, 1e-7, 1, -0.5, -0.999999, 255, 1e6], (n, k)),
+        rng.choice([0, 1e-40, -1e-40, 1e-7, 1, -1, 1e6, -1e6], (n, k)),
     )
-    gaps = np.where(rng.random((n, 6)) < 0.2, np.nan, plausible)
+    gaps = np.where(rng.random((n, k)) < 0.2, np.nan, plausible)
     gaps[:8] = np.nan
-    for i in range(6):
-        gaps[8 + i], gaps[14 + i] = plausible[i], plausible[i]
-        gaps[8 + i, i], gaps[14 + i, i] = np.inf, -np.inf
-    gaps[20:23, 3:] = np.where(np.eye(3, dtype=bool), -1.0, plausible[20:23, 3:])
-    gaps[23:26, 3:] = np.where(np.eye(3, dtype=bool), -7.0, plausible[23:26, 3:])
+    wrong = [(i, value) for value in (np.inf, -np.inf) for i in range(k)]
+    wrong += [(i, value) for value in (-1.0, -7.0) for i in np.flatnonzero(features.is_log1p).tolist()]
+    for row, (i, value) in enumerate(wrong, start=8):
+        gaps[row] = plausible[row]
+        gaps[row, i] = value
     marks = np.array(SENTINELS)
-    sentinels = np.where(rng.random((n, 6)) < 0.2, rng.choice(marks, (n, 6)), plausible)
+    sentinels = np.where(rng.random((n, k)) < 0.2, rng.choice(marks, (n, k)), plausible)
     sentinels[: len(marks)] = marks[:, None]
     rows = {"plausible": plausible, "uniform": uniform, "extreme": extreme, "gaps": gaps, "sentinels": sentinels}
     return {name: values.astype(np.float32) for name, values in rows.items()}
@@ -126,11 +125,11 @@ def measure(checkpoint: Checkpoint, sessions: dict[str, Any], extra_rows: Arrays
         What the bundle was made from.
     sessions : dict of str to onnxruntime.InferenceSession
         The graphs, by name.
-    extra_rows : dict of str to ndarray (n, 6) float32, optional
+    extra_rows : dict of str to ndarray (n, n_features) float32, optional
         More sets of raw rows.
     """
     double = copy.deepcopy(checkpoint.model).double()
-    sets = sets_of_rows(checkpoint.scaler) | with_neighbours(extra_rows or {})
+    sets = sets_of_rows(checkpoint) | with_neighbours(extra_rows or {})
     found: list[Parity] = []
     for name, rows in sets.items():
         exact = torch_encoder(double, checkpoint, rows)
@@ -140,7 +139,7 @@ def measure(checkpoint: Checkpoint, sessions: dict[str, Any], extra_rows: Arrays
         for graph, session in sessions.items():
             input_name = session.get_inputs()[0].name
             for output, ours in run(session, latent if input_name == "z" else rows).items():
-                found += compare(name, f"{graph}.{output}", exact[output], single[output], ours)
+                found += compare(checkpoint.features, name, f"{graph}.{output}", exact[output], single[output], ours)
     return found
 
 
@@ -181,7 +180,7 @@ def summary(results: list[Parity], graph: str = "") -> dict[str, dict[str, list[
 
 
 def torch_encoder(model: VAE, checkpoint: Checkpoint, rows: NDArray[np.float32]) -> Arrays:
-    """Return torch's ``mu`` and ``logvar`` of raw rows (n, 6), in the model's own precision."""
+    """Return torch's ``mu`` and ``logvar`` of raw rows (n, n_features), in the model's own precision."""
     scaled = checkpoint.scaler.transform(without_sentinels(rows))
     lacks = ~np.isfinite(scaled)
     no_answer = lacks.all(axis=1) if checkpoint.missing == "impute" else lacks.any(axis=1)
@@ -205,11 +204,13 @@ def torch_heads(model: VAE, checkpoint: Checkpoint, latent: NDArray[np.float32])
     return outputs
 
 
-def compare(rows: str, output: str, exact: NDArray[Any], single: NDArray[Any], ours: NDArray[Any]) -> Iterable[Parity]:
+def compare(
+    features: FeatureSet, rows: str, output: str, exact: NDArray[Any], single: NDArray[Any], ours: NDArray[Any]
+) -> Iterable[Parity]:
     """Compare one output on one set of rows: torch in float64, torch in float32, and the export."""
     columns = [(output, slice(None))]
-    if output == "decoder.features":  # six different units: each feature is compared on its own
-        columns = [(f"decoder.{name}", slice(i, i + 1)) for i, name in enumerate(FEATURE_NAMES)]
+    if output == "decoder.features":  # different units: each feature is compared on its own
+        columns = [(f"decoder.{name}", slice(i, i + 1)) for i, name in enumerate(features.names)]
     agree, margin = _labels(exact, ours) if output.startswith("classifier") else (None, 0.0)
     for name, column in columns:
         with np.errstate(over="ignore"):

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 
 from lithovae.runtime.errors import CheckpointError, OutputError
+from lithovae.runtime.features import LILY, FeatureSet
 
 from .scaler import PUBLISHED_SCALERS, DistributionAwareScaler
 from .scaler_file import fit_to_table, read_scaler
@@ -46,6 +47,8 @@ class Checkpoint:
         SHA-256 of the checkpoint's file; empty before it is written.
     notes : list of str
         Notes for the user on how it was read; not saved.
+    features : FeatureSet
+        The features that the model takes, in order. A sidecar without them is one of `LILY`.
     """
 
     model: VAE
@@ -58,6 +61,7 @@ class Checkpoint:
     card: str = ""
     sha256: str = ""
     notes: list[str] = field(default_factory=list)
+    features: FeatureSet = LILY
 
     def save(self, path: str | Path) -> None:
         """Write ``path`` and its sidecar; neither appears under its name before both are complete.
@@ -86,6 +90,7 @@ class Checkpoint:
         return {
             "checkpoint_sha256": self.sha256,
             "trained_on": self.trained_on,
+            "features": self.features.to_json(),
             "scaler": {"mean": self.scaler.mean_.tolist(), "scale": self.scaler.scale_.tolist()},
             "classes": list(self.classes),
             "recipe": self.recipe,
@@ -129,6 +134,7 @@ class Checkpoint:
         fit_scaler: str | Path | None = None,
         classes: Sequence[str] | None = None,
         missing: str | None = None,
+        features: FeatureSet | None = None,
     ) -> Checkpoint:
         """Read a checkpoint and its sidecar, or a checkpoint from elsewhere without one.
 
@@ -148,6 +154,9 @@ class Checkpoint:
         missing : {"impute", "nan"}, optional
             The policy for missing features, by default ``nan``; ``impute`` only if inputs were masked in training.
 
+        features : FeatureSet, optional
+            The features that the model takes, in order, by default `LILY`.
+
         Raises
         ------
         CheckpointError
@@ -160,7 +169,13 @@ class Checkpoint:
         state, notes = read_state_dict(path)
         model = build_model(state, path)
         sidecar_path = path.with_suffix(".json")
-        given = {"scaler": scaler, "fit-scaler": fit_scaler, "classes": classes, "missing": missing}
+        given = {
+            "scaler": scaler,
+            "fit-scaler": fit_scaler,
+            "classes": classes,
+            "missing": missing,
+            "features": features,
+        }
         options = [f"--{name}" for name, value in given.items() if value is not None]
         if sidecar_path.is_file():
             if options:
@@ -171,7 +186,7 @@ class Checkpoint:
                 )
             checkpoint, source, named = _with_sidecar(path, model, sidecar_path), str(sidecar_path), sidecar_path
         else:
-            checkpoint = _from_elsewhere(path, model, scaler, fit_scaler, classes, missing)
+            checkpoint = _from_elsewhere(path, model, scaler, fit_scaler, classes, missing, features or LILY)
             source, named = "the list of classes (--classes)", path
         checkpoint.notes[:0] = notes
         if len(set(checkpoint.classes)) < len(checkpoint.classes):
@@ -189,7 +204,10 @@ class Checkpoint:
 def _with_sidecar(path: Path, model: VAE, sidecar_path: Path) -> Checkpoint:
     try:
         sidecar = json.loads(sidecar_path.read_text(encoding="utf-8"))
-        scaler = DistributionAwareScaler.from_parameters(sidecar["scaler"]["mean"], sidecar["scaler"]["scale"])
+        features = FeatureSet.of_json(sidecar["features"]) if "features" in sidecar else LILY
+        mean, scale = sidecar["scaler"]["mean"], sidecar["scaler"]["scale"]
+        _require_width(path, model, features)
+        scaler = DistributionAwareScaler.from_parameters(mean, scale, features.transforms)
         checkpoint = Checkpoint(
             model=model,
             scaler=scaler,
@@ -200,6 +218,7 @@ def _with_sidecar(path: Path, model: VAE, sidecar_path: Path) -> Checkpoint:
             history=list(sidecar["history"]),
             card=str(sidecar.get("card", "")),
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            features=features,
         )
     except KeyError as error:
         raise CheckpointError(f"{sidecar_path} lacks the key {error}", sidecar_path) from error
@@ -220,19 +239,21 @@ def _from_elsewhere(
     table: str | Path | None,
     classes: Sequence[str] | None,
     missing: str | None,
+    features: FeatureSet,
 ) -> Checkpoint:
     """Make a checkpoint from a model without a sidecar and what the user states about it."""
     if missing not in (None, "impute", "nan"):
         raise CheckpointError(f"--missing must be 'impute' or 'nan', not {missing!r}", path)
     if scaler is not None and table is not None:
         raise CheckpointError("--scaler and --fit-scaler cannot be combined: a model has one scaler", path)
+    _require_width(path, model, features)
     notes = []
     if table is not None:
-        fitted, origin = fit_to_table(table)
+        fitted, origin = fit_to_table(table, features)
         notes.append(f"scaler {origin}")
     elif scaler is not None:
         fitted, origin = (
-            read_scaler(scaler),
+            read_scaler(scaler, features),
             str(scaler) if scaler in PUBLISHED_SCALERS else f"from {Path(scaler).name}",
         )
     else:
@@ -256,7 +277,18 @@ def _from_elsewhere(
         data_digest="",
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         notes=notes,
+        features=features,
     )
+
+
+def _require_width(path: Path, model: VAE, features: FeatureSet) -> None:
+    n = model.fc_out.out_features
+    if n != len(features):
+        raise CheckpointError(
+            f"{path} takes {n} features, not the {len(features)} {', '.join(features.names)}: name its features in "
+            "their order, with --features or in its .json",
+            path,
+        )
 
 
 def require_place(path: Path) -> None:

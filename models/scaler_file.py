@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lithovae.runtime.errors import CheckpointError, TableError
-from lithovae.runtime.features import FEATURE_NAMES, FEATURES, letters
+from lithovae.runtime.features import COLOURS, LILY, FeatureSet, letters
 from lithovae.runtime.missing import measurable, without_sentinels
 
-from .scaler import LOG, PUBLISHED_SCALERS, DistributionAwareScaler, published_scaler
+from .scaler import PUBLISHED_SCALERS, DistributionAwareScaler, published_scaler
 
 LIMIT = 10_000_000
-"""Largest size of a scaler file in bytes: it holds twelve numbers, or is a checkpoint's sidecar."""
-KINDS = "lily, or a .json, .npz or .csv with the mean and scale of the six transformed features"
+"""Largest size of a scaler file in bytes: it holds two numbers for each feature, or is a checkpoint's sidecar."""
+KINDS = "lily, or a .json, .npz or .csv with the mean and scale of the transformed features"
 MEAN, SCALE, VARIANCE = ("mean", "center"), ("scale", "std", "sd", "stdev", "stddev"), ("var", "variance")
 NAME = ("feature", "features", "name", "variable", "column", "")
 """Names, in the form that `letters` gives, of a scaler's parts in files; a data frame's index has an empty heading."""
@@ -32,12 +32,13 @@ MISSING = frozenset({"", "na", "n/a", "#n/a", "null", "none"})
 """Spellings of a missing value, besides those of NaN."""
 
 
-def read_scaler(name_or_path: str | Path) -> DistributionAwareScaler:
+def read_scaler(name_or_path: str | Path, features: FeatureSet = LILY) -> DistributionAwareScaler:
     """Return a published scaler by its name, or read one from a file; pickles are never read.
 
     The mean and scale of the transformed features may be in JSON, at the top level or under ``scaler`` (as in a
     checkpoint's sidecar and a bundle's manifest), in an ``.npz``, or in a ``.csv`` with a row per feature. The rows of
-    a CSV are matched by the features' names and aliases; without a column of names there must be six, in order.
+    a CSV are matched by the features' names and aliases; without a column of names there must be one for each feature,
+    in order.
 
     Raises
     ------
@@ -45,6 +46,8 @@ def read_scaler(name_or_path: str | Path) -> DistributionAwareScaler:
         If there is no such file, or it holds no scaler, or the scaler of raw features.
     """
     if name_or_path in PUBLISHED_SCALERS:
+        if features != LILY:
+            raise CheckpointError(f"the scaler {name_or_path} is for {', '.join(LILY.names)}, in this order")
         return published_scaler(str(name_or_path))
     path = Path(name_or_path)
     try:
@@ -59,8 +62,8 @@ def read_scaler(name_or_path: str | Path) -> DistributionAwareScaler:
                 "numpy.savez('scaler.npz', mean=s.mean_, scale=s.scale_)"
             )
         read = {".npz": _read_npz, ".csv": _read_csv}.get(path.suffix.lower(), _read_json)
-        scaler = DistributionAwareScaler.from_parameters(*read(path))
-        _require_transformed(scaler)
+        scaler = DistributionAwareScaler.from_parameters(*read(path, features), features.transforms)
+        _require_transformed(scaler, features)
     except Exception as error:  # a hostile file can raise anything
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)[:400]
         kinds = f" ({KINDS})" if isinstance(error, (OSError, json.JSONDecodeError, UnicodeDecodeError)) else ""
@@ -68,7 +71,7 @@ def read_scaler(name_or_path: str | Path) -> DistributionAwareScaler:
     return scaler
 
 
-def fit_to_table(path: str | Path) -> tuple[DistributionAwareScaler, str]:
+def fit_to_table(path: str | Path, features: FeatureSet = LILY) -> tuple[DistributionAwareScaler, str]:
     """Fit a scaler on the raw table that a model was trained on.
 
     Parameters
@@ -92,19 +95,23 @@ def fit_to_table(path: str | Path) -> tuple[DistributionAwareScaler, str]:
     """
     path = Path(path)
     try:
-        table = _table(path)
+        table = _table(path, features)
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        table = np.stack([measurable(without_sentinels(table[:, i]), i) for i in range(len(FEATURES))], axis=1)
-        _require_raw(table)
-        return DistributionAwareScaler().fit(table), f"fitted on {path.name} ({len(table)} rows, SHA-256 {digest})"
+        table = np.stack(
+            [measurable(without_sentinels(table[:, i]), feature) for i, feature in enumerate(features)], axis=1
+        )
+        _require_raw(table, features)
+        return DistributionAwareScaler(features.transforms).fit(
+            table
+        ), f"fitted on {path.name} ({len(table)} rows, SHA-256 {digest})"
     except (OSError, ValueError, csv.Error) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
         raise TableError(f"{path} cannot be used to fit a scaler: {reason}", path) from error
 
 
-def read_rows(path: str | Path) -> NDArray[np.float32]:
-    """Read raw rows (n, 6) float32 from a CSV table with a column for each feature, under its name or an alias.
+def read_rows(path: str | Path, features: FeatureSet = LILY) -> NDArray[np.float32]:
+    """Read raw rows (n, n_features) float32 from a CSV table with a column for each feature, under a name of it.
 
     Raises
     ------
@@ -112,27 +119,27 @@ def read_rows(path: str | Path) -> NDArray[np.float32]:
         If the file is absent or empty, lacks a feature, or has text in place of a number.
     """
     try:
-        return _table(Path(path)).astype(np.float32)
+        return _table(Path(path), features).astype(np.float32)
     except (OSError, ValueError, csv.Error) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
-        raise TableError(f"{path} is not a table of the six features: {reason}", path) from error
+        raise TableError(f"{path} is not a table of the features: {reason}", path) from error
 
 
-def _table(path: Path) -> NDArray[np.float64]:
+def _table(path: Path, features: FeatureSet) -> NDArray[np.float64]:
     with _csv_rows(path) as rows:
-        columns = _features_in(next(rows, []), "columns")
-        table = np.fromiter(chain.from_iterable(_numbers(rows, columns)), np.float64).reshape(-1, len(FEATURES))
+        columns = _features_in(next(rows, []), features, "columns")
+        table = np.fromiter(chain.from_iterable(_numbers(rows, columns)), np.float64).reshape(-1, len(features))
     if not len(table):
         raise ValueError("it has no rows")
     return table
 
 
-def _read_json(path: Path) -> tuple[ArrayLike, ArrayLike]:
+def _read_json(path: Path, features: FeatureSet) -> tuple[ArrayLike, ArrayLike]:
     content = json.loads(path.read_text(encoding="utf-8-sig"))
     return _parameters(content.get("scaler", content) if isinstance(content, dict) else content)
 
 
-def _read_npz(path: Path) -> tuple[ArrayLike, ArrayLike]:
+def _read_npz(path: Path, features: FeatureSet) -> tuple[ArrayLike, ArrayLike]:
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > LIMIT:
             raise ValueError(f"it would unpack to more than {LIMIT} bytes")
@@ -140,7 +147,7 @@ def _read_npz(path: Path) -> tuple[ArrayLike, ArrayLike]:
         return _parameters(arrays)
 
 
-def _read_csv(path: Path) -> tuple[ArrayLike, ArrayLike]:
+def _read_csv(path: Path, features: FeatureSet) -> tuple[ArrayLike, ArrayLike]:
     with _csv_rows(path) as rows:
         heading = next(rows, [])
         table = [row for row in rows if any(row)]
@@ -152,10 +159,10 @@ def _read_csv(path: Path) -> tuple[ArrayLike, ArrayLike]:
     mean, scale = (np.array(values, np.float64) for values in _parameters(columns))
     names = _under(columns, NAME)
     if names is not None:
-        order = _features_in(columns[names], "rows")
+        order = _features_in(columns[names], features, "rows")
         return mean[order], scale[order]
-    if np.array(table, np.float64).shape[0] != len(FEATURES):  # fails on text, which may be the names
-        raise ValueError(f"it has {len(table)} rows without names, not {len(FEATURES)}")
+    if np.array(table, np.float64).shape[0] != len(features):  # fails on text, which may be the names
+        raise ValueError(f"it has {len(table)} rows without names, not {len(features)}")
     return mean, scale
 
 
@@ -185,10 +192,10 @@ def _under(values: Iterable[str], aliases: tuple[str, ...]) -> str | None:
     return found[0] if found else None
 
 
-def _features_in(names: list[str], what: str) -> list[int]:
+def _features_in(names: list[str], features: FeatureSet, what: str) -> list[int]:
     """Return the position of each feature among the names of columns or rows, by the rank of its aliases."""
     positions = []
-    for feature in FEATURES:
+    for feature in features:
         ranked = sorted((rank, i) for i, name in enumerate(names) if (rank := feature.rank(name)) is not None)
         if not ranked:
             raise ValueError(f"none of its {what} is named {feature.name!r}, or one of its aliases")
@@ -211,23 +218,25 @@ def _numbers(rows: Iterator[list[str]], columns: list[int]) -> Iterator[list[flo
             raise ValueError(f"row {number}: {error}") from error
 
 
-def _require_transformed(scaler: DistributionAwareScaler) -> None:
+def _require_transformed(scaler: DistributionAwareScaler, features: FeatureSet) -> None:
     """Refuse means and scales that no transformed feature can have, such as those of raw features."""
-    identity = DistributionAwareScaler.from_parameters(np.zeros(6), np.ones(6))
-    ranges = identity.transform(np.transpose([feature.plausible for feature in FEATURES]))
-    for i, name in enumerate(FEATURE_NAMES):
+    identity = DistributionAwareScaler.from_parameters(
+        np.zeros(len(features)), np.ones(len(features)), features.transforms
+    )
+    ranges = identity.transform(np.transpose([feature.plausible for feature in features]))
+    for i, name in enumerate(features.names):
         mean, scale, (low, high) = scaler.mean_[i], scaler.scale_[i], ranges[:, i]
         if not low - TOLERANCE <= mean <= high + TOLERANCE or scale > high - low + TOLERANCE:
             raise ValueError(
                 f"a mean of {mean:g} and scale of {scale:g} cannot be those of transformed {name}, which lies between "
                 f"{low:.3g} and {high:.3g}: they look like statistics of raw values, or of another unit; give the mean "
-                "and scale of density in g/cm3, sign(x)*log1p(|x|) of susceptibility and gamma, log1p(x) of colour"
+                f"and scale of what the transform {features[i].transform!r} gives of values in {features[i].unit}"
             )
 
 
-def _require_raw(table: NDArray[np.float64]) -> None:
-    """Refuse a table (n, 6) that is already scaled or transformed, or in other units."""
-    for i, feature in enumerate(FEATURES):
+def _require_raw(table: NDArray[np.float64], features: FeatureSet) -> None:
+    """Refuse a table (n, n_features) that is already scaled or transformed, or in other units."""
+    for i, feature in enumerate(features):
         low, high = feature.plausible
         if np.isnan(table[:, i]).all():
             raise ValueError(f"it holds no value of {feature.name}")
@@ -237,8 +246,9 @@ def _require_raw(table: NDArray[np.float64]) -> None:
                 f"the median of {feature.name} is {middle:g}, not within {low:g} to {high:g} {feature.unit}: give "
                 "raw values in the models' units"
             )
-    brightest = np.nanmax(table[:, LOG])
-    if brightest <= np.log1p(255):
+    colours = [i for i, feature in enumerate(features) if feature in COLOURS]
+    brightest = np.nanmax(table[:, colours], initial=-np.inf)
+    if colours and brightest <= np.log1p(255):
         raise ValueError(
             f"its largest colour value is {brightest:.3g}: the models take raw colours of 0 to 255, not their "
             "logarithm or fractions of 1"

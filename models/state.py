@@ -10,15 +10,17 @@ import torch
 from torch import Tensor
 
 from lithovae.runtime.errors import CheckpointError
+from lithovae.runtime.features import MAX_FEATURES
 
 from .container import LIMIT, SAVE_STATE, read_container
-from .scaler import N_FEATURES
 from .vae import VAE, SemiSupervisedVAE
 
 FIRST = "encoder.0.weight"
 """The tensor that identifies a state dict of a `VAE`."""
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 COUNTER = "num_batches_tracked"
+PARTS = ("encoder", "fc_mu", "fc_logvar", "decoder", "fc_out", "classifier")
+"""Modules of a `VAE` and of a `SemiSupervisedVAE`."""
 
 
 def read_state_dict(path: Path) -> tuple[dict[str, Tensor], list[str]]:
@@ -44,8 +46,13 @@ def read_state_dict(path: Path) -> tuple[dict[str, Tensor], list[str]]:
     content = read_container(path)
     try:
         place, prefix, tensors = _find_state_dict(content, path)
+        beside = [name for name in tensors if _is_beside(name, tensors[name], prefix)]
+        tensors = {name: value for name, value in tensors.items() if name not in beside}
         state = _weights(prefix, tensors, path)
         notes = [f"{path.name}: read only the state dict in {_quoted(place)}; ignored the rest"] if place else []
+        if beside:
+            names = ", ".join(map(_quoted, beside[:4])) + (f" and {len(beside) - 4} more" if len(beside) > 4 else "")
+            notes.append(f"{path.name}: ignored {names}: not of the model (single numbers beside its tensors)")
         double = [tensor for tensor in tensors.values() if tensor.dtype == torch.float64]
         if any(not torch.equal(tensor, tensor.float().double()) for tensor in double):
             notes.append(f"{path.name}: rounded {len(double)} of {len(tensors)} tensors from float64 to float32")
@@ -86,6 +93,16 @@ def _find_state_dict(content: Any, path: Path) -> tuple[str, str, dict[str, Any]
             path,
         )
     return found[0]
+
+
+def _is_beside(name: object, value: object, prefix: str) -> bool:
+    """Return whether an entry is a single number beside the model: a metric, or the counter of torch's AveragedModel.
+
+    A larger tensor may be a layer of another architecture, which must not be left out.
+    """
+    if not isinstance(name, str) or not isinstance(value, Tensor) or value.numel() != 1:
+        return False
+    return not _plain(name).startswith(prefix) or _plain(name).removeprefix(prefix).split(".")[0] not in PARTS
 
 
 def _is_first(name: object) -> bool:
@@ -159,17 +176,17 @@ def build_model(state: dict[str, Tensor], path: Path) -> VAE:
         return int(state[name].shape[axis])
 
     n_features = width(FIRST, 1)
-    if n_features != N_FEATURES:
-        raise CheckpointError(f"{path} takes {n_features} features, not {N_FEATURES}", path)
+    if n_features > MAX_FEATURES:
+        raise CheckpointError(f"{path} takes {n_features} features, more than {MAX_FEATURES}", path)
     hidden = [width(FIRST)]
     while f"encoder.{3 * len(hidden)}.weight" in state:
         hidden.append(width(f"encoder.{3 * len(hidden)}.weight"))
     with torch.device("meta"):  # only shapes: a model of the claimed size may not fit in memory
         if any(name.startswith("classifier.") for name in state):
             n_classes, classifier_dim = width("classifier.3.weight"), width("classifier.0.weight")
-            model: VAE = SemiSupervisedVAE(N_FEATURES, width("fc_mu.weight"), hidden, n_classes, classifier_dim)
+            model: VAE = SemiSupervisedVAE(n_features, width("fc_mu.weight"), hidden, n_classes, classifier_dim)
         else:
-            model = VAE(N_FEATURES, width("fc_mu.weight"), hidden)
+            model = VAE(n_features, width("fc_mu.weight"), hidden)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     state |= {name: torch.tensor(0) for name in expected if name.endswith(COUNTER) and name not in state}
     fault = _misfit(expected, {name: tuple(tensor.shape) for name, tensor in state.items()})

@@ -62,6 +62,8 @@ class DepthBins:
         Width of a bin in metres.
     n_labels : int
         Number of labels that are kept for each bin.
+    flags : dtype, optional
+        Type of the bits that a bin collects from its samples; uint8 by default.
 
     Attributes
     ----------
@@ -69,7 +71,9 @@ class DepthBins:
         Samples left out because their depth is missing or beyond `MAX_DEPTH`.
     """
 
-    def __init__(self, n_channels: int, width: float = BIN_WIDTH, n_labels: int = 0) -> None:
+    def __init__(
+        self, n_channels: int, width: float = BIN_WIDTH, n_labels: int = 0, flags: np.dtype[Any] | None = None
+    ) -> None:
         self.width = width
         self.n_left_out = 0
         self._n = 0
@@ -78,7 +82,7 @@ class DepthBins:
         self._sums = np.empty((n_channels, 0))
         self._counts = np.empty((n_channels, 0), np.int64)
         self._labels = np.empty((n_labels, 0), np.int64)
-        self._flags = np.empty(0, np.uint8)
+        self._flags = np.empty(0, flags or np.uint8)
 
     def __len__(self) -> int:
         return self._n
@@ -89,7 +93,7 @@ class DepthBins:
         values: Mapping[int, NDArray[Any]],
         holes: NDArray[np.int64] | int = 0,
         labels: NDArray[np.int64] | None = None,
-        flags: NDArray[np.uint8] | None = None,
+        flags: NDArray[Any] | None = None,
     ) -> NDArray[np.int64]:
         """Add a block of samples of one track.
 
@@ -103,7 +107,7 @@ class DepthBins:
             Code of each sample's hole, not negative. Samples of different holes never share a bin.
         labels : ndarray of shape (n, n_labels), optional
             Label codes; -1 for none. For each label, a bin keeps the code of its first sample that has one.
-        flags : ndarray of shape (n,), uint8, optional
+        flags : ndarray of shape (n,), of bits, optional
             Bits that a bin collects from its samples. A sample with a bit has a bin even if it has no value.
 
         Returns
@@ -202,8 +206,8 @@ class DepthBins:
         return self._labels[:, : self._n].T
 
     @property
-    def flags(self) -> NDArray[np.uint8]:
-        """Bits of each row, collected from its samples; shape (bins,), uint8. See `add`."""
+    def flags(self) -> NDArray[Any]:
+        """Bits of each row, collected from its samples; shape (bins,). See `add`."""
         return self._flags[: self._n]
 
     @property

@@ -66,7 +66,7 @@ class Quantity:
 
     def __post_init__(self) -> None:
         low, high = self.plausible
-        if not (np.isfinite([low, high]).all() and low < high):
+        if not low < high:
             raise ValueError(f"{self.name}: the plausible range {low:g} to {high:g} is not one")
         if self.transform == "log1p" and low <= -1:
             raise ValueError(
@@ -386,7 +386,7 @@ class FeatureSet(tuple[Quantity, ...]):
             If an entry is malformed, or contradicts the catalogue: a unit that the quantity is not measured in.
         """
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ValueError("the features are not a list of objects")
+            raise ValueError("states no list of features")
         return cls([_stated(entry) for entry in entries])
 
     @classmethod
@@ -400,11 +400,12 @@ class FeatureSet(tuple[Quantity, ...]):
         """
         found = []
         for name in names:
-            ranked = [(rank, quantity) for quantity in CATALOGUE if (rank := quantity.rank(name)) is not None]
-            if not ranked:
-                known = ", ".join(quantity.short or quantity.name for quantity in CATALOGUE)
-                raise ValueError(f"no quantity is named {name!r}; known are {known}")
-            found.append(min(ranked, key=lambda each: each[0])[1])
+            position = CATALOGUE.find(name)
+            if position is None:
+                raise ValueError(
+                    f"no quantity is named {name!r}; known are {', '.join(CATALOGUE.short_names.values())}"
+                )
+            found.append(CATALOGUE[position])
         return cls(found)
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -420,6 +421,11 @@ class FeatureSet(tuple[Quantity, ...]):
             for feature in self
         ]
 
+    def find(self, name: str) -> int | None:
+        """Return the position of the feature that a name or an alias fits best; None if it fits none."""
+        ranked = [(rank, i) for i, feature in enumerate(self) if (rank := feature.rank(name)) is not None]
+        return min(ranked)[1] if ranked else None
+
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the features."""
@@ -429,6 +435,11 @@ class FeatureSet(tuple[Quantity, ...]):
     def short_names(self) -> dict[str, str]:
         """Short name of each feature, by its name."""
         return {feature.name: feature.short or feature.name for feature in self}
+
+    @cached_property
+    def transforms(self) -> tuple[Transform, ...]:
+        """Transform of each feature."""
+        return tuple(feature.transform for feature in self)
 
     @cached_property
     def plausible(self) -> NDArray[np.float32]:
@@ -456,27 +467,31 @@ class FeatureSet(tuple[Quantity, ...]):
 
 def _stated(entry: Mapping[str, Any]) -> Quantity:
     """Return the quantity that an entry of a feature set states, with the catalogue's names and units if it has it."""
-    try:
-        name, unit, transform = entry["name"], entry["unit"], entry["transform"]
-        instrument, (low, high) = entry["instrument"], entry["plausible"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"the feature {entry.get('name')!r} lacks {error}, or has an invalid range") from error
-    if not all(isinstance(text, str) for text in (name, unit, instrument)) or not letters(name):
-        raise ValueError(f"the feature {name!r} needs a name, a unit and an instrument as texts")
-    if transform not in ("none", "signed_log", "log1p"):
-        raise ValueError(f"{name}: the transform {transform!r} is not one of none, signed_log, log1p")
-    if not all(type(end) in (int, float) for end in (low, high)):
-        raise ValueError(f"{name}: the plausible range {entry['plausible']!r} is not two numbers")
-    stated = {"plausible": (float(low), float(high)), "transform": transform, "instrument": instrument}
+    lacking = [key for key in ("name", "unit", "plausible", "transform", "instrument") if key not in entry]
+    if lacking:
+        raise ValueError(f"states no {lacking[0]} of the feature {entry.get('name')!r}")
+    name, unit, transform, instrument = entry["name"], entry["unit"], entry["transform"], entry["instrument"]
+    if not isinstance(name, str) or not letters(name):
+        raise ValueError(f"states {name!r} as the name of a feature")
     known = next((quantity for quantity in CATALOGUE if quantity.name == name), None)
-    if known is None:
-        return Quantity(name, unit, (), _STATED_NOTHING | _units(1, unit), **stated)
-    factor = known.factor(unit)
-    if factor is None or not unit:
-        raise ValueError(f"{name} is in {unit!r}, but is known in {known.unit!r}")
-    units = {key: known_factor / factor if key else known_factor for key, known_factor in known.units.items()}
-    quantity = replace(known, unit=unit, units=units, **stated)
-    return known if quantity == known else quantity
+    if not isinstance(unit, str) or not unit or (known and known.factor(unit) != 1):
+        raise ValueError(f"states {name} in {unit!r}, not in {known.unit if known else 'a unit'!r}")
+    if transform not in ("none", "signed_log", "log1p"):
+        raise ValueError(f"states {transform!r} as the transform of {name}, not none, signed_log or log1p")
+    if not isinstance(instrument, str):
+        raise ValueError(f"states {instrument!r} as the instrument of {name}")
+    ends, usual = entry["plausible"], known.plausible if known else (-np.inf, np.inf)
+    if not (isinstance(ends, list) and len(ends) == 2 and all(map(_is_number, ends))):
+        raise ValueError(f"states {ends!r} as the plausible range of {name}")
+    if not (ends[0] < usual[1] and ends[1] > usual[0]):
+        raise ValueError(f"states {ends} as the plausible range of {name}, not {list(usual)}")
+    about = known or Quantity(name, unit, (), _STATED_NOTHING | _units(1, unit), usual)
+    quantity = replace(about, plausible=(float(ends[0]), float(ends[1])), transform=transform, instrument=instrument)
+    return known if known and quantity == known else quantity
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and bool(np.isfinite(value))
 
 
 LILY = FeatureSet((DENSITY, SUSCEPTIBILITY, GAMMA, RED, GREEN, BLUE))

@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .features import FEATURE_NAMES, FEATURES
+from .features import FeatureSet, Quantity
+
+Bits = NDArray[np.unsignedinteger[Any]]
+"""A bit for each feature of each row, in the type `FeatureSet.bits`."""
 
 SENTINELS = (-999.0, -999.25, -999.99, -9999.0)
 """Numbers that mean "no value" in core logs and well logs (-999.25 is that of LAS). A bundle's graphs know these."""
@@ -36,8 +39,6 @@ are ordinary colours, counts and susceptibilities."""
 UNDEFINED = 9.2e18
 """Numbers beyond this, or below its negative, mean "no value": 2**63 (the extremes of int64), 2**64 - 1, 1e20 (climate
 models), 1e30 (ZMAP), 1e33 (RMS and xtgeo), 9.97e36 (netCDF)."""
-FIRST_COLOUR = 3
-PLAUSIBLE = np.array([feature.plausible for feature in FEATURES], np.float32).T
 
 
 def without_sentinels(
@@ -94,25 +95,25 @@ def _sorted_marks(marks: tuple[float, ...], dtype: np.dtype[Any]) -> NDArray[Any
     return np.array(sorted({*marks, *rounded}), dtype)
 
 
-def measurable(values: NDArray[Any], feature: int) -> NDArray[Any]:
-    """Replace values that cannot be measurements with NaN: infinity, and colours of -1 or less (log1p is undefined).
+def measurable(values: NDArray[Any], feature: Quantity) -> NDArray[Any]:
+    """Replace values that cannot be measurements with NaN: infinity, and -1 or less where log1p is undefined (colours).
 
     Parameters
     ----------
     values : ndarray of shape (n,), float
         Samples of one feature. Not modified; returned itself if it contains no such value.
-    feature : int
-        Index of the feature.
+    feature : Quantity
+        The feature.
     """
     bad = np.isinf(values)
-    if feature >= FIRST_COLOUR:
+    if feature.transform == "log1p":
         bad |= values <= -1
     return np.where(bad, values.dtype.type(np.nan), values) if bad.any() else values
 
 
-def outside_plausible(values: NDArray[Any], feature: int) -> NDArray[np.bool_] | None:
+def outside_plausible(values: NDArray[Any], feature: Quantity) -> NDArray[np.bool_] | None:
     """Return which samples of a feature are outside its plausible range, shape (n,); None if none is. NaN is not."""
-    low, high = FEATURES[feature].plausible
+    low, high = feature.plausible
     if len(values) and values.min() >= low and values.max() <= high:
         return None  # nearly always, and faster than a mask
     outside = (values < low) | (values > high)
@@ -127,43 +128,46 @@ class Extremes(NamedTuple):
     has_nan: bool
 
 
-def missing_bits(features: NDArray[np.float32], known: Extremes | None = None) -> NDArray[np.uint8]:
+def missing_bits(rows: NDArray[np.float32], features: FeatureSet, known: Extremes | None = None) -> Bits:
     """Return which features of each row are missing.
 
     Parameters
     ----------
-    features : ndarray of shape (n, 6), float32
-        Raw features, without sentinels. NaN and infinity are missing, and so are colours of -1 or less, for which the
-        scaler's log1p is undefined.
+    rows : ndarray of shape (n, n_features), float32
+        Raw features, without sentinels. NaN and infinity are missing, and so are -1 and less where the scaler's log1p
+        is undefined (colours).
+    features : FeatureSet
+        The features.
     known : Extremes, optional
-        The `extremes` of ``features``, if they are already known.
+        The `extremes` of ``rows``, if they are already known.
 
     Returns
     -------
-    ndarray of shape (n,), uint8
+    ndarray of shape (n,), of the type `FeatureSet.bits`
         Bit ``i`` (value ``2**i``) is set where feature ``i`` is missing.
     """
-    bits = np.zeros(len(features), np.uint8)
-    lowest, highest, has_nan = known or extremes(features)
-    if not has_nan and np.isfinite([lowest, highest]).all() and (lowest[FIRST_COLOUR:] > -1).all():
-        return bits  # nearly every block: two passes in storage order suffice, instead of six across it
-    for i in range(len(FEATURE_NAMES)):
-        values = np.ascontiguousarray(features[:, i])
+    bits = np.zeros(len(rows), features.bits)
+    lowest, highest, has_nan = known or extremes(rows)
+    if not has_nan and np.isfinite([lowest, highest]).all() and (lowest[features.is_log1p] > -1).all():
+        return bits  # nearly every block: two passes in storage order suffice, instead of one for each feature
+    for i, is_log1p in enumerate(features.is_log1p.tolist()):
+        values = np.ascontiguousarray(rows[:, i])
         missing = ~np.isfinite(values)
-        if i >= FIRST_COLOUR:
+        if is_log1p:
             missing |= values <= -1
-        bits |= missing.view(np.uint8) << i
+        bits |= missing.astype(features.bits) << features.bits.type(i)
     return bits
 
 
-def implausible_bits(features: NDArray[np.float32], known: Extremes | None = None) -> NDArray[np.uint8]:
+def implausible_bits(rows: NDArray[np.float32], features: FeatureSet, known: Extremes | None = None) -> Bits:
     """Return which features of each row are present but outside their plausible range, as bits like `missing_bits`."""
-    bits = np.zeros(len(features), np.uint8)
-    lowest, highest, _ = known = known or extremes(features)
-    for i in np.flatnonzero((lowest < PLAUSIBLE[0]) | (highest > PLAUSIBLE[1])).tolist():
-        values = np.ascontiguousarray(features[:, i])
-        bits |= ((values < PLAUSIBLE[0, i]) | (values > PLAUSIBLE[1, i])).view(np.uint8) << i
-    return bits & ~missing_bits(features, known) if bits.any() else bits
+    bits = np.zeros(len(rows), features.bits)
+    lowest, highest, _ = known = known or extremes(rows)
+    low, high = features.plausible
+    for i in np.flatnonzero((lowest < low) | (highest > high)).tolist():
+        values = np.ascontiguousarray(rows[:, i])
+        bits |= ((values < low[i]) | (values > high[i])).astype(features.bits) << features.bits.type(i)
+    return bits & ~missing_bits(rows, features, known) if bits.any() else bits
 
 
 def extremes(rows: NDArray[Any]) -> Extremes:
@@ -189,8 +193,8 @@ def _reduced(smaller: np.ufunc, rows: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(smaller.reduce(np.concatenate(parts), axis=0))
 
 
-def bit_counts(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Count the rows in which the bit of each feature is set; shape (6,), int64."""
+def bit_counts(bits: Bits, n_features: int) -> NDArray[np.int64]:
+    """Count the rows in which the bit of each feature is set; shape (n_features,), int64."""
     if not bits.any():
-        return np.zeros(len(FEATURE_NAMES), np.int64)
-    return np.array([np.count_nonzero(bits & (1 << i)) for i in range(len(FEATURE_NAMES))])
+        return np.zeros(n_features, np.int64)
+    return np.array([np.count_nonzero(bits & bits.dtype.type(1 << i)) for i in range(n_features)])

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .missing import FIRST_COLOUR, PLAUSIBLE, extremes, without_sentinels
+from .features import LILY
+from .missing import extremes, without_sentinels
+
+FIRST_COLOUR, PLAUSIBLE = 3, LILY.plausible
 
 _SAMPLE = 256
 """Rows that are looked at first: one ordinary value of each feature among them makes a pass over all rows needless."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .features import FEATURE_NAMES
+from .features import FeatureSet
 
 Columns = Mapping[str, NDArray[Any]]
 """Values of some rows, by name of the column: shape (n,) or (n, width)."""
@@ -63,16 +63,25 @@ class ResultSchema(NamedTuple):
     """
 
     columns: tuple[ResultColumn, ...]
-    features: tuple[str, ...] = FEATURE_NAMES
+    features: tuple[str, ...]
 
     @classmethod
     def of(
-        cls, latent_dim: int, address: Mapping[str, np.dtype[Any]], *, has_depth: bool, is_binned: bool, grows: bool
+        cls,
+        features: FeatureSet,
+        latent_dim: int,
+        address: Mapping[str, np.dtype[Any]],
+        *,
+        has_depth: bool,
+        is_binned: bool,
+        grows: bool,
     ) -> ResultSchema:
         """Return the schema of a run's result.
 
         Parameters
         ----------
+        features : FeatureSet
+            The features of the rows.
         latent_dim : int
             Length of an embedding.
         address : mapping of str to dtype
@@ -82,20 +91,21 @@ class ResultSchema(NamedTuple):
         grows : bool
             Whether rows are written while the scan is still growing.
         """
-        n = len(FEATURE_NAMES)
         columns = [_column("depth", np.float64, "depth of the row; for a bin, its centre", unit="m")] * has_depth
         columns += [_column(part, dtype, ADDRESS_MEANINGS[part]) for part, dtype in address.items()]
         columns += [
             _column("embeddings", np.float32, "embedding; NaN where the row has none", latent_dim, in_row="embedding"),
-            _column("missing", np.uint8, "bit i is set where feature i is missing"),
-            _column("implausible", np.uint8, "bit i is set where feature i is outside its plausible range"),
+            _column("missing", features.bits, "bit i is set where feature i is missing"),
+            _column("implausible", features.bits, "bit i is set where feature i is outside its plausible range"),
         ]
         if is_binned:
-            columns.append(_column("samples", np.int64, "number of samples behind each feature of a bin", n))
+            columns.append(
+                _column("samples", np.int64, "number of samples behind each feature of a bin", len(features))
+            )
         if grows:
             columns.append(_column("complete", np.uint8, "1 if the row was finished, 0 if samples could have followed"))
             columns.append(_column("file", np.uint32, "number of earlier files of this name that held another core"))
-        return cls(tuple(columns))
+        return cls(tuple(columns), features.names)
 
 
 def _column(

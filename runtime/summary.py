@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .description import ScanDescription
+from .features import FeatureSet
 
 
 class Summary(NamedTuple):
@@ -19,6 +20,8 @@ class Summary(NamedTuple):
         What was found in the file.
     model, trained_on : str
         Name of the bundle, and what it was trained on.
+    features : FeatureSet
+        The model's features.
     latent_dim : int
         Length of an embedding.
     missing : str
@@ -29,19 +32,19 @@ class Summary(NamedTuple):
         Width of the depth bins in metres; None if the rows are the scan's own.
     n_rows : int
         Number of rows written.
-    n_missing, n_implausible : ndarray of shape (6,), int64
+    n_missing, n_implausible : ndarray of shape (n_features,), int64
         Number of rows written in which each feature is missing, or outside its plausible range.
     n_nan : int
         Number of rows written without an embedding.
     n_dropped : int
         Number of rows not written because a feature was missing.
-    dropped : ndarray of shape (6,), int64
+    dropped : ndarray of shape (n_features,), int64
         Number of these in which each feature was missing.
     n_left_out : int
         Number of samples, of all instruments, that are in no bin because their depth is missing.
-    left_out : ndarray of shape (6,), int64
+    left_out : ndarray of shape (n_features,), int64
         Number of these for each feature's instrument.
-    n_implausible_samples : ndarray of shape (6,), int64
+    n_implausible_samples : ndarray of shape (n_features,), int64
         Number of samples of each feature that were left out of the bins' means because they are implausible.
     depth_range : tuple of float, or None
         Depth of the shallowest and the deepest row in metres; None if no row has a depth.
@@ -54,6 +57,7 @@ class Summary(NamedTuple):
     scan: ScanDescription
     model: str
     trained_on: str
+    features: FeatureSet
     latent_dim: int
     missing: str
     imputes: bool

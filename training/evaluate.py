@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime.errors import TableError
-from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.features import FEATURE_NAMES, LILY
 from lithovae.runtime.missing import missing_bits
 
 from .scores import HeadScores, Scores
@@ -62,7 +62,7 @@ def evaluate(checkpoint: Checkpoint, test: TrainingTable, train: TrainingTable, 
     for name, table, least in (("test", test, 2), ("train", train, 1)):
         if len(table) < least:
             raise TableError(f"the {name} table has {len(table)} rows; evaluation needs at least {least}")
-        lacking = int(np.count_nonzero(missing_bits(table.features.astype(np.float32))))
+        lacking = int(np.count_nonzero(missing_bits(table.features.astype(np.float32), LILY)))
         if lacking:
             raise TableError(f"{lacking} of the {name} table's {len(table)} rows lack a feature: remove them")
     model = copy.deepcopy(checkpoint.model).double().eval()

@@ -17,7 +17,7 @@ from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime.errors import TableError, TrainingError
-from lithovae.runtime.features import FEATURE_NAMES, FEATURES
+from lithovae.runtime.features import FEATURE_NAMES, FEATURES, LILY
 from lithovae.runtime.missing import missing_bits
 
 from .loss import weigh
@@ -74,7 +74,7 @@ def fit(
         If the loss is not a number, or ``resume`` is damaged or the state of another table, recipe, model or torch
         version.
     """
-    bits = missing_bits(table.features.astype(np.float32))
+    bits = missing_bits(table.features.astype(np.float32), LILY)
     if bits.any():
         row = int(np.flatnonzero(bits)[0])
         names = ", ".join(name for i, name in enumerate(FEATURE_NAMES) if bits[row] >> i & 1)

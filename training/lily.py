@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lithovae.runtime.bins import DepthBins
 from lithovae.runtime.errors import TableError
-from lithovae.runtime.features import DENSITY, DEPTH, FEATURE_NAMES
+from lithovae.runtime.features import DENSITY, DEPTH, FEATURE_NAMES, LILY
 from lithovae.runtime.missing import measurable, without_sentinels
 
 from .table import LITHOLOGY, TrainingTable
@@ -117,7 +117,9 @@ def read_lily(
         for texts, numbers, _ in progress(chunks, f"reading {path.name}", path.stat().st_size, lambda chunk: chunk[2]):
             hole, numbers = holes.of(texts[HOLE_PARTS]), without_sentinels(numbers)
             depth = numbers[:, 0]
-            values = np.column_stack([measurable(numbers[:, 1 + i], channel) for i, channel in enumerate(channels)])
+            values = np.column_stack(
+                [measurable(numbers[:, 1 + i], LILY[channel]) for i, channel in enumerate(channels)]
+            )
             use = (hole >= 0) & ~np.isnan(values).all(axis=1)
             before = bins.n_left_out
             bins.add(depth[use], dict(zip(channels, values[use].T, strict=True)), hole[use])

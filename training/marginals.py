@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import truncnorm
 
-from lithovae.models.scaler import LOG, SIGNED_LOG
-from lithovae.runtime.features import DENSITY
+from lithovae.runtime.features import DENSITY, LILY
 
 from .facts import Facts
 
@@ -87,12 +86,12 @@ def _susceptibility(facts: Facts) -> Floats:
 
 
 def _transform(values: Floats, feature: int) -> Floats:
-    if SIGNED_LOG.start <= feature < SIGNED_LOG.stop:
+    if LILY[feature].transform == "signed_log":
         return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
-    return np.log1p(values) if feature >= LOG.start else values
+    return np.log1p(values) if LILY[feature].transform == "log1p" else values
 
 
 def _inverse(values: Floats, feature: int) -> Floats:
-    if SIGNED_LOG.start <= feature < SIGNED_LOG.stop:
+    if LILY[feature].transform == "signed_log":
         return np.asarray(np.sign(values) * np.expm1(np.abs(values)))
-    return np.expm1(values) if feature >= LOG.start else values
+    return np.expm1(values) if LILY[feature].transform == "log1p" else values

@@ -95,5 +95,5 @@ def policy_of(bundle: Bundle, missing: Missing) -> MissingPolicy:
     name = bundle.missing if missing == "auto" else missing
     if name == "impute" != bundle.missing:
         note = f"{bundle.name} was not trained with missing features; --missing impute imputes them anyway"
-        return MissingPolicy(name, bundle.fill, note)
-    return MissingPolicy(name)
+        return MissingPolicy(name, bundle.features, bundle.fill, note)
+    return MissingPolicy(name, bundle.features)

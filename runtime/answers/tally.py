@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from lithovae.runtime.description import ScanDescription
-from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.missing import bit_counts
 from lithovae.runtime.rows.own_depths import OwnDepths
 from lithovae.runtime.rows.rows import Rows
@@ -31,19 +30,19 @@ class Tally:
     def __init__(self, rows: Rows, embedder: Embedder, *, has_depth_unit: bool = True) -> None:
         self._rows, self._embedder = rows, embedder
         self._n_rows = self._n_nan = self._n_dropped = 0
-        self._n_missing, self._n_implausible, self._dropped = np.zeros((3, len(FEATURE_NAMES)), np.int64)
+        self._n_missing, self._n_implausible, self._dropped = np.zeros((3, len(rows.features)), np.int64)
         self._depth_range: tuple[float, float] | None = None
         self._own_depths, self._lost = OwnDepths(), rows.lost
         self._units = UnitCheck(has_depth_unit)
 
     def take(self, done: Embedded) -> None:
         """Count the rows of a block."""
-        rows, block = done.rows, done.rows.block
+        rows, block, n = done.rows, done.rows.block, len(self._n_missing)
         self._n_rows += len(block)
-        self._n_missing += bit_counts(rows.missing)
-        self._n_implausible += bit_counts(rows.implausible)
+        self._n_missing += bit_counts(rows.missing, n)
+        self._n_implausible += bit_counts(rows.implausible, n)
         self._n_dropped += len(rows.dropped)
-        self._dropped += bit_counts(rows.dropped)
+        self._dropped += bit_counts(rows.dropped, n)
         self._n_nan += done.n_nan
         self._lost = self._lost.plus(block.lost)
         self._units.add(block)
@@ -70,6 +69,7 @@ class Tally:
             scan=scan,
             model=bundle.name,
             trained_on=bundle.trained_on,
+            features=bundle.features,
             latent_dim=bundle.latent_dim,
             missing=self._embedder.policy.name,
             imputes=self._embedder.model.imputes,

@@ -22,11 +22,10 @@ def models(
     ] = None,
 ) -> None:
     """List the shipped bundles, or each BUNDLE: embedding, classes, features, what a gap does, size, training data."""
-    from lithovae.runtime.features import SHORT_NAMES
     from lithovae.runtime.model.bundle import SHIPPED, Bundle
 
     for bundle in map(Bundle.read, bundles or SHIPPED):
-        features = ", ".join(SHORT_NAMES.get(name, name) for name in bundle.features)
+        features = ", ".join(bundle.features.short_names.values())
         classes = f", {len(bundle.classes)} lithologies" if bundle.classes else ""
         say(f"{bundle.name}")
         say(f"  embedding   {bundle.latent_dim}-D{classes}")

@@ -72,7 +72,7 @@ def embed_scan(
     open_whole = whole_format(out)
     with (
         unchanged(path) as require_unchanged,
-        open_scan(path, settings.mapping, settings.calibrations) as scan,
+        open_scan(path, settings.mapping, settings.calibrations, model.bundle.features) as scan,
     ):
         embedder, described = Embedder(model, settings.missing), scan.describe()
         if described.lacking and embedder.policy.name == "drop":
@@ -82,6 +82,7 @@ def embed_scan(
         rows = rows_of(scan, progress, settings.bin_width, model.threads)
         tally = Tally(rows, embedder, has_depth_unit=described.has_depth_unit)
         schema = ResultSchema.of(
+            model.bundle.features,
             model.latent_dim,
             rows.address_types,
             has_depth=rows.has_depth,

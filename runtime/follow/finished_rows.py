@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.bins import split_keys
-from lithovae.runtime.features import FEATURES
 from lithovae.runtime.process.heartbeat import advanced
 from lithovae.runtime.rows.binning import Binning
 from lithovae.runtime.rows.block import Block
@@ -95,7 +94,7 @@ class GrowingBins:
     """
 
     def __init__(self, scan: Scan, width: float, written: Written, now: float, patience: float) -> None:
-        self._binning, self._written = Binning(scan, width), written
+        self._binning, self._written, self._features = Binning(scan, width), written, scan.feature_set
         self._instruments = Instruments(scan.sources, now, patience)
         self._pending = np.empty(0, np.int64)
         self._done: set[int] = set()
@@ -179,7 +178,7 @@ class GrowingBins:
         laggards = self._instruments.laggards(holes, numbers)
         if len(laggards) == len(self._instruments.positions):  # the first of these bins is still being filled
             return ""
-        names = ", ".join(FEATURES[i].name for i in laggards)
+        names = ", ".join(self._features[i].name for i in laggards)
         depth = numbers[0] * self._binning.bins.width
         return f"{len(self._pending):,} bins from {depth:.2f} m on wait for {names}"
 

@@ -17,7 +17,6 @@ import numpy as np
 from lithovae.runtime.answers.embedding import Embedder
 from lithovae.runtime.answers.provenance import about
 from lithovae.runtime.errors import OutputError, ScanError
-from lithovae.runtime.features import FEATURES
 from lithovae.runtime.findings import naming
 from lithovae.runtime.missing import bit_counts
 from lithovae.runtime.model.model import LithoModel
@@ -85,11 +84,11 @@ class Follower:
         self._embedder = Embedder(model, self._settings.missing)
         self._writer, self._say, self._clock = writer, say, clock
         self._patience = float("inf") if track_timeout is None else track_timeout
-        self._new_rows = NewRows(self.path, self._settings.mapping, self._settings.calibrations)
+        self._new_rows = NewRows(self.path, self._settings.mapping, self._settings.calibrations, model.bundle.features)
         self._written = Written()
         self._earlier: EarlierRows | None = None
         self._held: list[Columns] = []
-        self._n_taken, self._n_implausible = 0, np.zeros(len(FEATURES), np.int64)
+        self._n_taken, self._n_implausible = 0, np.zeros(len(model.bundle.features), np.int64)
         self._rows: FinishedRows | None = None
         self._printed: set[str] = set()
         self._trouble_since: float | None = None
@@ -203,6 +202,7 @@ class Follower:
         model, policy = self._embedder.model, self._embedder.policy
         parts = dict.fromkeys([*scan.address, *(part for track in scan.tracks for part in track.parts)])
         schema = ResultSchema.of(
+            model.bundle.features,
             model.latent_dim,
             dict.fromkeys(parts, np.dtype(np.str_)),
             has_depth=True,
@@ -226,7 +226,7 @@ class Follower:
                 n = len(done.embeddings)
                 self._n_taken += n
                 self._units.add(done.rows.block)
-                self._n_implausible += bit_counts(done.rows.implausible)
+                self._n_implausible += bit_counts(done.rows.implausible, len(self._n_implausible))
                 assert self._earlier is not None
                 rows = done.columns | {
                     "complete": np.full(n, complete, np.uint8),
@@ -272,7 +272,7 @@ class Follower:
         counts, n = self._n_implausible, self._n_taken
         if at_end or n >= UNIT_ROWS:  # before the end, which may be days away
             shown = counts if at_end else np.where(counts == n, counts, 0)
-            for line in [*self._units.notes, *implausible_lines(shown, n)]:
+            for line in [*self._units.notes, *implausible_lines(self._embedder.model.bundle.features, shown, n)]:
                 if self._is_first(line.replace(f"all {n:,} rows", f"{n:,} of {n:,} rows")):
                     self._say(f"note   {line}")
 

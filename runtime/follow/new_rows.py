@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lithovae.runtime.errors import ScanError
+from lithovae.runtime.features import LILY, FeatureSet
 from lithovae.runtime.findings import naming
 from lithovae.runtime.scan.restart import Key
 from lithovae.runtime.scan.scan import Scan, open_scan
@@ -74,6 +75,8 @@ class NewRows:
         Path of the column to use, by feature.
     calibrations : mapping of str to Calibration, optional
         Declared conversions, by feature.
+    features : FeatureSet
+        The features to look for.
 
     Attributes
     ----------
@@ -88,10 +91,14 @@ class NewRows:
     """
 
     def __init__(
-        self, path: Path, mapping: Mapping[str, str], calibrations: Mapping[str, Calibration] | None = None
+        self,
+        path: Path,
+        mapping: Mapping[str, str],
+        calibrations: Mapping[str, Calibration] | None = None,
+        features: FeatureSet = LILY,
     ) -> None:
         self.path, self.mapping, self.trouble = path, mapping, ""
-        self._calibrations = calibrations
+        self._calibrations, self._features = calibrations, features
         self.behind = self.disturbed = self.changed = False
         self._was_locked = False
         self._found: State | None = None  # at the latest check
@@ -149,7 +156,15 @@ class NewRows:
         swmr = flags & _SWMR != 0
         if not swmr and not self._is_still(flags, state, self._was_locked):
             return None
-        growing = open_scan(self.path, self.mapping, self._calibrations, is_growing=True, swmr=swmr, locking=False)
+        growing = open_scan(
+            self.path,
+            self.mapping,
+            self._calibrations,
+            self._features,
+            is_growing=True,
+            swmr=swmr,
+            locking=False,
+        )
         scan = stack.enter_context(growing)
         layout = _layout_of(scan)
         if layout != self._layout:

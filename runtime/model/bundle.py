@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.errors import BundleError
-from lithovae.runtime.features import FEATURE_NAMES, FEATURES, Quantity
+from lithovae.runtime.features import LILY, FeatureSet
 from lithovae.runtime.missing import SENTINELS
 
 from .operators import require_standard
 
-SCHEMA = 3
+SCHEMA = 4
 """Schema number of the bundles that are written (``docs/bundle-format.md``)."""
-READABLE = (2, 3)
-"""Schema numbers of the bundles that can be read. Schema 2 has no fill values."""
+READABLE = (2, 3, 4)
+"""Schema numbers of the bundles that can be read. Up to schema 3 the features are those of `LILY`; schema 2 has no fill
+values."""
 METADATA_KEY = "lithovae"
 """Metadata key of each graph's description, which is JSON."""
 MANIFEST = "manifest.json"
@@ -46,6 +47,8 @@ _DESCRIPTION_KEYS = (
     "tools",
 )  # fmt: skip
 _SINCE_3 = ("fill",)
+_FORMULAS = {"none": "none", "sign(x)*log1p(|x|)": "signed_log", "log1p(x)": "log1p"}
+"""The transforms as schemas 2 and 3 write them, and their names."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,15 @@ class Bundle:
         The serialized graphs that the bundle has, by their names in `GRAPHS`: the bytes that were hashed.
     card : str
         The model card.
+    features : FeatureSet
+        The features that the graphs take, in order.
     """
 
     path: Path
     description: dict[str, Any]
     graphs: dict[str, bytes]
     card: str
+    features: FeatureSet
 
     @property
     def name(self) -> str:
@@ -91,11 +97,6 @@ class Bundle:
         return str(self.description["missing"])
 
     @property
-    def features(self) -> tuple[str, ...]:
-        """Names of the features, in order."""
-        return tuple(feature["name"] for feature in self.description["features"])
-
-    @property
     def n_bytes(self) -> int:
         """Total size of the graphs in bytes."""
         return sum(map(len, self.graphs.values()))
@@ -107,7 +108,7 @@ class Bundle:
 
     @property
     def fill(self) -> NDArray[np.float32]:
-        """Raw values that replace missing features: those that are 0 in the model's scaled space; shape (6,), float32.
+        """Raw values that replace missing features, 0 in the model's scaled space; shape (n_features,), float32.
 
         Raises
         ------
@@ -122,7 +123,7 @@ class Bundle:
 
     def signature(self, graph: str) -> tuple[dict[str, int], dict[str, int]]:
         """Return the inputs and the outputs that a graph must have: the width of each, by name."""
-        n, latent = len(FEATURE_NAMES), self.latent_dim
+        n, latent = len(self.features), self.latent_dim
         return {
             "embedder": ({"features": n}, {"mu": latent}),
             "encoder": ({"features": n}, {"mu": latent, "logvar": latent}),
@@ -142,10 +143,13 @@ class Bundle:
         Raises
         ------
         BundleError
-            If it is absent or incomplete, has another schema or other features, or if a byte has changed.
+            If it is absent or incomplete, has another schema or contradictory features, or if a byte has changed.
         """
         path = find_bundle(bundle)
         manifest = _read_manifest(path)
+        features = _features(manifest, path / MANIFEST)
+        if len(fill := manifest.get("fill", features)) != len(features):
+            raise BundleError(f"{path / MANIFEST} has {len(fill)} fill values for {len(features)} features", path)
         files = manifest.pop("files")
         manifest.pop("parity", None)
         names = [f"{graph}.onnx" for graph in GRAPHS[: 4 if manifest["classes"] else 3]]
@@ -160,7 +164,7 @@ class Bundle:
         graphs = {name.removesuffix(".onnx"): content for name, content in contents.items()}
         for name, graph in graphs.items():
             require_standard(graph, path / f"{name}.onnx")
-        return cls(path=path, description=manifest, graphs=graphs, card=card)
+        return cls(path=path, description=manifest, graphs=graphs, card=card, features=features)
 
 
 def squeeze(card: str) -> str:
@@ -231,14 +235,13 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict):
         raise BundleError(f"{file} is not a JSON object", path)
     if (schema := manifest.get("schema")) not in READABLE:
-        known = " and ".join(map(str, READABLE))
+        known = f"{', '.join(map(str, READABLE[:-1]))} and {READABLE[-1]}"
         raise BundleError(f"{file} has schema {schema!r}; this runtime reads {known}: export the bundle again", path)
-    wanted = (*_DESCRIPTION_KEYS, *(_SINCE_3 if schema == SCHEMA else ()), "files")
+    wanted = (*_DESCRIPTION_KEYS, *(_SINCE_3 if schema >= 3 else ()), "files")
     lacking = [key for key in wanted if key not in manifest]
     if lacking:
         raise BundleError(f"{file} lacks {', '.join(lacking)}", path)
     try:
-        names = tuple(feature["name"] for feature in manifest["features"])
         files_are_pinned = all(
             isinstance(entry["sha256"], str) and type(entry["bytes"]) is int and 0 <= entry["bytes"] <= MAX_FILE_BYTES
             for entry in manifest["files"].values()
@@ -251,7 +254,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             and all(isinstance(name, str) for name in manifest["classes"])
             and manifest["missing"] in ("impute", "nan")
             and manifest["sentinels"] == list(SENTINELS)
-            and (schema != SCHEMA or _is_fill(manifest["fill"]))
+            and (schema < 3 or _is_fill(manifest["fill"]))
         )
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise BundleError(f"{file} is malformed: {error!r}", path) from error
@@ -259,29 +262,33 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise BundleError(
             f"{file} is malformed: latent_dim, classes, missing, sentinels, fill or files is not valid", path
         )
-    if names != FEATURE_NAMES:
-        raise BundleError(f"{file} is for the features {list(names)}, not {list(FEATURE_NAMES)}", path)
-    for feature, stated in zip(FEATURES, manifest["features"], strict=True):
-        _require_same(feature, stated, file)
     return manifest
 
 
-def _require_same(feature: Quantity, stated: dict[str, Any], file: Path) -> None:
-    """Check that the manifest states the unit and the plausible range of a feature that this runtime knows.
+def _features(manifest: dict[str, Any], file: Path) -> FeatureSet:
+    """Return the feature set that a manifest states.
 
-    A model in other units would give wrong embeddings of right values.
+    A model in other units than its features' would give wrong embeddings of right values.
     """
-    unit, plausible = stated.get("unit"), stated.get("plausible")
-    if not isinstance(unit, str) or not unit or feature.factor(unit) != 1:
-        raise BundleError(f"{file} states {feature.name} in {unit!r}, not in {feature.unit!r}", file.parent)
-    if plausible != list(feature.plausible):
+    stated = manifest["features"]
+    try:
+        if manifest["schema"] > 3:
+            return FeatureSet.of_json(stated)
+        if (names := [feature["name"] for feature in stated]) != list(LILY.names):
+            raise ValueError(f"is for the features {names}, not {list(LILY.names)}")
+        written = [(known, dict(feature)) for known, feature in zip(LILY, stated, strict=True)]
+        for known, feature in written:
+            feature |= {"transform": _FORMULAS[feature["transform"]], "instrument": known.instrument}
+        if FeatureSet.of_json([feature for _, feature in written]) != LILY:
+            raise ValueError(f"states other transforms or plausible ranges than {list(LILY.names)} have")
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise BundleError(
-            f"{file} states {plausible} as the plausible range of {feature.name}, not {list(feature.plausible)}",
-            file.parent,
-        )
+            f"{file} {error if isinstance(error, ValueError) else 'is malformed: features'}", file.parent
+        ) from error
+    return LILY
 
 
 def _is_fill(values: Any) -> bool:
-    """Return whether a value is a list of one finite number for each feature."""
+    """Return whether a value is a list of finite numbers."""
     numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
-    return numbers and len(values) == len(FEATURE_NAMES) and bool(np.isfinite(values).all())
+    return numbers and bool(np.isfinite(values).all())

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.features import FEATURE_NAMES
-
 from .bundle import Bundle
 from .session import checked, open_session
 
@@ -56,22 +54,22 @@ class Graphs:
         return open_session(self.bundle, "classifier")
 
     def embed(self, rows: Float32s) -> Float32s:
-        """Embed contiguous rows (n, 6) in the calling thread; shape (n, latent_dim), float32."""
+        """Embed contiguous rows (n, n_features) in the calling thread; shape (n, latent_dim), float32."""
         out = np.empty((len(rows), self.bundle.latent_dim), np.float32)
         run_batches(self.mu, rows, out, range(0, len(rows), MICRO_BATCH))
         return out
 
     def mu(self, rows: Float32s) -> Any:
-        """Embed one batch of rows (n, 6)."""
+        """Embed one batch of rows (n, n_features)."""
         return self._run("embedder", "mu", self.bundle.latent_dim, features=rows)
 
     def probabilities(self, rows: Float32s) -> Any:
-        """Return the class probabilities of one batch of rows (n, 6)."""
+        """Return the class probabilities of one batch of rows (n, n_features)."""
         return self._run("classifier", "probabilities", len(self.bundle.classes), z=self.mu(rows))
 
     def reconstruction(self, rows: Float32s) -> Any:
-        """Encode and decode one batch of rows (n, 6)."""
-        return self._run("decoder", "features", len(FEATURE_NAMES), z=self.mu(rows))
+        """Encode and decode one batch of rows (n, n_features)."""
+        return self._run("decoder", "features", len(self.bundle.features), z=self.mu(rows))
 
     def _run(self, graph: str, output: str, width: int, **inputs: Float32s) -> Any:
         session, path = getattr(self, graph), self.bundle.path / f"{graph}.onnx"

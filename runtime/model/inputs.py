@@ -9,36 +9,38 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lithovae.runtime.errors import InputError
-from lithovae.runtime.features import FEATURE_NAMES, FEATURES, Quantity
+from lithovae.runtime.features import FeatureSet, Quantity
 
 Float32s = NDArray[np.float32]
 
 
-def as_rows(x: ArrayLike) -> Float32s:
-    """Return features as C-contiguous rows of shape (n, 6), float32; masked values, None and ``pandas.NA`` become NaN.
+def as_rows(x: ArrayLike, features: FeatureSet) -> Float32s:
+    """Return features as C-contiguous rows of shape (n, n_features), float32.
+
+    Masked values, None and ``pandas.NA`` become NaN.
 
     The columns of a data frame are taken by name, unless they are only numbered.
 
     Raises
     ------
     InputError
-        If they are not numbers of shape ``(n, 6)``, or if the columns of a data frame are not one for each feature.
+        If they are not numbers of shape ``(n, n_features)``, or if a data frame has not one column for each feature.
     """
     if hasattr(x, "columns"):
-        x = _by_name(x)
+        x = _by_name(x, features)
     elif isinstance(x, (list, tuple)) and any(map(_is_labelled_or_masked, x)):
-        return np.array([as_row(row) for row in x])
+        return np.array([as_row(row, features) for row in x])
     try:
         values = x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
     except ValueError as error:  # rows of different lengths
-        raise InputError(f"features must be numbers of shape (n, {len(FEATURE_NAMES)}): {error}") from error
-    if values.ndim != 2 or values.shape[1] != len(FEATURE_NAMES):
+        raise InputError(f"features must be numbers of shape (n, {len(features)}): {error}") from error
+    if values.ndim != 2 or values.shape[1] != len(features):
         raise InputError(
-            f"features must have shape (n, {len(FEATURE_NAMES)}), not {values.shape}; "
-            f"the columns are {', '.join(FEATURE_NAMES)}"
+            f"features must have shape (n, {len(features)}), not {values.shape}; "
+            f"the columns are {', '.join(features.names)}"
         )
     if values.dtype.kind not in "iufO":
-        raise InputError(f"features must be numbers of shape (n, {len(FEATURE_NAMES)}), not {values.dtype}")
+        raise InputError(f"features must be numbers of shape (n, {len(features)}), not {values.dtype}")
     try:
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
             if values.dtype.kind == "O":
@@ -46,16 +48,16 @@ def as_rows(x: ArrayLike) -> Float32s:
             unmasked = np.ma.filled(values.astype(np.float64), np.nan) if np.ma.isMA(values) else values
             return np.ascontiguousarray(unmasked, dtype=np.float32)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"features must be numbers of shape (n, {len(FEATURE_NAMES)}): {error}") from error
+        raise InputError(f"features must be numbers of shape (n, {len(features)}): {error}") from error
 
 
-def _by_name(frame: Any) -> Any:
-    """Return the six columns of a data frame in the features' order; all of its columns if these are only numbered."""
+def _by_name(frame: Any, features: FeatureSet) -> Any:
+    """Return the columns of a data frame in the features' order; all of its columns if these are only numbered."""
     names = list(frame.columns)
     if all(isinstance(name, (int, np.integer)) for name in names):
         return frame
     chosen: dict[str, Any] = {}
-    for feature in FEATURES:
+    for feature in features:
         claims = [name for name in names if feature.rank(str(name)) is not None]
         if len(claims) > 1:
             both = " and ".join(repr(str(name)) for name in claims)
@@ -63,7 +65,7 @@ def _by_name(frame: Any) -> Any:
         if claims:
             chosen[feature.name] = claims[0]
             _require_unit(feature, str(claims[0]))
-    if lacking := [name for name in FEATURE_NAMES if name not in chosen]:
+    if lacking := [name for name in features.names if name not in chosen]:
         unknown = [str(name) for name in names if name not in chosen.values()][:8]
         raise InputError(
             f"the data frame lacks the columns {lacking}{f'; unknown columns: {unknown}' if unknown else ''}. Rename "
@@ -103,8 +105,8 @@ def _number(value: Any) -> Any:
 _NUMBERS = np.frompyfunc(_number, 1, 1)
 
 
-def as_row(row: Any) -> Any:
-    """Return one row as an array of shape (6,), float32.
+def as_row(row: Any, features: FeatureSet) -> Any:
+    """Return one row as an array of shape (n_features,), float32.
 
     It may be a list, a tuple, an array, a masked array or a pandas series. A series is taken by name, unless its index
     only numbers its values.
@@ -112,13 +114,13 @@ def as_row(row: Any) -> Any:
     Raises
     ------
     InputError
-        If the row is not six numbers.
+        If the row is not a number for each feature.
     """
     if hasattr(row, "to_frame"):  # a pandas series, such as a row of a data frame
-        return as_rows(row.to_frame().T.infer_objects())[0]
+        return as_rows(row.to_frame().T.infer_objects(), features)[0]
     is_ordered = isinstance(row, Sequence) or getattr(row, "ndim", 0) == 1  # a set, for example, has no order
-    if not is_ordered or isinstance(row, (str, bytes)) or len(row) != len(FEATURE_NAMES):
-        raise InputError(f"a row must be {len(FEATURE_NAMES)} numbers: {', '.join(FEATURE_NAMES)}")
+    if not is_ordered or isinstance(row, (str, bytes)) or len(row) != len(features):
+        raise InputError(f"a row must be {len(features)} numbers: {', '.join(features.names)}")
     if not isinstance(row, np.ndarray):
         row = [None if value is np.ma.masked else value for value in row]
-    return as_rows(row[np.newaxis] if isinstance(row, np.ndarray) else [row])[0]
+    return as_rows(row[np.newaxis] if isinstance(row, np.ndarray) else [row], features)[0]

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lithovae.runtime.errors import BundleError, InputError
-from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.missing import implausible_bits, missing_bits, without_sentinels
 
 from .graphs import WHOLE_ROWS, Graphs
@@ -18,8 +17,6 @@ from .inputs import as_row
 from .session import failure
 
 Float32s = NDArray[np.float32]
-
-_ROW = struct.Struct(f"={len(FEATURE_NAMES)}f")
 
 
 class LiveModel:
@@ -36,8 +33,10 @@ class LiveModel:
 
     def __init__(self, graphs: Graphs) -> None:
         self._graphs, bundle = graphs, graphs.bundle
+        self._features = bundle.features
+        self._pack = struct.Struct(f"={len(self._features)}f").pack_into
         # As many rows as `LithoModel` pads its batches to, so that the bits are the same; only the first is used.
-        self._input = np.zeros((WHOLE_ROWS, len(FEATURE_NAMES)), np.float32)
+        self._input = np.zeros((WHOLE_ROWS, len(self._features)), np.float32)
         self._mu = np.zeros((WHOLE_ROWS, bundle.latent_dim), np.float32)
         self._probabilities = np.zeros((WHOLE_ROWS, len(bundle.classes)), np.float32)
         self._embed = _bind(graphs.embedder, bundle.path / "embedder.onnx", features=self._input, mu=self._mu)
@@ -52,10 +51,9 @@ class LiveModel:
 
         Parameters
         ----------
-        row : array-like of shape (6,)
-            Bulk density (g/cm3), magnetic susceptibility (instrument units), natural gamma (cps), R, G, B (0-255). NaN,
-            None, masked values and common sentinel values are missing, as in `LithoModel.embed`. A pandas series is
-            taken by name.
+        row : array-like of shape (n_features,)
+            Raw values of the model's features, in their units. NaN, None, masked values and common sentinel values are
+            missing, as in `LithoModel.embed`. A pandas series is taken by name.
         out : ndarray of shape (latent_dim,), float32, optional
             Array to write the embedding to, so that nothing is allocated; it is returned. By default every call
             returns a new array.
@@ -68,7 +66,7 @@ class LiveModel:
         Raises
         ------
         InputError
-            If ``row`` is not six numbers, or ``out`` has another shape or type.
+            If ``row`` is not a number for each feature, or ``out`` has another shape or type.
         """
         self._take(row)
         self._embed()
@@ -81,7 +79,7 @@ class LiveModel:
 
         Parameters
         ----------
-        row : array-like of shape (6,)
+        row : array-like of shape (n_features,)
             As in `embed`.
         out : ndarray of shape (n_classes,), float32, optional
             As in `embed`.
@@ -96,7 +94,7 @@ class LiveModel:
         BundleError
             If the model is unsupervised.
         InputError
-            If ``row`` is not six numbers, or ``out`` has another shape or type.
+            If ``row`` is not a number for each feature, or ``out`` has another shape or type.
         """
         if self._classify is None:
             if not (bundle := self._graphs.bundle).classes:
@@ -111,24 +109,24 @@ class LiveModel:
     @property
     def missing(self) -> int:
         """Which features of the latest row are missing: bit ``i`` (value ``2**i``) for feature ``i``."""
-        return int(missing_bits(without_sentinels(self._input[:1]))[0])
+        return int(missing_bits(without_sentinels(self._input[:1]), self._features)[0])
 
     @property
     def implausible(self) -> int:
         """Which features of the latest row are outside their plausible range, as bits like `missing`."""
-        return int(implausible_bits(without_sentinels(self._input[:1]))[0])
+        return int(implausible_bits(without_sentinels(self._input[:1]), self._features)[0])
 
     def _take(self, row: Any) -> None:
         try:
             if isinstance(row, (list, tuple)):
-                _ROW.pack_into(self._input.data, 0, *row)
+                self._pack(self._input.data, 0, *row)
                 return
             if type(row) is np.ndarray and row.ndim == 1 and row.dtype.kind in "iuf":
-                _ROW.pack_into(self._input.data, 0, *row.tolist())
+                self._pack(self._input.data, 0, *row.tolist())
                 return
         except (struct.error, OverflowError):  # a None, the wrong length, or no numbers
             pass
-        self._input[0] = as_row(row)
+        self._input[0] = as_row(row, self._features)
 
 
 def _bind(session: Any, path: Path, **arrays: Float32s) -> Any:

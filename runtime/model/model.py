@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lithovae.runtime.errors import BundleError, InputError, LithoWarning
-from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.missing import implausible_bits, missing_bits, without_sentinels
+from lithovae.runtime.missing import Bits, implausible_bits, missing_bits, without_sentinels
 from lithovae.runtime.other_units import other_units
 from lithovae.runtime.process.threads import granted_threads
 
@@ -74,7 +73,7 @@ class LithoModel:
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the columns of ``x``, in order."""
-        return FEATURE_NAMES
+        return self.bundle.features.names
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -96,8 +95,9 @@ class LithoModel:
 
         Parameters
         ----------
-        x : array-like of shape (n, 6)
-            Bulk density (g/cm3), magnetic susceptibility (instrument units), natural gamma (cps), R, G, B (0-255).
+        x : array-like of shape (n, n_features)
+            Raw values of `features`, in their units; for a shipped model bulk density (g/cm3), magnetic susceptibility
+            (instrument units), natural gamma (cps), R, G, B (0-255).
             NaN, None, ``pandas.NA``, masked values and common sentinel values (-999, -999.25, -9999) are missing; see
             `imputes` and `missing`. The columns of a data frame are taken by name: by the features' names or by any
             alias that a scan may use (``density``, ``MS``, ``NGR``, ``red``). Other columns are ignored.
@@ -105,14 +105,14 @@ class LithoModel:
         Returns
         -------
         ndarray of shape (n, latent_dim), float32
-            NaN for a row that cannot be embedded: with a feature missing if the model does not impute, with all six
+            NaN for a row that cannot be embedded: with a feature missing if the model does not impute, with all
             missing if it does.
 
         Raises
         ------
         InputError
-            If ``x`` is not numbers of shape ``(n, 6)``, or is a data frame in which a feature has no column, several
-            columns, or one in another unit.
+            If ``x`` is not numbers of shape ``(n, n_features)``, or is a data frame in which a feature has no column,
+            several columns, or one in another unit.
 
         Warns
         -----
@@ -127,7 +127,7 @@ class LithoModel:
 
         Parameters
         ----------
-        x : array-like of shape (n, 6)
+        x : array-like of shape (n, n_features)
             As in `embed`.
 
         Returns
@@ -140,7 +140,7 @@ class LithoModel:
         BundleError
             If the model is unsupervised.
         InputError
-            If ``x`` is not numbers of shape ``(n, 6)``.
+            If ``x`` is not numbers of shape ``(n, n_features)``.
         """
         if not self.classes:
             raise BundleError(f"{self.bundle.name} is unsupervised: it has no classifier", self.bundle.path)
@@ -158,64 +158,64 @@ class LithoModel:
 
         Parameters
         ----------
-        x : array-like of shape (n, 6)
+        x : array-like of shape (n, n_features)
             As in `embed`.
 
         Returns
         -------
-        ndarray of shape (n, 6), float32
+        ndarray of shape (n, n_features), float32
             The features as the model reconstructs them, in the same units; NaN for a row that cannot be embedded.
 
         Raises
         ------
         InputError
-            If ``x`` is not numbers of shape ``(n, 6)``.
+            If ``x`` is not numbers of shape ``(n, n_features)``.
         """
         _ = self.graphs.decoder
-        return self._in_batches(self.graphs.reconstruction, x, len(FEATURE_NAMES))
+        return self._in_batches(self.graphs.reconstruction, x, len(self.bundle.features))
 
-    def missing(self, x: ArrayLike) -> NDArray[np.uint8]:
+    def missing(self, x: ArrayLike) -> Bits:
         """Return which features of each row `embed` treats as missing.
 
         Parameters
         ----------
-        x : array-like of shape (n, 6)
+        x : array-like of shape (n, n_features)
             As in `embed`.
 
         Returns
         -------
-        ndarray of shape (n,), uint8
+        ndarray of shape (n,), uint8 for up to 8 features, else wider
             Bit ``i`` (value ``2**i``) is set where feature ``i`` is missing.
 
         Raises
         ------
         InputError
-            If ``x`` is not numbers of shape ``(n, 6)``.
+            If ``x`` is not numbers of shape ``(n, n_features)``.
         """
-        return missing_bits(without_sentinels(as_rows(x)))
+        return missing_bits(without_sentinels(as_rows(x, self.bundle.features)), self.bundle.features)
 
-    def implausible(self, x: ArrayLike) -> NDArray[np.uint8]:
+    def implausible(self, x: ArrayLike) -> Bits:
         """Return which features of each row are outside their plausible range, perhaps because of another unit.
 
         Parameters
         ----------
-        x : array-like of shape (n, 6)
+        x : array-like of shape (n, n_features)
             As in `embed`.
 
         Returns
         -------
-        ndarray of shape (n,), uint8
+        ndarray of shape (n,), uint8 for up to 8 features, else wider
             Bits as in `missing`.
 
         Raises
         ------
         InputError
-            If ``x`` is not numbers of shape ``(n, 6)``.
+            If ``x`` is not numbers of shape ``(n, n_features)``.
         """
-        return implausible_bits(without_sentinels(as_rows(x)))
+        return implausible_bits(without_sentinels(as_rows(x, self.bundle.features)), self.bundle.features)
 
     def _in_batches(self, run: Run, x: ArrayLike, width: int) -> Float32s:
-        rows = as_rows(x)
+        rows = as_rows(x, self.bundle.features)
         if found := other_units(rows):
             warnings.warn("; ".join(found), LithoWarning, stacklevel=3)
         out, starts = np.empty((len(rows), width), np.float32), range(0, len(rows), MICRO_BATCH)

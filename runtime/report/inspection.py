@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from lithovae.runtime.features import SHORT_NAMES
-
 from .lists import MAX_NOTES, unused_columns
 
 MAX_TRACKS = 12
@@ -28,7 +26,8 @@ def inspection_lines(found: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield from _table(["feature", "from", "unit", "rows with a value"], list(_features(found)))
     yield ""
-    tracks = [_track(track) for track in found["tracks"][:MAX_TRACKS]]
+    short_names = {feature["name"]: feature["short"] for feature in found["features"]}
+    tracks = [_track(track, short_names) for track in found["tracks"][:MAX_TRACKS]]
     yield from _table(["samples", "with values", "depth", "range", "step", ""], tracks)
     if len(found["tracks"]) > MAX_TRACKS:
         yield f"and {len(found['tracks']) - MAX_TRACKS} more tables"
@@ -67,7 +66,7 @@ def _rows(rows: dict[str, Any]) -> str:
 def _features(found: dict[str, Any]) -> Iterator[list[str]]:
     n = found["rows"]["n"]
     for feature in found["features"]:
-        short, sources, n_with = SHORT_NAMES[feature["name"]], feature["sources"], feature["rows_with_value"]
+        short, sources, n_with = feature["short"], feature["sources"], feature["rows_with_value"]
         if not sources:
             yield [short, "not in this scan", "", f"none: {feature['where_missing']}"]
             continue
@@ -95,10 +94,10 @@ def _share(n: int, total: int) -> str:
     return f"{min(99, max(1, round(100 * n / total)))}%"
 
 
-def _track(track: dict[str, Any]) -> list[str]:
+def _track(track: dict[str, Any], short_names: dict[str, str]) -> list[str]:
     shares: dict[str, list[str]] = {}
     for name, n in track["values"].items():
-        shares.setdefault(_share(n, track["samples"]), []).append(SHORT_NAMES[name])
+        shares.setdefault(_share(n, track["samples"]), []).append(short_names[name])
     values = ", ".join(f"{' '.join(names)} {share}" for share, names in shares.items())
     where = " ".join(track["address"].values())
     depth = track["depth"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lithovae.runtime.console import say
 from lithovae.runtime.description import ScanDescription
-from lithovae.runtime.features import FEATURE_NAMES, FEATURES, SHORT_NAMES
+from lithovae.runtime.features import FeatureSet
 from lithovae.runtime.summary import Summary
 
 from .lists import MAX_NOTES, several, unused_columns
@@ -52,7 +52,9 @@ def conclude(summary: Summary, out: Path) -> None:
         say(f"note   {line}")
     for line in _missing(summary):
         say(f"note   {line}")
-    for line in implausible_lines(summary.n_implausible, summary.n_rows, summary.n_implausible_samples):
+    for line in implausible_lines(
+        summary.features, summary.n_implausible, summary.n_rows, summary.n_implausible_samples
+    ):
         say(f"note   {line}")
     members = [("'missing'", summary.n_missing), ("'implausible'", summary.n_implausible)]
     if bits := [member for member, counts in members if counts.any()]:
@@ -69,21 +71,23 @@ def conclude(summary: Summary, out: Path) -> None:
 
 
 def implausible_lines(
-    n_implausible: NDArray[np.int64], n_rows: int, n_samples: NDArray[np.int64] | None = None
+    features: FeatureSet, n_implausible: NDArray[np.int64], n_rows: int, n_samples: NDArray[np.int64] | None = None
 ) -> Iterator[str]:
     """Yield a note for each feature outside its plausible range.
 
     Parameters
     ----------
-    n_implausible : ndarray of shape (6,), int64
+    features : FeatureSet
+        The features.
+    n_implausible : ndarray of shape (n_features,), int64
         Number of rows in which the feature is implausible.
     n_rows : int
         Number of rows.
-    n_samples : ndarray of shape (6,), int64, optional
+    n_samples : ndarray of shape (n_features,), int64, optional
         Number of samples that were left out of the means of bins for it.
     """
     counts = zip(
-        FEATURES, n_implausible.tolist(), ([0] * len(FEATURES) if n_samples is None else n_samples), strict=True
+        features, n_implausible.tolist(), ([0] * len(features) if n_samples is None else n_samples), strict=True
     )
     for feature, n, n_left_out in counts:
         low, high = feature.plausible
@@ -104,7 +108,7 @@ def conclude_one(summary: Summary, out: Path) -> None:
     implausible = summary.n_implausible if width is None else summary.n_implausible_samples
     for what, counts in (("missing", summary.n_missing), ("implausible", implausible)):
         if counts.any():
-            parts.append(f"{what}: {_by_feature(counts, SHORT_NAMES.values())}")
+            parts.append(f"{what}: {_by_feature(counts, summary.features.short_names.values())}")
     if summary.n_dropped:
         parts.append(f"left out: {_count(summary.n_dropped, 'row')}")
     if summary.n_left_out:
@@ -115,7 +119,7 @@ def conclude_one(summary: Summary, out: Path) -> None:
 def _missing(summary: Summary) -> Iterator[str]:
     """Yield notes on which features are missing in how many rows; those that all rows lack share a note."""
     effect = "imputed" if summary.missing == "impute" else "embedding is NaN"
-    counts = dict(zip(FEATURE_NAMES, summary.n_missing.tolist(), strict=True))
+    counts = dict(zip(summary.features.names, summary.n_missing.tolist(), strict=True))
     if lacking := [name for name, n in counts.items() if n == summary.n_rows > 0]:
         verb = "is" if len(lacking) == 1 else "are"
         yield f"{', '.join(lacking)} {verb} missing in {_of(summary.n_rows, summary.n_rows)}: {effect}"
@@ -127,11 +131,11 @@ def _missing(summary: Summary) -> Iterator[str]:
 def _left_out(summary: Summary) -> Iterator[str]:
     """Yield notes on samples and rows that were left out, and why."""
     if summary.n_left_out:
-        of = _by_feature(summary.left_out, FEATURE_NAMES)
+        of = _by_feature(summary.left_out, summary.features.names)
         yield f"{_count(summary.n_left_out, 'sample')} without a depth left out ({of})"
     yield from summary.lost
     if summary.n_dropped:
-        of = _by_feature(summary.dropped, FEATURE_NAMES)
+        of = _by_feature(summary.dropped, summary.features.names)
         yield f"{_count(summary.n_dropped, 'row')} with a missing feature left out because of --missing drop ({of})"
 
 

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from lithovae.runtime.bins import MAX_DEPTH, DepthBins
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import FEATURES
-from lithovae.runtime.missing import Extremes, outside_plausible
+from lithovae.runtime.missing import Bits, Extremes, outside_plausible
 from lithovae.runtime.scan.address import (
     ADDRESS,
     HOLE_PARTS,
@@ -42,9 +41,9 @@ class Binning:
     ----------
     bins : DepthBins
         The bins.
-    left_out : ndarray of shape (6,), int64
+    left_out : ndarray of shape (n_features,), int64
         Number of samples of each feature's instrument that were left out because their depth is missing.
-    n_implausible : ndarray of shape (6,), int64
+    n_implausible : ndarray of shape (n_features,), int64
         Number of samples of each feature that were left out of the means because they are not plausible. Judged here,
         one by one: a spike among twenty good samples would make a mean that is wrong and looks right.
     lost : Lost
@@ -66,18 +65,19 @@ class Binning:
                     f"{track.unreadable}: samples from different places could be averaged. Write it as text, or use "
                     "--bin none, which keeps the rows of one table unchanged"
                 )
-        self._scan = scan
+        self._scan, self._features = scan, scan.feature_set
+        n = len(self._features)
         known = [part for part in ADDRESS if any(part in track.parts for track in scan.tracks)]
         self._hole_parts = [part for part in known if part in HOLE_PARTS]
         self._parts = [part for part in known if part not in HOLE_PARTS]
         shared = [part for part in HOLE_PARTS if all(part in track.parts for track in scan.tracks)]
         self._holes, self._labels = Holes(scan.address, shared), {part: AddressCodes() for part in self._parts}
         self._ranges: dict[frozenset[int], DepthRanges] = {}  # of each instrument: all may measure one section
-        self.bins = DepthBins(len(FEATURES), width, n_labels=len(self._parts))
+        self.bins = DepthBins(n, width, n_labels=len(self._parts), flags=self._features.bits)
         self._steps: dict[str, CoarseDepths] = {}
-        self.left_out = np.zeros(len(FEATURES), np.int64)
-        self.n_implausible = np.zeros(len(FEATURES), np.int64)
-        self._implausible = Extremes(np.full(len(FEATURES), np.nan), np.full(len(FEATURES), np.nan), has_nan=False)
+        self.left_out = np.zeros(n, np.int64)
+        self.n_implausible = np.zeros(n, np.int64)
+        self._implausible = Extremes(np.full(n, np.nan), np.full(n, np.nan), has_nan=False)
         self.lost = NOTHING_LOST
 
     def add(self, stretch: Stretch) -> NDArray[np.int64]:
@@ -118,15 +118,15 @@ class Binning:
         self.lost = self.lost.plus(stretch.lost)
         return keys
 
-    def _plausible(self, stretch: Stretch) -> tuple[dict[int, NDArray[Any]], NDArray[np.uint8] | None]:
+    def _plausible(self, stretch: Stretch) -> tuple[dict[int, NDArray[Any]], Bits | None]:
         """Replace implausible samples with NaN, and return their features as bits, shape (n,); None if none is."""
         features, flags = dict(stretch.features), None
         for i, values in stretch.features.items():
-            outside = outside_plausible(values, i)
+            outside = outside_plausible(values, self._features[i])
             if outside is not None:
                 features[i] = np.where(outside, values.dtype.type(np.nan), values)
-                flags = np.zeros(stretch.length, np.uint8) if flags is None else flags
-                flags |= outside.view(np.uint8) << i
+                flags = np.zeros(stretch.length, self._features.bits) if flags is None else flags
+                flags |= outside.astype(flags.dtype) << flags.dtype.type(i)
                 self.n_implausible[i] += np.count_nonzero(outside)
                 lowest, highest, _ = self._implausible
                 lowest[i] = np.fmin(lowest[i], values[outside].min())

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.missing import Extremes, extremes
+from lithovae.runtime.missing import Bits, Extremes, extremes
 from lithovae.runtime.scan.section_depths import NOTHING_LOST, Lost
 
 
@@ -18,13 +18,13 @@ class Block:
 
     Attributes
     ----------
-    features : ndarray of shape (n, 6), float32
+    features : ndarray of shape (n, n_features), float32
         Raw features; NaN where one is missing.
     depth : ndarray of shape (n,), float64, or None
         Depth in metres.
     address : dict of str to ndarray of shape (n,), str
         Part of the address of each row, by name.
-    samples : ndarray of shape (n, 6), int64, or None
+    samples : ndarray of shape (n, n_features), int64, or None
         Number of samples behind each feature; None if the rows are the scan's own.
     first : int or None
         Index of the block's first row among all rows; None if it is not known.
@@ -32,7 +32,7 @@ class Block:
         The `extremes` of the features, if they are already known.
     lost : Lost
         The rows whose depth the table of sections does not give.
-    implausible : ndarray of shape (n,), uint8, or None
+    implausible : ndarray of shape (n,), of bits, or None
         For bins: bit ``i`` is set where implausible samples of feature ``i`` were left out of the mean.
     left_out : Extremes, or None
         Of all implausible samples that means of bins leave out, also of other blocks.
@@ -45,7 +45,7 @@ class Block:
     first: int | None = None
     known: Extremes | None = None
     lost: Lost = NOTHING_LOST
-    implausible: NDArray[np.uint8] | None = None
+    implausible: Bits | None = None
     left_out: Extremes | None = None
 
     @cached_property

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.features import FEATURE_NAMES, FEATURES
 from lithovae.runtime.formats.unchanged import unchanged
 from lithovae.runtime.missing import missing_bits
 from lithovae.runtime.process.progress import Progress, silent
@@ -59,12 +58,12 @@ def inspect_scan(
     """
     with (
         unchanged(Path(path)) as require_unchanged,
-        open_scan(path, settings.mapping, settings.calibrations) as scan,
+        open_scan(path, settings.mapping, settings.calibrations, policy.features) as scan,
     ):
         described = scan.describe()
         tracks = [_track(track, progress) for track in scan.tracks]
         rows = rows_of(scan, progress, settings.bin_width)
-        found = _read_through(rows, policy.name, described.has_depth_unit)
+        found = _read_through(rows, policy, described.has_depth_unit)
         require_unchanged()
     return {
         "scan": described.path,
@@ -80,12 +79,13 @@ def inspect_scan(
             "n": rows.n,
             "depth_m": found.depth,
             "samples_without_depth": rows.n_left_out,
-            "implausible_samples": dict(zip(FEATURE_NAMES, rows.n_implausible.tolist(), strict=True)),
+            "implausible_samples": dict(zip(rows.features.names, rows.n_implausible.tolist(), strict=True)),
         },
         "bundle": {"name": Path(settings.model).name, "missing": policy.name},
         "features": [
             {
                 "name": feature.name,
+                "short": rows.features.short_names[feature.name],
                 "unit": feature.unit,
                 "sources": [source.as_json() for source in feature.sources],
                 "rows_with_value": n_with,
@@ -111,7 +111,7 @@ def _track(track: Track, progress: Progress) -> dict[str, Any]:
             depths.add(stretch.depth)
     return {
         "samples": track.length,
-        "values": {FEATURE_NAMES[i]: n for i, n in values.items()},
+        "values": {track.feature_set[i].name: n for i, n in values.items()},
         "depth": track.depth
         and {**track.depth.describe().as_json(), "range_m": depths.range, "median_step_m": depths.median()},
         "address": track.constants,
@@ -163,14 +163,14 @@ class _Rows(NamedTuple):
     notes: list[str]
 
 
-def _read_through(rows: Rows, missing: str, has_depth_unit: bool) -> _Rows:
-    n_with = np.zeros(len(FEATURES), np.int64)
+def _read_through(rows: Rows, policy: MissingPolicy, has_depth_unit: bool) -> _Rows:
+    n_with = np.zeros(len(rows.features), np.int64)
     depths, own_depths, lost = DepthSteps(), OwnDepths(), rows.lost
     units = UnitCheck(has_depth_unit)
     names: dict[str, set[str]] = {}
     for block in (read() for read in rows.blocks):
-        if missing == "error":
-            require_whole(block, missing_bits(block.features))
+        if policy.name == "error":
+            require_whole(block, missing_bits(block.features, rows.features), rows.features)
         n_with += np.count_nonzero(np.isfinite(block.features), axis=0)
         lost = lost.plus(block.lost)
         units.add(block)

@@ -1,4 +1,4 @@
-"""Six neighbouring features of one dataset, in the model's order: read at once instead of column by column."""
+"""Neighbouring features of one dataset, in the model's order: read at once instead of column by column."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.features import FEATURES
 from lithovae.runtime.formats.codes import Coding
 from lithovae.runtime.formats.file import ReadMatrix
-from lithovae.runtime.missing import FIRST_COLOUR, NEVER_VALUES, Extremes, extremes, measurable, without_sentinels
+from lithovae.runtime.missing import NEVER_VALUES, Extremes, extremes, measurable, without_sentinels
 from lithovae.runtime.scan.track import Track
 
 
 class FeatureMatrix(NamedTuple):
-    """Six neighbouring columns of floating-point numbers that need no conversion."""
+    """Neighbouring columns, one for each feature, of floating-point numbers that need no conversion."""
 
     read_rows: ReadMatrix
     track: Track
@@ -23,9 +22,9 @@ class FeatureMatrix(NamedTuple):
     @classmethod
     def of(cls, track: Track) -> FeatureMatrix | None:
         """Return the matrix of a track's features; None if its columns must be read one by one."""
-        sources = [track.features.get(i) for i in range(len(FEATURES))]
+        sources = [track.features.get(i) for i in range(len(track.feature_set))]
         columns = [source.column for source in sources if source and source.is_unchanged]
-        if len(columns) < len(FEATURES):
+        if len(columns) < len(track.feature_set):
             return None
         beside = [*([track.depth.column] if track.depth else []), *track.address.values()]
         read_rows = track.file.matrix(columns, beside)
@@ -42,7 +41,7 @@ class FeatureMatrix(NamedTuple):
         Returns
         -------
         tuple
-            Features, a C-contiguous float32 array of shape (n, 6), and their extremes.
+            Features, a C-contiguous float32 array of shape (n, n_features), and their extremes.
 
         Raises
         ------
@@ -54,7 +53,7 @@ class FeatureMatrix(NamedTuple):
         doubtful = self._may_be_invalid(known)
         for i in np.flatnonzero(doubtful).tolist():
             values = Coding().values(np.ascontiguousarray(rows[:, i]))
-            rows[:, i] = measurable(self.track.markers[i].without(values), i)
+            rows[:, i] = measurable(self.track.markers[i].without(values), self.track.feature_set[i])
         if rows.dtype == np.float32:
             return rows, extremes(rows) if doubtful.any() else known
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
@@ -66,10 +65,9 @@ class FeatureMatrix(NamedTuple):
         return narrow, extremes(narrow)
 
     def _may_be_invalid(self, known: Extremes) -> NDArray[np.bool_]:
-        """Return which columns may contain values other than NaN that are not measurements; shape (6,)."""
+        """Return which columns may contain values other than NaN that are not measurements; shape (n_features,)."""
         lowest, highest = (
-            [getattr(self.track.markers[i], end) for i in range(len(FEATURES))] for end in ("lowest", "highest")
+            [getattr(self.track.markers[i], end) for i in range(len(known.lowest))] for end in ("lowest", "highest")
         )
         doubtful = (known.lowest <= lowest) | (known.highest >= highest)
-        doubtful[FIRST_COLOUR:] |= known.lowest[FIRST_COLOUR:] <= -1
-        return np.asarray(doubtful)
+        return np.asarray(doubtful | (self.track.feature_set.is_log1p & (known.lowest <= -1)))

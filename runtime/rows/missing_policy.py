@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import FEATURE_NAMES
-from lithovae.runtime.missing import implausible_bits, missing_bits
+from lithovae.runtime.features import FeatureSet
+from lithovae.runtime.missing import Bits, implausible_bits, missing_bits
 
 from .block import Block
-
-ALL_MISSING = (1 << len(FEATURE_NAMES)) - 1
 
 
 @dataclass(frozen=True)
@@ -24,20 +22,20 @@ class Prepared:
     ----------
     block : Block
         The rows that are kept, as they were measured.
-    inputs : ndarray of shape (n, 6), float32
+    inputs : ndarray of shape (n, n_features), float32
         Input of the model: their features, with fill values in place of missing ones if the policy says so.
-    missing, implausible : ndarray of shape (n,), uint8
+    missing, implausible : ndarray of shape (n,), of the type `FeatureSet.bits`
         Bit ``i`` is set where feature ``i`` is missing, or has a value outside its plausible range. A bin has both if
         it has only implausible samples.
-    dropped : ndarray of shape (m,), uint8
+    dropped : ndarray of shape (m,), of the same type
         The missing features, as bits, of the rows that are not kept.
     """
 
     block: Block
     inputs: NDArray[np.float32]
-    missing: NDArray[np.uint8]
-    implausible: NDArray[np.uint8]
-    dropped: NDArray[np.uint8]
+    missing: Bits
+    implausible: Bits
+    dropped: Bits
 
 
 class MissingPolicy:
@@ -47,14 +45,18 @@ class MissingPolicy:
     ----------
     name : {"nan", "impute", "drop", "error"}
         What is done with a row that lacks a feature.
-    fill : ndarray of shape (6,), float32, optional
+    features : FeatureSet
+        The features.
+    fill : ndarray of shape (n_features,), float32, optional
         Raw values that replace missing features; without them, the model handles NaN as it was trained to.
     note : str, optional
         Note for the user about the policy; empty if it is the one that the model was trained with.
     """
 
-    def __init__(self, name: str, fill: NDArray[np.float32] | None = None, note: str = "") -> None:
-        self.name, self.note = name, note
+    def __init__(
+        self, name: str, features: FeatureSet, fill: NDArray[np.float32] | None = None, note: str = ""
+    ) -> None:
+        self.name, self.features, self.note = name, features, note
         self._fill = fill
 
     def prepare(self, block: Block) -> Prepared:
@@ -65,37 +67,40 @@ class MissingPolicy:
         ScanError
             If a row lacks a feature and the policy is ``error``.
         """
-        missing = missing_bits(block.features, block.extremes)
-        implausible = implausible_bits(block.features, block.extremes)
+        missing = missing_bits(block.features, self.features, block.extremes)
+        implausible = implausible_bits(block.features, self.features, block.extremes)
         if block.implausible is not None:
             implausible = implausible | block.implausible
-        dropped = np.empty(0, np.uint8)
+        dropped = np.empty(0, self.features.bits)
         lacks = missing != 0
         if lacks.any():
             if self.name == "error":
-                require_whole(block, missing)
+                require_whole(block, missing, self.features)
             if self.name == "drop":
                 dropped = missing[lacks]
                 block, missing, implausible = block.take(~lacks), missing[~lacks], implausible[~lacks]
         return Prepared(block, self._filled(block.features, missing), missing, implausible, dropped)
 
-    def _filled(self, features: NDArray[np.float32], missing: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _filled(self, features: NDArray[np.float32], missing: Bits) -> NDArray[np.float32]:
         if self._fill is None or not missing.any():
             return features
-        bits = np.unpackbits(missing[:, None], axis=1, count=len(self._fill), bitorder="little").astype(np.bool_)
-        some = (missing != ALL_MISSING)[:, None]  # a row in which nothing was measured has no embedding
+        little = missing.astype(missing.dtype.newbyteorder("<")).view(np.uint8).reshape(len(missing), -1)
+        bits = np.unpackbits(little, axis=1, count=len(self._fill), bitorder="little").astype(np.bool_)
+        some = ~bits.all(axis=1, keepdims=True)  # a row in which nothing was measured has no embedding
         return np.where(bits & some, self._fill, features)
 
 
-def require_whole(block: Block, missing: NDArray[np.uint8]) -> None:
+def require_whole(block: Block, missing: Bits, features: FeatureSet) -> None:
     """Check that no row of a block lacks a feature.
 
     Parameters
     ----------
     block : Block
         The rows.
-    missing : ndarray of shape (n,), uint8
-        The missing features of each row, as bits.
+    missing : ndarray of shape (n,), of bits
+        The missing features of each row.
+    features : FeatureSet
+        The features.
 
     Raises
     ------
@@ -105,7 +110,7 @@ def require_whole(block: Block, missing: NDArray[np.uint8]) -> None:
     if not missing.any():
         return
     first = int(np.flatnonzero(missing)[0])
-    lacking = [name for i, name in enumerate(FEATURE_NAMES) if missing[first] & (1 << i)]
+    lacking = [name for i, name in enumerate(features.names) if int(missing[first]) >> i & 1]
     depth = f" ({block.depth[first]:.2f} m)" if block.depth is not None else ""
     row = "a row" if block.first is None else f"row {block.first + first:,}"
     raise ScanError(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lithovae.runtime.bins import BIN_WIDTH, require_width
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import FEATURES
+from lithovae.runtime.features import FeatureSet
 from lithovae.runtime.missing import NEVER_VALUES, Extremes, without_sentinels
 from lithovae.runtime.process.pool import in_order
 from lithovae.runtime.process.progress import Progress
@@ -33,6 +33,8 @@ class Rows:
 
     Attributes
     ----------
+    features : FeatureSet
+        The features of the rows.
     n : int
         Number of rows.
     blocks : iterator of callable
@@ -47,9 +49,9 @@ class Rows:
         Width of the depth bins in metres; None if the rows are the scan's own.
     n_left_out : int
         Number of samples, of all instruments, that are in no bin because their depth is missing.
-    left_out : ndarray of shape (6,), int64
+    left_out : ndarray of shape (n_features,), int64
         Number of these for each feature's instrument.
-    n_implausible : ndarray of shape (6,), int64
+    n_implausible : ndarray of shape (n_features,), int64
         Number of samples of each feature left out of the bins' means because they are implausible.
     lost : Lost
         The samples whose depth the table of sections does not give.
@@ -59,15 +61,16 @@ class Rows:
         Notes on the bins.
     """
 
+    features: FeatureSet
     n: int
     blocks: Iterator[Callable[[], Block]]
     in_flight: int
     address_types: dict[str, np.dtype[Any]]
+    left_out: NDArray[np.int64]
+    n_implausible: NDArray[np.int64]
     has_depth: bool = True
     bin_width: float | None = None
     n_left_out: int = 0
-    left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURES), np.int64))
-    n_implausible: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(FEATURES), np.int64))
     lost: Lost = NOTHING_LOST
     tracks: list[Track] = field(default_factory=list)
     bin_notes: list[str] = field(default_factory=list)
@@ -119,7 +122,9 @@ def width_of(scan: Scan, bin_width: BinWidth) -> float | None:
     if bin_width == "auto":
         bin_width = None if alike else BIN_WIDTH
     if bin_width is None and not alike:
-        grids = "; ".join(dict.fromkeys(", ".join(FEATURES[i].name for i in track.features) for track in scan.tracks))
+        grids = "; ".join(
+            dict.fromkeys(", ".join(scan.feature_set[i].name for i in track.features) for track in scan.tracks)
+        )
         raise ScanError(f"`--bin none` needs one depth grid; these features use several ({grids}). Try `--bin 0.2`")
     return None if bin_width is None else require_width(bin_width)
 
@@ -147,7 +152,10 @@ def _own_rows(scan: Scan, threads: int) -> Rows:
             before += track.length
 
     ahead = _in_flight(scan.tracks, threads)
-    return Rows(total, blocks(), ahead, types, has_depth=has_depth, tracks=scan.tracks)
+    nothing = np.zeros(len(scan.feature_set), np.int64)
+    return Rows(
+        scan.feature_set, total, blocks(), ahead, types, nothing, nothing, has_depth=has_depth, tracks=scan.tracks
+    )
 
 
 def _in_flight(tracks: list[Track], threads: int) -> int:
@@ -170,9 +178,9 @@ def own_block(stretch: Stretch, constant: dict[str, str], has_depth: bool, first
         Index of the first row among all rows, if it is known.
     """
     n = stretch.length
-    rows = np.empty((n, len(FEATURES)), np.float32)
+    rows = np.empty((n, len(stretch.track.feature_set)), np.float32)
     with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
-        for i in range(len(FEATURES)):
+        for i in range(rows.shape[1]):
             rows[:, i] = stretch.features.get(i, np.nan)
     rows = without_sentinels(rows, sentinels=NEVER_VALUES)  # a float64 number may have been rounded to a sentinel
     return _make_block(stretch, rows, constant, has_depth, first)
@@ -204,14 +212,15 @@ def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> 
     blocks = (partial(binning.block, slice(*span)) for span in spans(n, BLOCK_ROWS))
     types = {part: values.dtype for part, values in binning.block(slice(0)).address.items()}
     return Rows(
+        scan.feature_set,
         n,
         blocks,
         blocks_in_flight(threads, BLOCK_ROWS),
         types,
+        binning.left_out,
+        binning.n_implausible,
         bin_width=width,
         n_left_out=binning.bins.n_left_out,
-        left_out=binning.left_out,
-        n_implausible=binning.n_implausible,
         lost=binning.lost,
         tracks=scan.tracks,
         bin_notes=binning.notes,

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.features import FEATURES
-from lithovae.runtime.missing import FIRST_COLOUR
 from lithovae.runtime.scan.address import run_starts
 
 from .block import Block
 
-DENSITY, SUSCEPTIBILITY = 0, 1
+DENSITY, SUSCEPTIBILITY, FIRST_COLOUR = 0, 1, 3
 SMALLEST_SUSCEPTIBILITY = 0.001
 """Susceptibilities (instrument units) that are all smaller are volume susceptibilities in SI."""
 DEEPEST = 12_500.0

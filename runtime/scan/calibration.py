@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lithovae.runtime.errors import InputError
-from lithovae.runtime.features import FEATURES, unit_key
+from lithovae.runtime.features import CATALOGUE, FeatureSet, unit_key
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.settings import Calibration
@@ -47,10 +47,11 @@ def read_calibrations(path: Path) -> dict[str, Calibration]:
         raise InputError(f"--calibration: {path} is not TOML: {error}", path) from error
     found: dict[str, Calibration] = {}
     for key, table in tables.items():
-        feature = next((feature for feature in FEATURES if feature.rank(key) is not None), None)
-        if feature is None:
-            known = ", ".join(feature.short or feature.name for feature in FEATURES)
+        position = CATALOGUE.find(key)
+        if position is None:
+            known = ", ".join(CATALOGUE.short_names.values())
             raise InputError(f"--calibration: {path}: [{key}] is not a feature; known are {known}", path)
+        feature = CATALOGUE[position]
         if feature.name in found:
             raise InputError(f"--calibration: {path}: {feature.name} has two tables; the second is [{key}]", path)
         try:
@@ -97,12 +98,13 @@ def _key(unit: str) -> str:
 
 def note_unused(
     calibrations: Mapping[str, Calibration],
+    features: FeatureSet,
     columns: Sequence[Column],
     chosen: Mapping[int, Sequence[Source]],
     findings: Findings,
 ) -> None:
     """Note the calibrations of which the scan has the feature, but in no column that states their unit."""
-    for i, feature in enumerate(FEATURES):
+    for i, feature in enumerate(features):
         calibration = calibrations.get(feature.name)
         is_there = i in chosen or any(feature.rank(column.name) is not None for column in columns)
         if calibration and is_there and not any(source.calibration for source in chosen.get(i, [])):

@@ -10,20 +10,18 @@ from fractions import Fraction
 from functools import partial
 
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import FEATURES, SHORT_NAMES, Quantity, letters, split_unit
+from lithovae.runtime.features import COLOURS, FeatureSet, Quantity, letters, split_unit
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
-from lithovae.runtime.missing import FIRST_COLOUR
 from lithovae.runtime.settings import Calibration
 
 from .calibration import applies, note_unused
 from .colour import has_fractions_only, is_lab_colour, is_wide_integer, says_colour
 from .group_address import GroupAddresses
-from .mapping import mapped_columns
+from .mapping import MAPPED_DEPTH, mapped_columns
 from .source import Candidate, Source, candidates, note_passed_over, unit_of
 
-COLOURS = range(FIRST_COLOUR, len(FEATURES))
 ALIKE = 0.6
 """Least similarity of two names (from 0 to 1) at which one is suggested for the other."""
 MAX_COMPARED = 200
@@ -34,6 +32,7 @@ def choose_sources(
     file: File,
     mapping: Mapping[str, str],
     addresses: GroupAddresses,
+    features: FeatureSet,
     calibrations: Mapping[str, Calibration] | None = None,
 ) -> dict[int, list[Source]]:
     """Choose the columns of each feature: one, or one for each hole, core or section with a group of its own.
@@ -46,13 +45,15 @@ def choose_sources(
         Columns chosen by the user, by feature.
     addresses : GroupAddresses
         What the file states about the addresses of its groups.
+    features : FeatureSet
+        The features to look for.
     calibrations : mapping of str to Calibration, optional
         Declared conversions, by feature.
 
     Returns
     -------
     dict of int to list of Source
-        By position in `FEATURES`; features that the file lacks are absent.
+        By position in ``features``; features that the file lacks are absent.
 
     Raises
     ------
@@ -62,7 +63,7 @@ def choose_sources(
     columns, findings = file.columns, file.findings
     chosen: dict[int, list[Source]] = {}
     unfit: dict[int, Column] = {}
-    mapped = mapped_columns(columns, mapping)
+    mapped = mapped_columns(columns, mapping, features)
     taken = {column.identity for chosen_columns in mapped.values() for column in chosen_columns}
     free = [column for column in columns if column.identity not in taken] if taken else columns  # one serves once
     beside: dict[object, set[str]] = {}
@@ -70,17 +71,22 @@ def choose_sources(
         beside.setdefault(column.table, set()).add(column.name.strip())
     names: dict[object, set[str]] = {}
     colours = [(letters(column.name), column) for column in free]
-    colours += [(FEATURES[i].name.lower(), column) for i in mapped if i in COLOURS for column in mapped[i]]
+    colours += [
+        (features[i].name.lower(), column)
+        for i in mapped
+        if i != MAPPED_DEPTH and features[i] in COLOURS
+        for column in mapped[i]
+    ]
     for name, column in colours:
         names.setdefault(column.table, set()).add(name)
         names.setdefault(column.group, set()).add(name)
-    for i, feature in enumerate(FEATURES):
+    for i, feature in enumerate(features):
         calibration = (calibrations or {}).get(feature.name)
         if i in mapped:
-            chosen[i] = [_mapped_source(feature, column, calibration, findings) for column in mapped[i]]
+            chosen[i] = [_mapped_source(features, feature, column, calibration, findings) for column in mapped[i]]
             continue
         for column in free:
-            if feature.is_point_sensor(column.name):
+            if feature.is_point_sensor(column.name) and features.find(column.name) is None:
                 findings.note(
                     f"{column.path} is {feature.name} from a point sensor, which is not comparable: left out "
                     f"(--map takes it)"
@@ -89,31 +95,33 @@ def choose_sources(
                 column.is_number or is_lab_colour(column, beside[column.table])
             ):
                 unfit[i] = column
-        ranked = candidates(feature, free, partial(_take, file, feature, beside, calibration), findings)
-        if i in COLOURS:
+        ranked = candidates(feature, free, partial(_take, file, features, feature, beside, calibration), findings)
+        if feature in COLOURS:
             ranked = [candidate for candidate in ranked if _is_colour(file, candidate.source.column, names)]
         if ranked:
             chosen[i] = _one_per_address(feature, ranked, columns, addresses, findings)
     for i, column in unfit.items():
         if i not in chosen:
-            name = FEATURES[i].name
+            name = features[i].name
             raise ScanError(f"column {column.path} matches feature {name} by name but holds {column.kind}, not numbers")
-        findings.note(f"{column.path} holds {column.kind}, not numbers: not used for {FEATURES[i].name}")
-    _require_one_purpose(mapped, chosen)
-    note_unused(calibrations or {}, columns, chosen, findings)
+        findings.note(f"{column.path} holds {column.kind}, not numbers: not used for {features[i].name}")
+    _require_one_purpose(features, mapped, chosen)
+    note_unused(calibrations or {}, features, columns, chosen, findings)
     if not chosen:
-        raise ScanError(_why_no_feature(columns, findings))
+        raise ScanError(_why_no_feature(features, columns, findings))
     return chosen
 
 
-def _require_one_purpose(mapped: Mapping[int, Sequence[Column]], chosen: Mapping[int, Sequence[Source]]) -> None:
+def _require_one_purpose(
+    features: FeatureSet, mapped: Mapping[int, Sequence[Column]], chosen: Mapping[int, Sequence[Source]]
+) -> None:
     """Check that no mapped column is, by its name, the only one of another feature: the mapping may be a slip."""
-    for i in mapped.keys() & set(range(len(FEATURES))):
+    for i in mapped.keys() - {MAPPED_DEPTH}:
         for column in mapped[i]:
-            for j, other in enumerate(FEATURES):
+            for j, other in enumerate(features):
                 if j not in chosen and other.rank(column.name) is not None:
                     raise ScanError(
-                        f"--map: {column.path} is mapped to {FEATURES[i].name}, but by its name it is {other.name}, "
+                        f"--map: {column.path} is mapped to {features[i].name}, but by its name it is {other.name}, "
                         "for which there is no other column: a column serves once. Map that feature too, or rename "
                         "the column"
                     )
@@ -131,12 +139,17 @@ def _is_colour(file: File, column: Column, beside: dict[object, set[str]]) -> bo
 
 
 def _take(
-    file: File, feature: Quantity, beside: dict[object, set[str]], calibration: Calibration | None, column: Column
+    file: File,
+    features: FeatureSet,
+    feature: Quantity,
+    beside: dict[object, set[str]],
+    calibration: Calibration | None,
+    column: Column,
 ) -> Source | str:
     """Return the source for a column whose name matches, or the reason why it is not used."""
     if is_lab_colour(column, beside[column.table]):
         return f"is in one table with L and a: taken as b of L*a*b* colour, not as {feature.name}"
-    source = _source(feature, column, calibration)
+    source = _source(features, feature, column, calibration)
     why_not = ""
     if contradiction := feature.contradiction(column.name, column.unit):
         why_not = f"it {contradiction}"
@@ -187,7 +200,7 @@ def _one_per_address(
     return [candidate.source for candidate in taken.values()]
 
 
-def _why_no_feature(columns: Sequence[Column], findings: Findings) -> str:
+def _why_no_feature(features: FeatureSet, columns: Sequence[Column], findings: Findings) -> str:
     if findings.notes:
         return f"no usable feature found; {'; '.join(findings.notes[:3])}"
     nameless = [column for column in columns if not column.name and column.is_number]
@@ -199,26 +212,28 @@ def _why_no_feature(columns: Sequence[Column], findings: Findings) -> str:
     if not columns:
         return "the file contains no data columns"
     names = ", ".join(column.path for column in columns[:8])
-    near = f"; nearest: {near}" if (near := ", ".join(_nearest(columns))) else ""
+    near = f"; nearest: {near}" if (near := ", ".join(_nearest(features, columns))) else ""
     return (
-        f"none of the six features is among its columns ({names}); known names include "
-        f"{', '.join(feature.name for feature in FEATURES)}; --map FEATURE=PATH chooses a column{near}"
+        f"none of the features is among its columns ({names}); known names include "
+        f"{', '.join(features.names)}; --map FEATURE=PATH chooses a column{near}"
     )
 
 
-def _nearest(columns: Sequence[Column]) -> list[str]:
+def _nearest(features: FeatureSet, columns: Sequence[Column]) -> list[str]:
     """Return the options that would take the columns whose names resemble a feature's most, at most three."""
     found = []
     for column in columns[:MAX_COMPARED]:
         bare = letters(split_unit(column.name)[0])
-        for feature in FEATURES if column.is_number and len(bare) > 1 else ():
+        for feature in features if column.is_number and len(bare) > 1 else ():
             share = max(SequenceMatcher(None, bare, name).ratio() for name in feature.names)
-            found.append((share, f"--map '{SHORT_NAMES[feature.name]}={column.path}'"))
+            found.append((share, f"--map '{feature.short or feature.name}={column.path}'"))
     return [option for share, option in sorted(found, reverse=True)[:3] if share >= ALIKE]
 
 
-def _mapped_source(feature: Quantity, column: Column, calibration: Calibration | None, findings: Findings) -> Source:
-    source = _source(feature, column, calibration)
+def _mapped_source(
+    features: FeatureSet, feature: Quantity, column: Column, calibration: Calibration | None, findings: Findings
+) -> Source:
+    source = _source(features, feature, column, calibration)
     if source is None:
         unit = _stated_unit(feature, column)
         findings.note(
@@ -233,11 +248,11 @@ def _stated_unit(feature: Quantity, column: Column) -> str | None:
     return unit if unit is not None else column.table_unit
 
 
-def _source(feature: Quantity, column: Column, calibration: Calibration | None) -> Source | None:
+def _source(features: FeatureSet, feature: Quantity, column: Column, calibration: Calibration | None) -> Source | None:
     """Return a column as the source of a feature; None if its unit can be converted neither exactly nor as declared."""
     unit = unit_of(feature, column)  # "(GRA)" is part of a known name, "(gAPI)" is a unit
     if unit is None and column.table_unit is not None:
-        others = [other for other in FEATURES if other.factor(column.table_unit) is not None]
+        others = [other for other in features if other.factor(column.table_unit) is not None]
         if feature in others or not others:  # otherwise it is the unit of another column
             unit = column.table_unit
     if applies(calibration, unit):

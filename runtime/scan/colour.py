@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.features import letters
+from lithovae.runtime.features import RED, letters
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
-from lithovae.runtime.missing import FIRST_COLOUR, measurable
+from lithovae.runtime.missing import measurable
 
 COLOUR_WORDS = ("rgb", "colour", "color", "camera", "image", "linescan", "photo")
 """Words in a path that say that its columns are colour."""
@@ -33,7 +33,7 @@ def _some_values(file: File, column: Column) -> NDArray[Any]:
     rows = max(1, min(PEEK_VALUES, (PEEK_VALUES << 8) // max(column.row_bytes, 1)))
     starts = {0, max(0, column.length // 2 - rows // 2), max(0, column.length - rows)}
     blocks = [file.read_numbers([column], start, min(start + rows, column.length))[0] for start in sorted(starts)]
-    values = measurable(np.concatenate(blocks), FIRST_COLOUR)
+    values = measurable(np.concatenate(blocks), RED)
     return np.asarray(values[~np.isnan(values)])
 
 

@@ -6,14 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import DEPTH, FEATURES
+from lithovae.runtime.features import DEPTH, FeatureSet
 from lithovae.runtime.formats.column import Column
 
-MAPPED_DEPTH = len(FEATURES)
-"""Key of the depth, after the positions of the features."""
+MAPPED_DEPTH = -1
+"""Key of the depth, beside the positions of the features."""
 
 
-def mapped_columns(columns: Sequence[Column], mapping: Mapping[str, str]) -> dict[int, list[Column]]:
+def mapped_columns(
+    columns: Sequence[Column], mapping: Mapping[str, str], features: FeatureSet
+) -> dict[int, list[Column]]:
     """Find the columns that are mapped.
 
     Parameters
@@ -22,11 +24,13 @@ def mapped_columns(columns: Sequence[Column], mapping: Mapping[str, str]) -> dic
         All columns of the file.
     mapping : mapping of str to str
         The column of each feature, and of the depth: a path, in which ``*`` stands for any part of a name.
+    features : FeatureSet
+        The features.
 
     Returns
     -------
     dict of int to list of Column
-        By position in `FEATURES`, or `MAPPED_DEPTH`; several if a path with ``*`` matches several.
+        By position in ``features``, or `MAPPED_DEPTH`; several if a path with ``*`` matches several.
 
     Raises
     ------
@@ -35,21 +39,26 @@ def mapped_columns(columns: Sequence[Column], mapping: Mapping[str, str]) -> dic
     """
     found: dict[int, list[Column]] = {}
     for name, wanted in mapping.items():
-        position = next((i for i, quantity in enumerate((*FEATURES, DEPTH)) if quantity.rank(name) is not None), None)
+        position = features.find(name)
+        if position is None and DEPTH.rank(name) is not None:
+            position = MAPPED_DEPTH
         if position is None:
-            known = ", ".join(feature.name for feature in FEATURES)
-            raise ScanError(f"--map: unknown feature {name!r}; known are {known} and depth")
+            raise ScanError(f"--map: unknown feature {name!r}; known are {', '.join(features.names)} and depth")
         if position in found:
-            raise ScanError(f"--map: {(*FEATURES, DEPTH)[position].name} is mapped twice")
+            raise ScanError(f"--map: {_name(features, position)} is mapped twice")
         found[position] = _find(columns, wanted)
     taken: dict[object, int] = {}
     for position, chosen in found.items():
         for column in chosen:
             other = taken.setdefault(column.identity, position)
             if other != position:
-                names = " and ".join((*FEATURES, DEPTH)[i].name for i in (other, position))
+                names = " and ".join(_name(features, i) for i in (other, position))
                 raise ScanError(f"--map: {column.path} is mapped to {names}: a column serves once")
     return found
+
+
+def _name(features: FeatureSet, position: int) -> str:
+    return DEPTH.name if position == MAPPED_DEPTH else features[position].name
 
 
 def _find(columns: Sequence[Column], path: str) -> list[Column]:

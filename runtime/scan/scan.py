@@ -10,7 +10,7 @@ from typing import Any
 
 from lithovae.runtime.description import FeatureDescription, ScanDescription
 from lithovae.runtime.errors import DAMAGE, ScanError
-from lithovae.runtime.features import FEATURES
+from lithovae.runtime.features import LILY, FeatureSet
 from lithovae.runtime.findings import Findings, findings_of
 from lithovae.runtime.formats.column import Column, TableKey
 from lithovae.runtime.formats.file import File
@@ -39,6 +39,8 @@ class Scan:
     ----------
     path : Path
         The file.
+    feature_set : FeatureSet
+        The features that were looked for.
     tracks : list of Track
         One if all features share their rows; otherwise several, which are combined in depth bins.
     address : dict of str to str
@@ -50,6 +52,7 @@ class Scan:
     """
 
     path: Path
+    feature_set: FeatureSet
     tracks: list[Track]
     address: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -57,7 +60,7 @@ class Scan:
 
     @property
     def sources(self) -> dict[int, list[Source]]:
-        """Sources of each feature that the scan has, by position in `FEATURES`: one for each track that has it."""
+        """Sources of each feature that the scan has, by position in ``feature_set``: one for each track that has it."""
         found: dict[int, list[Source]] = {}
         for track in self.tracks:
             for i, source in track.features.items():
@@ -73,7 +76,7 @@ class Scan:
             address=dict(self.address),
             features=[
                 FeatureDescription(feature.name, feature.unit, [source.describe() for source in sources.get(i, [])])
-                for i, feature in enumerate(FEATURES)
+                for i, feature in enumerate(self.feature_set)
             ],
             depths=[track.depth_text for track in self.tracks if track.depth],
             n_tables=len(self.tracks),
@@ -101,6 +104,7 @@ def open_scan(
     path: str | Path,
     mapping: Mapping[str, str] | None = None,
     calibrations: Mapping[str, Calibration] | None = None,
+    features: FeatureSet = LILY,
     *,
     is_growing: bool = False,
     swmr: bool = False,
@@ -118,6 +122,8 @@ def open_scan(
         ``*/GRA/den`` is one column in each of several groups. A column is taken unchanged if its unit is not known.
     calibrations : mapping of str to Calibration, optional
         Declared conversions, by feature; each applies to the columns of the feature that state its unit.
+    features : FeatureSet
+        The features to look for: those of a model, or of the catalogue.
     is_growing : bool
         Whether rows are still written, also in storage that is blank now; otherwise blank ends of tables are left out.
     swmr, locking : optional
@@ -134,7 +140,7 @@ def open_scan(
     with findings_of(path) as findings, ExitStack() as stack:
         try:
             file = stack.enter_context(open_file(path, findings, swmr=swmr, locking=locking))
-            scan = understand(file, mapping or {}, calibrations, is_growing=is_growing)
+            scan = understand(file, mapping or {}, calibrations, features, is_growing=is_growing)
         except DAMAGE as error:
             raise ScanError(f"the file is damaged and its contents cannot be read: {error}") from error
         yield scan
@@ -144,6 +150,7 @@ def understand(
     file: File,
     mapping: Mapping[str, str],
     calibrations: Mapping[str, Calibration] | None = None,
+    features: FeatureSet = LILY,
     *,
     is_alone: bool = True,
     is_growing: bool = False,
@@ -161,35 +168,35 @@ def understand(
     if not mapping and (why_not := file.why_unsupported()):
         raise ScanError(f"{findings.path} {why_not}", findings.path)
     columns, addresses = file.columns, GroupAddresses(file)
-    chosen = choose_sources(file, mapping, addresses, calibrations)
-    mapped_depths = mapped_columns(columns, mapping).get(MAPPED_DEPTH, [])
+    chosen = choose_sources(file, mapping, addresses, features, calibrations)
+    mapped_depths = mapped_columns(columns, mapping, features).get(MAPPED_DEPTH, [])
     found = _tables(chosen)
-    constants = constant_addresses(addresses, [(key[0], _arrays(features)) for key, features in found], findings)
+    constants = constant_addresses(addresses, [(key[0], _arrays(sources)) for key, sources in found], findings)
     homes = {key for key, _ in found}
     sections = SectionTable.find(file, [column for column in columns if column.table not in homes], addresses)
-    alike = len({frozenset(features) for _, features in found}) == 1
+    alike = len({frozenset(sources) for _, sources in found}) == 1
     tables = Tables(columns)
     samples = []
-    for (key, features), constant in zip(found, constants, strict=True):
+    for (key, sources), constant in zip(found, constants, strict=True):
         own, above = tables.of(key)
-        free, free_above = _without(own, features), _without(above, features)
+        free, free_above = _without(own, sources), _without(above, sources)
         depth = choose_depth(key, free, free_above, mapped_depths, findings)
         parts = address_columns(own + above)
         unreadable = [column for column in parts.values() if not column.is_label]
         parts = {part: column for part, column in parts.items() if column.is_label}
-        samples.append(TableOfSamples(frozenset(features), depth, parts, constant, _nameless(unreadable)))
+        samples.append(TableOfSamples(frozenset(sources), depth, parts, constant, _nameless(unreadable)))
     restarts = find_restarts(file, samples) if sections else {}
     tracks = []
-    for (key, features), table in zip(found, samples, strict=True):
+    for (key, sources), table in zip(found, samples, strict=True):
         depth, section_depths = table.depth, None
         if sections:
             own, above = tables.of(key)
             depth, section_depths = choose_section_depths(
                 sections, restarts.get(table.features), table, own + above, findings
             )
-        length = next(iter(features.values())).column.length
+        length = next(iter(sources.values())).column.length
         if depth is None and not alike and is_alone:
-            names = ", ".join(source.column.path for source in features.values())
+            names = ", ".join(source.column.path for source in sources.values())
             raise ScanError(
                 f"{names} ({length} samples) has no depth (m, cm, mm or ft) in or above its group, so it cannot "
                 "be combined with the other instruments; known names include depth, Depth CSF-A, mbsf, and offset if "
@@ -199,7 +206,7 @@ def understand(
         constant = {
             part: text for part, text in table.constants.items() if part not in parts
         }  # a column takes precedence
-        track = Track(file, features, depth, parts, length, constant, section_depths, table.unreadable)
+        track = Track(file, features, sources, depth, parts, length, constant, section_depths, table.unreadable)
         if table.unreadable:
             findings.note(f"{table.unreadable}: the rows do not say where they come from")
         _require_readable(track, findings)
@@ -214,7 +221,7 @@ def understand(
     used = {column.path for track in tracks for column in track.columns}
     if sections and any(track.section_depths for track in tracks):
         used |= sections.columns
-    return Scan(findings.path, tracks, address, notes=findings.notes, unused=_unused(columns, used))
+    return Scan(findings.path, features, tracks, address, notes=findings.notes, unused=_unused(columns, used))
 
 
 def _without(columns: list[Column], features: dict[int, Source]) -> list[Column]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.features import DEPTH, FEATURES
+from lithovae.runtime.features import DEPTH, FeatureSet
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 from lithovae.runtime.missing import measurable
@@ -31,8 +31,10 @@ class Track:
     ----------
     file : File
         The file that the track is read from.
+    feature_set : FeatureSet
+        The features that are looked for in the scan.
     features : dict of int to Source
-        Features that the track provides, by position in `FEATURES`.
+        Features that the track provides, by position in ``feature_set``.
     depth : Source or None
         Depth of the samples, or their offset in the section if there are `section_depths`.
     address : dict of str to Column
@@ -50,6 +52,7 @@ class Track:
     """
 
     file: File
+    feature_set: FeatureSet
     features: dict[int, Source]
     depth: Source | None
     address: dict[str, Column]
@@ -152,7 +155,7 @@ class Track:
         return Stretch(
             track=self,
             length=stop - start,
-            features={i: measurable(values, i) for i, values in zip(features, numbers, strict=False)},
+            features={i: measurable(values, self.feature_set[i]) for i, values in zip(features, numbers, strict=False)},
             depth=depth,
             address=address,
             lost=lost,
@@ -160,8 +163,10 @@ class Track:
 
     @cached_property
     def markers(self) -> dict[int, Markers]:
-        """What means "no reading" in each feature's column, by position in `FEATURES`, and in that of the depth."""
-        found = {i: Markers(source, FEATURES[i], partial(self._whole, source)) for i, source in self.features.items()}
+        """What means "no reading" in each feature's column, by its position, and in that of the depth."""
+        found = {
+            i: Markers(source, self.feature_set[i], partial(self._whole, source)) for i, source in self.features.items()
+        }
         if self.depth:
             found[DEPTH_KEY] = self.depth_markers
         return found
@@ -201,7 +206,7 @@ class Stretch:
     length : int
         Number of samples.
     features : dict of int to ndarray of shape (length,), float
-        Features in the models' units, by position in `FEATURES`; NaN where missing.
+        Features in the models' units, by position in the feature set; NaN where missing.
     depth : ndarray of shape (length,), float64, or None
         Depth in metres; NaN where missing.
     address : dict of str to ndarray of shape (length,), str

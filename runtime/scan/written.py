@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.features import FEATURES
 from lithovae.runtime.findings import Findings
 
 from .track import Stretch, Track
@@ -104,7 +103,7 @@ class _Run:
         depth = track.read_depth(near)[:: -1 if self.from_end else 1]
         depth = depth[~np.isnan(depth)]
         steps, jumps = np.abs(np.diff(depth)), _jumps(depth)
-        impossible = self.has_zero and any(FEATURES[i].plausible[0] > 0 for i in track.features)
+        impossible = self.has_zero and any(track.feature_set[i].plausible[0] > 0 for i in track.features)
         if self.length == 1:
             return jumps and impossible
         return bool(jumps or impossible or not self.has_zero or (steps > 0).all())

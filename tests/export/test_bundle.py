@@ -21,6 +21,7 @@ from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime import LithoModel
 from lithovae.runtime.errors import OutputError, ParityError
+from lithovae.runtime.features import LILY
 from lithovae.runtime.missing import SENTINELS
 from lithovae.runtime.model.bundle import GRAPHS, SHIPPED, Bundle
 from lithovae.runtime.model.session import open_session
@@ -203,7 +204,7 @@ def test_labels_that_differ_are_counted_with_their_margin() -> None:
     exact = np.array([[0.5, 0.3, 0.2], [0.4, 0.35, 0.25], [np.nan] * 3, [0.1, 0.2, 0.7]])
     ours = exact.astype(np.float32)
     ours[1] = [0.3, 0.4, 0.3]
-    (result,) = compare("plausible", "classifier.probabilities", exact, exact.astype(np.float32), ours)
+    (result,) = compare(LILY, "plausible", "classifier.probabilities", exact, exact.astype(np.float32), ours)
     assert result.labels == pytest.approx(2 / 3)
     assert result.margin == pytest.approx(0.05)
 

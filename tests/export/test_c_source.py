@@ -25,7 +25,7 @@ from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.vae import VAE
 from lithovae.runtime import LithoModel
 from lithovae.runtime.errors import OutputError, ParityError
-from lithovae.runtime.features import FEATURES
+from lithovae.runtime.features import FEATURES, LILY
 from lithovae.runtime.missing import SENTINELS
 from lithovae.training.recipe import MODELS
 
@@ -85,7 +85,7 @@ def load(source: Path, folder: Path) -> CLibrary:
     text = source.read_text(encoding="ascii")
     found = re.search(r"#define LITHOVAE_LATENT_DIM (\d+)", text)
     assert found
-    return CLibrary(text, int(found[1]), folder)
+    return CLibrary(text, LILY, int(found[1]), folder)
 
 
 def awkward(features: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -58,7 +58,7 @@ def test_rows_of_ones_own_are_held_to_the_gate_and_labels_compared(root: Path, t
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "rows.csv is not a table of the six features: no such file"),
+        (None, "rows.csv is not a table of the features: no such file"),
         ("", "none of its columns is named 'Bulk density (GRA)'"),
         (ROWS.splitlines()[0], "it has no rows"),
         (ROWS.replace("G,", "H,", 1), "none of its columns is named"),

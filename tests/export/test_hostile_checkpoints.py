@@ -297,8 +297,8 @@ CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
         "holds the tensor 'encoder.0.weight' twice, with _orig_mod. and without",
     ),
     "tensor outside the prefix": (
-        lambda: save({f"model.{name}": value for name, value in state().items()} | {"n_averaged": torch.tensor(3)}),
-        "has 'n_averaged' (Tensor) among the tensors of the model",
+        lambda: save({f"model.{name}": value for name, value in state().items()} | {"other.weight": torch.zeros(3)}),
+        "has 'other.weight' (Tensor) among the tensors of the model",
     ),
     "number among the tensors": (lambda: save(state(epoch=3)), "has 'epoch' (int) among the tensors"),
     # tensors that are not weights
@@ -333,7 +333,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
     "mismatched shapes": (lambda: save(state(fc_mu__bias=torch.ones(9))), "'fc_mu.bias' has the shape (9,), not (10,)"),
     "weight of one axis": (lambda: save(state(fc_mu__weight=torch.ones(10))), "has the shape (10,), not two axes"),
     "layer without units": (lambda: save(state(fc_mu__weight=torch.ones(0, 32))), "(0, 32): a layer without units"),
-    "five features": (lambda: save(VAE(5).state_dict()), "takes 5 features, not 6"),
+    "five features": (lambda: save(VAE(5).state_dict()), "takes 5 features, not the 6 Bulk density"),
     "decoder of other widths": (
         lambda: save(state(decoder__0__weight=torch.zeros(48, 10))),
         "its decoder does not mirror its encoder: 'decoder.0.weight' has the shape (48, 10), not (32, 10)",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lithovae.runtime.features import LILY
 from lithovae.runtime.missing import SENTINELS, bit_counts, missing_bits, without_sentinels
 
 
@@ -29,5 +30,5 @@ def test_bits_name_the_features() -> None:
     rows[2, 2] = np.inf
     rows[3, 5] = -1  # log1p has no value there
     rows[4] = np.nan
-    assert missing_bits(rows).tolist() == [0, 1, 4, 32, 63]
-    assert bit_counts(missing_bits(rows)).tolist() == [2, 1, 2, 1, 1, 2]
+    assert missing_bits(rows, LILY).tolist() == [0, 1, 4, 32, 63]
+    assert bit_counts(missing_bits(rows, LILY), 6).tolist() == [2, 1, 2, 1, 1, 2]

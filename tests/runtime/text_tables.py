@@ -49,7 +49,7 @@ def _zip() -> bytes:
 _NOT_A_TABLE = "is text, but not a table of numbers"
 _NEITHER = "is not an HDF5 file, nor a table in text"
 _UNNAMED = "does not say what its columns are"
-_NONE_OF_OURS = "none of the six features"
+_NONE_OF_OURS = "none of the features"
 _UNREADABLE = "not a number: correct it"
 _lines = table().splitlines()
 MALFORMED: dict[str, tuple[bytes, str]] = {

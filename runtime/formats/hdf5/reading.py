@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.errors import DAMAGE, ScanError
+from lithovae.runtime.features import RED
 from lithovae.runtime.formats.codes import Coding
 from lithovae.runtime.formats.file import ReadMatrix
-from lithovae.runtime.missing import FIRST_COLOUR, NEVER_VALUES, measurable
+from lithovae.runtime.missing import NEVER_VALUES, measurable
 from lithovae.runtime.process.heartbeat import advanced
 
 from .attributes import decode, number_text
@@ -81,7 +82,7 @@ def _unwritten(column: Hdf5Column, start: int, n: int) -> Any:
 
 def _line_means(values: NDArray[Any]) -> NDArray[np.float64]:
     """Average the valid pixels of each row in float64; NaN if a row has none."""
-    pixels = measurable(values, FIRST_COLOUR)
+    pixels = measurable(values, RED)
     present = ~np.isnan(pixels)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.sum(pixels, axis=1, where=present, dtype=np.float64) / present.sum(axis=1))

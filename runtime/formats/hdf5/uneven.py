@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lithovae.runtime.features import DEPTH, FEATURES, letters
+from lithovae.runtime.features import CATALOGUE, DEPTH, letters
 from lithovae.runtime.findings import Findings
 
 from .column import Hdf5Column
@@ -59,7 +59,7 @@ def _instrument(members: Sequence[Hdf5Column]) -> list[Hdf5Column]:
     values = [
         column
         for column in members
-        if column.is_number and any(feature.rank(column.name) is not None for feature in FEATURES)
+        if column.is_number and any(feature.rank(column.name) is not None for feature in CATALOGUE)
     ]
     if len(depths) != 1 or not values:
         return []

@@ -164,8 +164,8 @@ def test_the_same_instrument_of_two_holes_is_one_table(
             [("Core,Sect,Offset (cm),MS", "1,1,5,5"), ("Depth (m),density", "0.1,1.5")],
             "packed.h5: .*has no depth",
         ),
-        ([("Hole,Core,Section,Top depth (m)", "A,1,1,0.5")], "packed.h5: none of the six features"),
-        ([MS, ("Depth (m),Remark", "0.1,7")], "1.csv: none of the six features"),
+        ([("Hole,Core,Section,Top depth (m)", "A,1,1,0.5")], "packed.h5: none of the features"),
+        ([MS, ("Depth (m),Remark", "0.1,7")], "1.csv: none of the features"),
     ],
 )
 def test_what_is_no_scan_together_is_refused_and_nothing_written(

@@ -105,7 +105,7 @@ BAD = {
     "is not an HDF5 file, nor a table in text": lambda path: path.write_bytes(b""),
     "is a folder": lambda path: path.mkdir(),
     "is truncated, damaged or still being written": truncated,
-    "none of the six features is among its columns (porosity)": lambda path: write(path, porosity=np.ones(3)),
+    "none of the features is among its columns (porosity)": lambda path: write(path, porosity=np.ones(3)),
     "holds text, not numbers": lambda path: write(path, R=[b"red", b"redder"]),
     "has no depth": lambda path: write(path, **{"a/MS": np.ones(2), "b/R": np.ones(3)}),
     "does not say what its columns are": lambda path: write(path, data=np.ones((4, 6))),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lithovae.runtime import BundleError, LithoModel
 from lithovae.runtime.answers.embedding import Embedder
+from lithovae.runtime.features import LILY
 from lithovae.runtime.model.bundle import SHIPPED, Bundle, find_bundle
 from lithovae.runtime.model.verify import require, verify
 
@@ -75,14 +76,16 @@ def test_a_missing_file_is_named(bundle: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": 1}, "has schema 1; this runtime reads 2 and 3"),
+        ({"schema": 1}, "has schema 1; this runtime reads 2, 3 and 4"),
         ({"schema": None}, "has schema None"),
         ({"scaler": None, "missing": None}, "lacks scaler, missing"),
-        ({"features": [{"name": "R"}]}, r"is for the features \['R'\]"),
-        ({"features": [{}] * 6}, "is malformed"),
+        ({"features": [{"name": "R"}]}, "states no unit of the feature 'R'"),
+        ({"features": {}}, "states no list of features"),
+        ({"features": []}, "has 1 to 64 features, not 0"),
+        ({"features": [{}] * 6}, "states no name of the feature None"),
         ({"latent_dim": 0}, "is malformed"),
         ({"fill": None}, "lacks fill"),
-        ({"fill": [1, 2, 3]}, "is malformed"),
+        ({"fill": [1, 2, 3]}, "has 3 fill values for 6 features"),
         ({"fill": [0, 0, 0, 0, 0, "1"]}, "is malformed"),
         ({"fill": [0, 0, 0, 0, 0, float("nan")]}, "is malformed"),
         ({"latent_dim": 10.0}, "is malformed"),
@@ -440,26 +443,50 @@ def test_an_absent_bundle_lists_the_shipped_ones(name: str) -> None:
         LithoModel.load(name)
 
 
-def as_schema_2(bundle: Path) -> Path:
-    """Turn a bundle into one of schema 2, which has no fill values."""
+FORMULAS = {"none": "none", "signed_log": "sign(x)*log1p(|x|)", "log1p": "log1p(x)"}
+
+
+def as_earlier(bundle: Path, schema: int) -> Path:
+    """Turn a bundle into one of schema 2, which has no fill values, or 3; both write transforms as formulas."""
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
     files = manifest["files"]
     for path in bundle.glob("*.onnx"):
         model = onnx.load(path)
-        described = json.loads(model.metadata_props[0].value) | {"schema": 2}
-        del described["fill"]
+        described = json.loads(model.metadata_props[0].value) | {"schema": schema}
+        for feature in described["features"]:
+            del feature["instrument"]
+            feature["transform"] = FORMULAS[feature["transform"]]
+        if schema == 2:
+            del described["fill"]
         onnx.helper.set_model_props(model, {"lithovae": json.dumps(described)})
         path.write_bytes(model.SerializeToString())
         data = path.read_bytes()
         files[path.name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-    edit(bundle, schema=2, fill=None, files=files)
+    fill = None if schema == 2 else manifest["fill"]
+    edit(bundle, schema=schema, fill=fill, files=files, features=described["features"])
     return bundle
+
+
+def test_a_bundle_of_schema_3_gives_the_same_numbers(tmp_path: Path, features: NDArray[np.float64]) -> None:
+    before = as_earlier(Path(shutil.copytree(find_bundle("unsup"), tmp_path / "before")), 3)
+    model = LithoModel.load(before)
+    np.testing.assert_array_equal(model.embed(features), LithoModel.load("unsup").embed(features))
+    assert model.bundle.features == LILY
+    assert Embedder(model, "impute").policy.name == "impute"
+
+
+def test_an_earlier_schema_is_for_the_published_features_only(tmp_path: Path) -> None:
+    before = as_earlier(Path(shutil.copytree(find_bundle("unsup"), tmp_path / "before")), 3)
+    manifest = json.loads((before / "manifest.json").read_text(encoding="utf-8"))
+    edit(before, features=manifest["features"][:5])
+    with pytest.raises(BundleError, match=r"is for the features \['Bulk density \(GRA\)', .*'G'\], not \["):
+        LithoModel.load(before)
 
 
 def test_a_bundle_of_the_previous_schema_is_read_but_has_no_fill_values(
     tmp_path: Path, features: NDArray[np.float64]
 ) -> None:
-    before = as_schema_2(Path(shutil.copytree(find_bundle("unsup"), tmp_path / "before")))
+    before = as_earlier(Path(shutil.copytree(find_bundle("unsup"), tmp_path / "before")), 2)
     model = LithoModel.load(before)
     np.testing.assert_array_equal(model.embed(features), LithoModel.load("unsup").embed(features))
     require(model.bundle, verify(model.bundle))

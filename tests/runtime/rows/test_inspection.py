@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 
 from lithovae.runtime import ScanError
 from lithovae.runtime.cli import app
-from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.features import FEATURE_NAMES, LILY
 from lithovae.runtime.rows.inspection import MAX_STEPS, DepthSteps, inspect_scan
 from lithovae.runtime.rows.missing_policy import MissingPolicy
 from lithovae.runtime.settings import Settings
 
 
 def inspected(path: Path, bundle: str, missing: str) -> dict[str, Any]:
-    return inspect_scan(path, Settings(bundle), MissingPolicy(missing))
+    return inspect_scan(path, Settings(bundle), MissingPolicy(missing, LILY))
 
 
 KEYS = ["scan", "layout", "address", "found", "rows", "bundle", "features", "tracks", "notes", "unused"]
@@ -167,4 +167,4 @@ def test_a_file_that_changes_while_it_is_inspected_is_an_error(holes: Path) -> N
         holes.write_bytes(holes.read_bytes() + b"more")
 
     with pytest.raises(ScanError, match=r"holes\.h5 changed from .* bytes while it was read"):
-        inspect_scan(holes, Settings("semisup"), MissingPolicy("nan"), progress=meddling)
+        inspect_scan(holes, Settings("semisup"), MissingPolicy("nan", LILY), progress=meddling)

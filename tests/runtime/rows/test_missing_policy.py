@@ -15,7 +15,7 @@ from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.runtime import InputError, LithoModel, ScanError
 from lithovae.runtime.answers.embedding import Embedded, Embedder
 from lithovae.runtime.commands.run import app
-from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.features import FEATURE_NAMES, LILY
 from lithovae.runtime.missing import implausible_bits
 from lithovae.runtime.rows.block import Block
 from lithovae.runtime.scan import track as track_module
@@ -91,7 +91,7 @@ def test_other_policies_are_refused() -> None:
 
 def test_implausible_is_what_is_there_and_out_of_range(rows: NDArray[np.float32]) -> None:
     rows[0, 0], rows[1, 1], rows[4, 3], rows[5, 4] = 1700, -2000, np.inf, -1
-    assert implausible_bits(rows).tolist() == [1, 2, *[0] * 8]  # infinity and a colour of -1 are missing
+    assert implausible_bits(rows, LILY).tolist() == [1, 2, *[0] * 8]  # infinity and a colour of -1 are missing
 
 
 def run(scan: Path, choice: str, *more: str) -> tuple[str, dict[str, Any]]:

@@ -341,7 +341,7 @@ def test_wide_tables_are_read_in_small_blocks(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"x": np.ones(3)}, "none of the six features is among its columns \\(x\\)"),
+        ({"x": np.ones(3)}, "none of the features is among its columns \\(x\\)"),
         ({}, "the file contains no data columns"),
         ({"R": np.array([b"bright", b"dark"])}, "column R matches feature R by name but holds text, not numbers"),
         ({"R": np.empty(0)}, "have no rows"),

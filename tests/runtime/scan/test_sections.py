@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from lithovae.runtime import ScanError
 from lithovae.runtime.commands.run import app
+from lithovae.runtime.features import LILY
 from lithovae.runtime.rows.inspection import inspect_scan
 from lithovae.runtime.rows.missing_policy import MissingPolicy
 from lithovae.runtime.scan import track as track_module
@@ -202,7 +203,7 @@ def test_a_table_of_discrete_samples_is_not_a_table_of_sections(write_scan: Writ
 
 def test_an_inspection_says_which_samples_have_no_depth(write_scan: WriteScan) -> None:
     path = write_scan(SECTIONS | SAMPLES | {"MST/section": np.array([b"7", b"1", b"CC", b"1", b"1"])})
-    notes = inspect_scan(path, Settings(), MissingPolicy("nan"))["notes"]
+    notes = inspect_scan(path, Settings(), MissingPolicy("nan", LILY))["notes"]
     assert "no depth for 1 sample of sections that are not in sections/Top depth CSF-A (m) (core 2 section 7)" in notes
 
 

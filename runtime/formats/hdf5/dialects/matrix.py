@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lithovae.runtime.features import FEATURES
+from lithovae.runtime.features import CATALOGUE
 from lithovae.runtime.formats.hdf5.column import Hdf5Column
 from lithovae.runtime.formats.hdf5.limits import MAX_NAMELESS_COLUMNS
 from lithovae.runtime.formats.hdf5.selection import ROWS
@@ -41,7 +41,7 @@ def columns_of(node: Node) -> Iterator[Hdf5Column]:
     n = shape[0] if has_named_rows else shape[1]
     if not names and not node.line and (lists := [len(texts) for texts in candidates if len(texts) > 1]):
         node.note(f"{shape} has {lists[0]} names, but neither {lists[0]} columns nor {lists[0]} rows: names not used")
-    if not names and any(quantity.rank(node.own_name) is not None for quantity in FEATURES):
+    if not names and any(quantity.rank(node.own_name) is not None for quantity in CATALOGUE):
         node.note(f"{shape} has several columns without names: not used")
     if not names and n > MAX_NAMELESS_COLUMNS:
         return
