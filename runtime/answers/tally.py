@@ -85,5 +85,6 @@ class Tally:
             n_implausible_samples=self._rows.n_implausible,
             depth_range=self._depth_range,
             lost=list(self._lost.notes),
+            other_units=self._units.notes,
             notes=self.notes,
         )

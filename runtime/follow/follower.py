@@ -21,6 +21,7 @@ from lithovae.runtime.features import FEATURES
 from lithovae.runtime.findings import naming
 from lithovae.runtime.missing import bit_counts
 from lithovae.runtime.model.model import LithoModel
+from lithovae.runtime.other_units import UNIT_ROWS
 from lithovae.runtime.outputs.writer import GrowingWriter
 from lithovae.runtime.process.heartbeat import advanced
 from lithovae.runtime.report.run_log import feature_lines, implausible_lines
@@ -43,8 +44,6 @@ SAME_SIGNAL = 1.0
 """Seconds within which a second signal counts as the first one, received from both the terminal and the guard."""
 TROUBLED = 3.0
 """Seconds for which a file may be unreadable without a message."""
-UNIT_ROWS = 10
-"""Number of rows after which a feature that is implausible in all of them is said to be."""
 _NUMBER = re.compile(r"(?<![\w/])\d[\d,.]*(?![\w/])")
 
 

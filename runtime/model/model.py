@@ -217,7 +217,7 @@ class LithoModel:
     def _in_batches(self, run: Run, x: ArrayLike, width: int) -> Float32s:
         rows = as_rows(x)
         if found := other_units(rows):
-            warnings.warn("; ".join(found), LithoWarning, stacklevel=3)
+            warnings.warn(". ".join(found), LithoWarning, stacklevel=3)
         out, starts = np.empty((len(rows), width), np.float32), range(0, len(rows), MICRO_BATCH)
         if len(starts) > 1 and self.threads > 1:
             n = max(1, min(16, len(starts) // (4 * self.threads)))  # each task has an overhead
