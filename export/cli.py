@@ -10,9 +10,10 @@ import typer
 
 from lithovae.runtime.console import clear_errors, new_app, prepare_streams
 from lithovae.runtime.errors import CheckpointError, OutputError
-from lithovae.runtime.features import FeatureSet
 
 if TYPE_CHECKING:
+    from lithovae.runtime.features import FeatureSet
+
     from .parity import Parity
 
 app = new_app("Export a checkpoint as an ONNX bundle, or as C source, that runs without torch.")
@@ -119,6 +120,8 @@ def read_features(text: str) -> FeatureSet:
     CheckpointError
         If a name is not known, or the file does not hold a list of features.
     """
+    from lithovae.runtime.features import FeatureSet
+
     if not text.endswith(".json"):
         try:
             return FeatureSet.named(name.strip() for name in text.split(","))

@@ -53,7 +53,7 @@ def golden_rows(checkpoint: Checkpoint, sessions: dict[str, Any]) -> dict[str, d
     double = copy.deepcopy(checkpoint.model).double()
     plausible = parity.sets_of_rows(checkpoint)["plausible"]
     golden = golden_inputs(checkpoint)
-    rows = np.concatenate([golden, plausible])
+    rows = np.concatenate([parity.with_neighbours({"golden": golden})["golden"], plausible])
     exact, single = (parity.torch_encoder(model, checkpoint, rows) for model in (double, checkpoint.model))
     latent = exact["mu"].astype(np.float32)
     exact |= parity.torch_heads(double, checkpoint, latent)

@@ -75,13 +75,13 @@ def sets_of_rows(checkpoint: Checkpoint) -> Arrays:
     """Return the sets of raw rows, (n, n_features) float32 each, that every export is checked on.
 
     ``plausible``: distributed like the training table; ``uniform``: over the plausible ranges; ``extreme``: zeros,
-    denormals, negatives, +-1e6; ``gaps``: plausible, with a fifth of the values missing, rows without any value (the
-    first 8), infinities, then values that have no logarithm; ``sentinels``: plausible, with a fifth of the values
-    replaced by sentinels, after one row of each sentinel alone.
+    denormals, negatives, +-1e6; ``gaps``: plausible, with a fifth of the values missing (a smaller share if there are
+    many features), rows without any value (the first 8), infinities, then values that have no logarithm;
+    ``sentinels``: plausible, with as many values replaced by sentinels, after one row of each sentinel alone.
     """
     features, k = checkpoint.features, len(checkpoint.features)
     rng = np.random.default_rng(0)
-    n = 16_384
+    n, share = 16_384, min(0.2, 1.2 / k)
     plausible = checkpoint.scaler.inverse_transform(rng.standard_normal((n, k)))
     low, high = np.transpose([feature.plausible for feature in features])
     uniform = rng.uniform(low, high, (n, k))
@@ -90,7 +90,7 @@ def sets_of_rows(checkpoint: Checkpoint) -> Arrays:
         rng.choice([0, 1e-40, 1e-7, 1, -0.5, -0.999999, 255, 1e6], (n, k)),
         rng.choice([0, 1e-40, -1e-40, 1e-7, 1, -1, 1e6, -1e6], (n, k)),
     )
-    gaps = np.where(rng.random((n, k)) < 0.2, np.nan, plausible)
+    gaps = np.where(rng.random((n, k)) < share, np.nan, plausible)
     gaps[:8] = np.nan
     wrong = [(i, value) for value in (np.inf, -np.inf) for i in range(k)]
     wrong += [(i, value) for value in (-1.0, -7.0) for i in np.flatnonzero(features.is_log1p).tolist()]
@@ -98,10 +98,13 @@ def sets_of_rows(checkpoint: Checkpoint) -> Arrays:
         gaps[row] = plausible[row]
         gaps[row, i] = value
     marks = np.array(SENTINELS)
-    sentinels = np.where(rng.random((n, k)) < 0.2, rng.choice(marks, (n, k)), plausible)
+    sentinels = np.where(rng.random((n, k)) < share, rng.choice(marks, (n, k)), plausible)
     sentinels[: len(marks)] = marks[:, None]
     rows = {"plausible": plausible, "uniform": uniform, "extreme": extreme, "gaps": gaps, "sentinels": sentinels}
-    return {name: values.astype(np.float32) for name, values in rows.items()}
+    sets = {name: values.astype(np.float32) for name, values in rows.items()}
+    if 8**k < ENOUGH_ROWS:  # the same few rows again and again
+        sets |= with_neighbours({"extreme": sets["extreme"][: 8**k]})
+    return sets
 
 
 def with_neighbours(sets: Arrays) -> Arrays:

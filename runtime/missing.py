@@ -170,6 +170,12 @@ def implausible_bits(rows: NDArray[np.float32], features: FeatureSet, known: Ext
     return bits & ~missing_bits(rows, features, known) if bits.any() else bits
 
 
+def unpacked(bits: Bits, n_features: int) -> NDArray[np.bool_]:
+    """Return the bits of each row as a mask, shape (n, n_features)."""
+    octets = bits.astype(bits.dtype.newbyteorder("<")).view(np.uint8).reshape(len(bits), bits.dtype.itemsize)
+    return np.unpackbits(octets, axis=1, count=n_features, bitorder="little").astype(np.bool_)
+
+
 def extremes(rows: NDArray[Any]) -> Extremes:
     """Return the lowest and the highest value of each column of (n, k) rows; both are NaN in a column of NaN only.
 

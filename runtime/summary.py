@@ -50,8 +50,10 @@ class Summary(NamedTuple):
         Depth of the shallowest and the deepest row in metres; None if no row has a depth.
     lost : list of str
         Notes about samples whose depth the table of sections does not give.
+    other_units : list of str
+        Notes about values that can only be in another unit.
     notes : list of str
-        Notes about the rows, in addition to those of ``scan``.
+        These and other notes about the rows, in addition to those of ``scan``.
     """
 
     scan: ScanDescription
@@ -73,6 +75,7 @@ class Summary(NamedTuple):
     n_implausible_samples: NDArray[np.int64]
     depth_range: tuple[float, float] | None
     lost: list[str]
+    other_units: list[str]
     notes: list[str]
 
     def __repr__(self) -> str:

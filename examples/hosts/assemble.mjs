@@ -13,7 +13,7 @@ const SHIPPED = ['semisup_hybrid', 'unsup_hybrid', 'semisup', 'unsup']
   .map((name) => here(`../../models/bundles/${name}`));
 const PAGE = [
   'index.html', 'style.css', 'page.mjs', 'elements.mjs', 'panels.mjs', 'plot.mjs', 'worker.mjs', 'columns.mjs',
-  'csv.mjs', 'errors.mjs', 'hdf5.mjs', 'litho.mjs', 'metadata.mjs', 'table.mjs', 'core.csv',
+  'csv.mjs', 'errors.mjs', 'hdf5.mjs', 'litho.mjs', 'metadata.mjs', 'other_units.mjs', 'table.mjs', 'core.csv',
 ];
 const VENDOR = {
   'onnxruntime-web/dist/ort.wasm.bundle.min.mjs': 'ort.wasm.bundle.min.mjs',

@@ -41,7 +41,7 @@ function report(table, result, description) {
     say(`${feature.name} [${feature.unit}]: "${column.name}" (${column.unit ?? 'no unit stated'})`
       + (nMissing ? `, missing in ${nMissing} rows` : ''));
   }
-  for (const doubt of doubts(summary)) say(`warning: ${doubt} With a wrong unit, the embeddings are meaningless.`);
+  for (const doubt of doubts(table, summary)) say(`warning: ${doubt}`);
   const nMissing = result.missing.filter((bits) => bits).length;
   const fate = description.missing === 'impute' ? 'imputed, see the column "missing"' : 'no embedding';
   say(`${length(table)} row${length(table) === 1 ? '' : 's'}`

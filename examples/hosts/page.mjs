@@ -93,12 +93,12 @@ function showModel({ description, classes }) {
   if (!state.scan) document.body.dataset.state = 'ready';
 }
 
-function show({ table, result, summary }) {
+function show({ table, result, summary, said }) {
   const { description, classes } = state;
   state.shown = { table, result, description, classes, colours: lithologyColours(result) };
   $('progress').hidden = true;
   $('results').hidden = false;
-  showSummary(state.shown, summary);
+  showSummary(state.shown, summary, said);
   showRows(state.shown);
   redraw();
   const { drawn } = state.plot, n = result.missing.length;

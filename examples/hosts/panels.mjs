@@ -3,14 +3,14 @@ import { splitUnit } from './columns.mjs';
 import { $, fixed, head, make, plural, short } from './elements.mjs';
 import { missingNames } from './litho.mjs';
 import { stateOf } from './plot.mjs';
-import { doubts, length } from './table.mjs';
+import { length } from './table.mjs';
 
 const FIRST_ROWS = 10;
 /** Labels of the states of a row. */
 const STATES = { measured: 'measured', imputed: 'partly imputed', none: 'no embedding' };
 
-/** Show the column read for each feature, its unit, missing values and implausible values. */
-export function showSummary({ table, result, description }, summary) {
+/** Show the column read for each feature, its unit, missing values, implausible values, and doubts about units. */
+export function showSummary({ table, result, description }, summary, said) {
   const counts = { measured: 0, imputed: 0, none: 0 };
   for (let row = 0; row < length(table); row++) counts[stateOf(row, result, description.latent_dim)]++;
   $('summary-title').textContent = `${table.name}: ${plural(length(table), 'row')}`;
@@ -20,9 +20,8 @@ export function showSummary({ table, result, description }, summary) {
     counts.none && `${counts.none.toLocaleString('en')} without an embedding (${
       description.missing === 'impute' ? 'no feature was measured' : 'a feature is missing'})`,
   ].filter(Boolean).join('; ');
-  const said = doubts(summary);
   $('doubt').hidden = !said.length;
-  $('doubt').textContent = `${said.join(' ')} With a wrong unit, the embeddings look normal but are meaningless.`;
+  $('doubt').textContent = said.join('\n');
   $('summary').replaceChildren(
     head('feature', 'column', 'values', 'plausible', 'missing', 'implausible'),
     make('tbody', {}, ...summary.map(({ feature, column, nMissing, nOutside, least, most }) => make('tr', {},

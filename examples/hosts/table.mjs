@@ -1,4 +1,5 @@
 /** A table of raw rows, read from a CSV or HDF5 file; its summary, warnings and the CSV output. */
+import { depthNotes, featureNotes } from './other_units.mjs';
 
 /**
  * @typedef {object} Table
@@ -48,7 +49,7 @@ export function withoutSentinels(values, sentinels) {
 export function summarise(table, missing, { features }) {
   return features.map((feature, i) => {
     const [low, high] = feature.plausible;
-    let nMissing = 0, nOutside = 0, least = Infinity, most = -Infinity;
+    let nMissing = 0, nOutside = 0, least = Infinity, most = -Infinity, hasFractions = false;
     for (let row = 0; row < missing.length; row++) {
       if (missing[row] & (1 << i)) {
         nMissing++;
@@ -58,21 +59,24 @@ export function summarise(table, missing, { features }) {
       if (x < low || x > high) nOutside++;
       least = Math.min(least, x);
       most = Math.max(most, x);
+      hasFractions ||= x > 0 && x < 1;
     }
-    return { feature, column: table.columns[i], nMissing, nOutside, least, most };
+    return { feature, column: table.columns[i], nMissing, nOutside, least, most, hasFractions };
   });
 }
 
-/** Sentences on values that suggest a wrong unit: implausible values, or 0-255 levels no larger than 1. */
-export function doubts(summary) {
+/**
+ * Sentences on values that suggest a wrong unit: implausible values, and values that can only be in another unit.
+ * @param {Table} table
+ * @param {object[]} summary From `summarise`.
+ */
+export function doubts(table, summary) {
   const rows = (n) => `${n.toLocaleString('en')} row${n === 1 ? '' : 's'}`;
-  const said = summary.filter(({ nOutside }) => nOutside).map(({ feature, nOutside }) => (
+  const outside = summary.filter(({ nOutside }) => nOutside).map(({ feature, nOutside }) => (
     `${feature.name} is outside ${feature.plausible.join(' to ')} ${feature.unit} in ${rows(nOutside)}.`));
-  const levels = summary.filter(({ feature, least, most }) => feature.unit === '0-255' && least <= most);
-  if (levels.length && levels.every(({ most }) => most <= 1)) {
-    said.push(`${levels.map(({ feature }) => feature.name).join(', ')} never exceed 1: scale 0-1, not 0-255?`);
-  }
-  return said;
+  const said = [...outside, ...featureNotes(summary, length(table)).map((note) => `${note}.`)];
+  if (said.length) said.push('With a wrong unit, the embeddings look normal but are meaningless.');
+  return [...said, ...depthNotes(table.depth).map((note) => `${note}.`)];
 }
 
 /**

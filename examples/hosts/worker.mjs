@@ -6,7 +6,7 @@ import { readCsv } from './csv.mjs';
 import { LithoError } from './errors.mjs';
 import { readHdf5 } from './hdf5.mjs';
 import { LithoModel } from './litho.mjs';
-import { summarise } from './table.mjs';
+import { doubts, summarise } from './table.mjs';
 
 const HDF5_SIGNATURE = '\x89HDF\r\n\x1a\n';
 const PULSE_MS = 100;
@@ -46,7 +46,8 @@ async function embed(id, scan) {
   const result = await model.embed(table.rows, (done) => pulse('embedding', done, n));
   const summary = summarise(table, result.missing, model.description);
   const arrays = [table.rows, table.depth?.values, ...Object.values(result)].filter(Boolean);
-  self.postMessage({ id, table, result, summary }, [...new Set(arrays.map(({ buffer }) => buffer))]);
+  const answer = { id, table, result, summary, said: doubts(table, summary) };
+  self.postMessage(answer, [...new Set(arrays.map(({ buffer }) => buffer))]);
 }
 
 async function read(scan, description, pulse) {

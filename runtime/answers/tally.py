@@ -33,7 +33,7 @@ class Tally:
         self._n_missing, self._n_implausible, self._dropped = np.zeros((3, len(rows.features)), np.int64)
         self._depth_range: tuple[float, float] | None = None
         self._own_depths, self._lost = OwnDepths(), rows.lost
-        self._units = UnitCheck(has_depth_unit)
+        self._units = UnitCheck(rows.features, has_depth_unit)
 
     def take(self, done: Embedded) -> None:
         """Count the rows of a block."""
@@ -85,5 +85,6 @@ class Tally:
             n_implausible_samples=self._rows.n_implausible,
             depth_range=self._depth_range,
             lost=list(self._lost.notes),
+            other_units=self._units.notes,
             notes=self.notes,
         )

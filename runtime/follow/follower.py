@@ -20,6 +20,7 @@ from lithovae.runtime.errors import OutputError, ScanError
 from lithovae.runtime.findings import naming
 from lithovae.runtime.missing import bit_counts
 from lithovae.runtime.model.model import LithoModel
+from lithovae.runtime.other_units import UNIT_ROWS
 from lithovae.runtime.outputs.writer import GrowingWriter
 from lithovae.runtime.process.heartbeat import advanced
 from lithovae.runtime.report.run_log import feature_lines, implausible_lines
@@ -42,8 +43,6 @@ SAME_SIGNAL = 1.0
 """Seconds within which a second signal counts as the first one, received from both the terminal and the guard."""
 TROUBLED = 3.0
 """Seconds for which a file may be unreadable without a message."""
-UNIT_ROWS = 10
-"""Number of rows after which a feature that is implausible in all of them is said to be."""
 _NUMBER = re.compile(r"(?<![\w/])\d[\d,.]*(?![\w/])")
 
 
@@ -92,7 +91,7 @@ class Follower:
         self._rows: FinishedRows | None = None
         self._printed: set[str] = set()
         self._trouble_since: float | None = None
-        self._units = UnitCheck(has_depth_unit=True)
+        self._units = UnitCheck(model.bundle.features, has_depth_unit=True)
 
     @property
     def is_behind(self) -> bool:
@@ -189,7 +188,7 @@ class Follower:
         if news.restart:
             self._say_once(f"{self.path} {news.restart}: read again from its first row; no row is written twice")
         if not again:
-            self._units = UnitCheck(described.has_depth_unit)
+            self._units = UnitCheck(scan.feature_set, described.has_depth_unit)
         if width is None:
             self._rows = GrowingRows(scan, self._written, again)
         else:

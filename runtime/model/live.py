@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lithovae.runtime.errors import BundleError, InputError
+from lithovae.runtime.errors import BundleError, InputError, LithoWarning
 from lithovae.runtime.missing import implausible_bits, missing_bits, without_sentinels
+from lithovae.runtime.other_units import UNIT_ROWS, ArrayUnits
 
 from .graphs import WHOLE_ROWS, Graphs
 from .inputs import as_row
@@ -24,6 +26,8 @@ class LiveModel:
 
     It has its own buffers, which are bound to the session once, so only one thread at a time may use it. Create one for
     each thread; they share the model's weights.
+
+    A `LithoWarning` says so if the first ten rows, together, can only be in another unit than the model needs.
 
     Parameters
     ----------
@@ -41,6 +45,7 @@ class LiveModel:
         self._probabilities = np.zeros((WHOLE_ROWS, len(bundle.classes)), np.float32)
         self._embed = _bind(graphs.embedder, bundle.path / "embedder.onnx", features=self._input, mu=self._mu)
         self._classify: Any = None
+        self._first_rows: list[Float32s] | None = []
         self._embedding: Float32s = self._mu[0]
 
     def __reduce__(self) -> tuple[type[LiveModel], tuple[Graphs]]:
@@ -69,6 +74,8 @@ class LiveModel:
             If ``row`` is not a number for each feature, or ``out`` has another shape or type.
         """
         self._take(row)
+        if self._first_rows is not None:
+            self._judge_units()
         self._embed()
         if out is None:
             return self._embedding.copy()
@@ -102,6 +109,8 @@ class LiveModel:
             path = bundle.path / "classifier.onnx"
             self._classify = _bind(self._graphs.classifier, path, z=self._mu, probabilities=self._probabilities)
         self._take(row)
+        if self._first_rows is not None:
+            self._judge_units()
         self._embed()
         self._classify()
         return self._probabilities[0].copy() if out is None else _copy_to(out, self._probabilities[0])
@@ -127,6 +136,16 @@ class LiveModel:
         except (struct.error, OverflowError):  # a None, the wrong length, or no numbers
             pass
         self._input[0] = as_row(row, self._features)
+
+    def _judge_units(self) -> None:
+        """Keep the latest row; when there are enough, warn once of what can only be in another unit."""
+        assert self._first_rows is not None
+        self._first_rows.append(self._input[0].copy())
+        if len(self._first_rows) == UNIT_ROWS:
+            found = ArrayUnits(self._features).notes(np.array(self._first_rows))
+            self._first_rows = None
+            if found:
+                warnings.warn(". ".join(found), LithoWarning, stacklevel=3)
 
 
 def _bind(session: Any, path: Path, **arrays: Float32s) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lithovae.runtime.errors import BundleError, InputError, LithoWarning
 from lithovae.runtime.missing import Bits, implausible_bits, missing_bits, without_sentinels
-from lithovae.runtime.other_units import other_units
+from lithovae.runtime.other_units import ArrayUnits
 from lithovae.runtime.process.threads import granted_threads
 
 from .bundle import Bundle
@@ -46,6 +46,7 @@ class LithoModel:
         if threads is not None and threads < 1:
             raise InputError(f"threads must be at least 1, not {threads}")
         self.bundle = bundle
+        self._units = ArrayUnits(bundle.features)
         self.graphs = Graphs(bundle)
         self.threads = threads or granted_threads()
         self._executor: ThreadPoolExecutor
@@ -216,8 +217,8 @@ class LithoModel:
 
     def _in_batches(self, run: Run, x: ArrayLike, width: int) -> Float32s:
         rows = as_rows(x, self.bundle.features)
-        if found := other_units(rows):
-            warnings.warn("; ".join(found), LithoWarning, stacklevel=3)
+        if found := self._units.notes(rows):
+            warnings.warn(". ".join(found), LithoWarning, stacklevel=3)
         out, starts = np.empty((len(rows), width), np.float32), range(0, len(rows), MICRO_BATCH)
         if len(starts) > 1 and self.threads > 1:
             n = max(1, min(16, len(starts) // (4 * self.threads)))  # each task has an overhead

@@ -102,7 +102,7 @@ def implausible_lines(
 
 
 def conclude_one(summary: Summary, out: Path) -> None:
-    """Print one line about the result of a scan among several."""
+    """Print one line about the result of a scan among several, and one for each of its units that is doubtful."""
     width = summary.bin_width
     parts = [_count(summary.n_rows, "row") if width is None else f"{_count(summary.n_rows, 'bin')} of {width:g} m"]
     implausible = summary.n_implausible if width is None else summary.n_implausible_samples
@@ -114,6 +114,8 @@ def conclude_one(summary: Summary, out: Path) -> None:
     if summary.n_left_out:
         parts.append(f"left out: {_count(summary.n_left_out, 'sample')} without a depth")
     say(f"wrote  {out}: {'; '.join(parts)}")
+    for note in summary.other_units:
+        say(f"note   {summary.scan.path}: {note}")
 
 
 def _missing(summary: Summary) -> Iterator[str]:

@@ -166,7 +166,7 @@ class _Rows(NamedTuple):
 def _read_through(rows: Rows, policy: MissingPolicy, has_depth_unit: bool) -> _Rows:
     n_with = np.zeros(len(rows.features), np.int64)
     depths, own_depths, lost = DepthSteps(), OwnDepths(), rows.lost
-    units = UnitCheck(has_depth_unit)
+    units = UnitCheck(rows.features, has_depth_unit)
     names: dict[str, set[str]] = {}
     for block in (read() for read in rows.blocks):
         if policy.name == "error":

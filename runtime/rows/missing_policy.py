@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import FeatureSet
-from lithovae.runtime.missing import Bits, implausible_bits, missing_bits
+from lithovae.runtime.missing import Bits, implausible_bits, missing_bits, unpacked
 
 from .block import Block
 
@@ -84,8 +84,7 @@ class MissingPolicy:
     def _filled(self, features: NDArray[np.float32], missing: Bits) -> NDArray[np.float32]:
         if self._fill is None or not missing.any():
             return features
-        little = missing.astype(missing.dtype.newbyteorder("<")).view(np.uint8).reshape(len(missing), -1)
-        bits = np.unpackbits(little, axis=1, count=len(self._fill), bitorder="little").astype(np.bool_)
+        bits = unpacked(missing, len(self._fill))
         some = ~bits.all(axis=1, keepdims=True)  # a row in which nothing was measured has no embedding
         return np.where(bits & some, self._fill, features)
 

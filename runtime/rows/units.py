@@ -7,14 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.features import FEATURES
+from lithovae.runtime.features import FeatureSet
+from lithovae.runtime.other_units import OtherUnits
 from lithovae.runtime.scan.address import run_starts
 
 from .block import Block
 
-DENSITY, SUSCEPTIBILITY, FIRST_COLOUR = 0, 1, 3
-SMALLEST_SUSCEPTIBILITY = 0.001
-"""Susceptibilities (instrument units) that are all smaller are volume susceptibilities in SI."""
 DEEPEST = 12_500.0
 """Depth (m) that no borehole reaches."""
 LONGEST = {"section": 20.0, "core": 100.0}
@@ -29,13 +27,15 @@ class UnitCheck:
 
     Parameters
     ----------
+    features : FeatureSet
+        The features of the rows.
     has_depth_unit : bool
         Whether the scan states a unit for every depth.
     """
 
-    def __init__(self, has_depth_unit: bool) -> None:
+    def __init__(self, features: FeatureSet, has_depth_unit: bool) -> None:
         self._has_depth_unit = has_depth_unit
-        self._lowest, self._highest = np.full(len(FEATURES), np.inf), np.full(len(FEATURES), -np.inf)
+        self._features = OtherUnits(features)
         self._deepest = -np.inf
         self._step: float | None = None
         self._spans: dict[str, list[float]] = {part: [] for part in LONGEST}
@@ -44,9 +44,9 @@ class UnitCheck:
         """Add some rows."""
         if not len(block):
             return
-        for extremes in filter(None, (block.extremes, block.left_out)):
-            self._lowest = np.fmin(self._lowest, extremes.lowest)
-            self._highest = np.fmax(self._highest, extremes.highest)
+        self._features.add(block.extremes, block.features)
+        if block.left_out:
+            self._features.add(block.left_out)
         if block.depth is None or block.depth_range is None:
             return
         shallowest, deepest = block.depth_range
@@ -74,22 +74,7 @@ class UnitCheck:
     @property
     def notes(self) -> list[str]:
         """Notes for the user."""
-        return [*self._of_features(), *self._of_depths()]
-
-    def _of_features(self) -> Iterator[str]:
-        low, high = self._lowest.tolist(), self._highest.tolist()
-        if 0 < max(abs(low[SUSCEPTIBILITY]), abs(high[SUSCEPTIBILITY])) < SMALLEST_SUSCEPTIBILITY:
-            yield (
-                f"no susceptibility is above {SMALLEST_SUSCEPTIBILITY}: the models need instrument units, and these "
-                "seem to be SI (state the unit, and declare the conversion with --calibration)"
-            )
-        if low[DENSITY] >= 300 and low[DENSITY] <= high[DENSITY] <= 4000:
-            yield (
-                f"all densities are above 300: the models need g/cm3, and these ({low[DENSITY]:,.0f} to "
-                f"{high[DENSITY]:,.0f}) seem to be kg/m3 (state the unit)"
-            )
-        if max(high[FIRST_COLOUR:]) <= 1 and np.isfinite(high[FIRST_COLOUR:]).any():
-            yield "no colour is above 1: the models need R, G, B from 0 to 255, not from 0 to 1"
+        return [*self._features.notes, *self._of_depths()]
 
     def _of_depths(self) -> Iterator[str]:
         advice = "are they in cm or mm? State the unit"

@@ -15,6 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from lithovae.runtime import LithoModel
+from lithovae.runtime.commands.one_scan import embed_scan
 from lithovae.runtime.features import FEATURE_NAMES
 
 Rows = NDArray[np.float64]
@@ -103,3 +104,38 @@ FAULTY_TABLES = {
     "empty": ("", "is empty"),
     "not text": ("\0\1\2,R,G\n1,2,3\n", "is not a text file"),
 }
+
+_STEADY = np.linspace(0, 1, 50)
+_ORDINARY = {"depth (m)": 2 * _STEADY, **dict.fromkeys(FEATURE_NAMES, 1 + _STEADY)}
+_COLOURS = ("R (0-255)", "G (0-255)", "B (0-255)")
+IN_OTHER_UNITS: dict[str, tuple[dict[str, Any], str]] = {
+    "ordinary": ({}, ""),
+    "density in kg/m3": ({FEATURE_NAMES[0]: 1690.4 + 90 * _STEADY}, "all values are from 1,690 to 1,781"),
+    "susceptibility in SI": ({FEATURE_NAMES[1]: 9e-4 * _STEADY}, "no value is above 0.001"),
+    "susceptibility of 0": ({FEATURE_NAMES[1]: 0 * _STEADY}, ""),
+    "susceptibility near 0": ({FEATURE_NAMES[1]: 1e-9 * _STEADY}, ""),
+    "gamma in counts": ({FEATURE_NAMES[2]: 1500 + 10 * _STEADY}, "all values are from 1,500 to 1,510"),
+    "colours to 1": (dict.fromkeys(_COLOURS, np.where(_STEADY < 0.5, np.nan, _STEADY)), "no value is above 1"),
+    "black": (dict.fromkeys(_COLOURS, np.round(_STEADY)), ""),
+    "one colour": (dict(zip(_COLOURS, (_STEADY, 200 * _STEADY, _STEADY), strict=True)), ""),
+    "colours of 16 bits": (dict.fromkeys(_COLOURS, 300 + 65_000 * _STEADY), "all values are from 300 to 65,300"),
+    "some colours above 255": (dict.fromkeys(_COLOURS, 300 * _STEADY), ""),
+    "depth in cm": ({"depth": np.arange(50) * 5.5}, "they go in steps of 5.5 and end at 270; are they in cm or mm?"),
+    "depth in mm": ({"depth (m)": np.arange(50) * 500}, "deeper than any borehole: they end at 24,500 m; are they in"),
+    "depth of a hole": ({"depth (m)": np.arange(50) * 5.5}, ""),
+    "short steps": ({"depth": 1000 + 10 * _STEADY}, ""),
+}
+"""Columns that replace ordinary ones, and part of the note on them; empty where there is none."""
+
+
+def write_in_other_units(path: Path, columns: dict[str, Any]) -> Path:
+    """Write an ordinary table with some of its columns replaced."""
+    replaced = {name.partition(" (0")[0] for name in columns} | ({"depth (m)"} if "depth" in columns else set())
+    table = {name: values for name, values in _ORDINARY.items() if name not in replaced} | columns
+    return write_csv(path, np.column_stack(list(table.values())), list(table))
+
+
+def require_same_notes(said: list[str], table: Path, model: LithoModel, note: str) -> None:
+    """Compare a host's notes on units with those of a batch run."""
+    assert said == embed_scan(table, table.with_suffix(".npz"), model).other_units
+    assert [note in line for line in said] == [True] * bool(note)

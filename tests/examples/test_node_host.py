@@ -14,11 +14,26 @@ import numpy as np
 import onnx
 import pytest
 
+from lithovae.runtime import LithoModel
 from lithovae.runtime.bins import DepthBins
-from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.features import FEATURE_NAMES, LILY
+from lithovae.runtime.other_units import ArrayUnits
+from lithovae.runtime.rows.block import Block
+from lithovae.runtime.rows.units import UnitCheck
 from lithovae.runtime.scan.scan import open_scan
 
-from .material import FAULTY_MODELS, FAULTY_TABLES, Edit, Rows, description_of, require_same, write_csv
+from .material import (
+    FAULTY_MODELS,
+    FAULTY_TABLES,
+    IN_OTHER_UNITS,
+    Edit,
+    Rows,
+    description_of,
+    require_same,
+    require_same_notes,
+    write_csv,
+    write_in_other_units,
+)
 
 
 def run_node(hosts: Path, bundle: Path, table: Path) -> subprocess.CompletedProcess[str]:
@@ -34,6 +49,59 @@ def test_node_embeds_as_python_does(hosts: Path, bundles: Path, rows: Rows, tmp_
     assert done.stderr.startswith("Simulated data")
     assert 'Bulk density (GRA) [g/cm3]: "Bulk density (GRA)" (no unit stated), missing in' in done.stderr
     assert re.search(r"warning: Bulk density \(GRA\) is outside 0.3 to 4 g/cm3 in [\d,]+ rows\.", done.stderr)
+
+
+def test_node_notes_other_units_as_python_does(hosts: Path, bundle: Path, tmp_path: Path) -> None:
+    model = LithoModel.load(bundle)
+    for case, (columns, note) in IN_OTHER_UNITS.items():
+        table = write_in_other_units(tmp_path / f"{case.replace('/', ' per ')}.csv", columns)
+        done = run_node(hosts, bundle, table)
+        assert done.returncode == 0, done.stderr
+        warnings = [line[9:-1] for line in done.stderr.splitlines() if line.startswith("warning: ")]
+        said = [text for text in warnings if " is outside " not in text and not text.startswith("With a wrong unit")]
+        require_same_notes(said, table, model, note)
+
+
+EDGES = (-500, -0.002, -5e-4, -1e-8, 0, 2e-7, 5e-4, 0.002, 0.5, 1, 1.5, 255, 256, 299, 300, 999, 1000, 4000, 4001, 3e12)
+
+
+def test_the_rules_for_units_are_those_of_python(hosts: Path, bundle: Path) -> None:
+    program = """
+import { readFileSync } from 'node:fs';
+import { missingBits } from './litho.mjs';
+import { depthNotes, featureNotes } from './other_units.mjs';
+import { summarise } from './table.mjs';
+const { description, tables, depths } = JSON.parse(readFileSync(0));
+const notes = tables.map((list) => {
+  const rows = Float32Array.from(list.flat(), (value) => value ?? NaN);
+  return featureNotes(summarise({ rows, columns: [] }, missingBits(rows, description), description), list.length);
+});
+const onDepths = depths.map(({ unit, values }) => depthNotes({ unit, values: Float64Array.from(values) }));
+console.log(JSON.stringify([notes, onDepths]));
+"""
+    pairs = [(low, high) for low in EDGES for high in EDGES if low <= high]
+    tables = [[[low if j == i else None for j in range(6)]] for i in range(4) for low in EDGES]
+    tables += [[[x if j == i else None for j in range(6)] for x in pair] for i in range(4) for pair in pairs]
+    ends, steps = (99, 101, 9950.5, 12_500, 12_501), (0.4, 0.5, 5)
+    depths = [
+        {"unit": unit, "values": np.linspace(end - 20 * step, end, 21).tolist()}
+        for unit in (None, "m", "metres", "m CSF-A")
+        for end in ends
+        for step in steps
+    ]
+    given = {"description": description_of(onnx.load(bundle / "embedder.onnx")), "tables": tables, "depths": depths}
+    command = ["node", "--input-type=module", "--eval", program]
+    done = subprocess.run(command, cwd=hosts, capture_output=True, text=True, check=True, input=json.dumps(given))
+    notes, on_depths = json.loads(done.stdout)
+    assert notes == [ArrayUnits(LILY).notes(np.array(rows, np.float32)) for rows in tables]
+    assert {note.split(": no ")[0].split(": all ")[0] for found in notes for note in found} == {*FEATURE_NAMES[:4]}
+    expected = []
+    for depth in depths:
+        check, values = UnitCheck(LILY, has_depth_unit=depth["unit"] is not None), np.array(depth["values"])
+        check.add(Block(np.full((len(values), 6), np.nan, np.float32), values, {}))
+        expected.append(check.notes)
+    assert on_depths == expected
+    assert 0 < sum(map(bool, expected)) < len(expected)
 
 
 def test_node_refuses_in_one_line(

@@ -11,10 +11,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lithovae.runtime import LithoModel
 from lithovae.runtime.features import FEATURE_NAMES
 
 from .conftest import Page
-from .material import FAULTY_MODELS, FAULTY_TABLES, Edit, Rows, require_same, write_csv
+from .material import (
+    FAULTY_MODELS,
+    FAULTY_TABLES,
+    IN_OTHER_UNITS,
+    Edit,
+    Rows,
+    require_same,
+    require_same_notes,
+    write_csv,
+    write_in_other_units,
+)
 
 
 def write_flat(path: Path, rows: Rows, **attributes: Any) -> Path:
@@ -82,7 +93,16 @@ def test_page_doubts_values_that_are_not_plausible(page: Page, tmp_path: Path) -
     shown = page("give", files=[write_csv(tmp_path / "rows.csv", rows)])
     assert shown["summary"][0][-1] == "2 rows: wrong unit?"
     assert shown["doubt"].startswith("Bulk density (GRA) is outside 0.3 to 4 g/cm3 in 2 rows.")
-    assert "R, G, B never exceed 1" in shown["doubt"]
+    assert "R, G, B: no value is above 1; the models need 0 to 255" in shown["doubt"]
+
+
+def test_page_notes_other_units_as_python_does(page: Page, bundle: Path, tmp_path: Path) -> None:
+    model = LithoModel.load(bundle)
+    for case, (columns, note) in IN_OTHER_UNITS.items():
+        table = write_in_other_units(tmp_path / f"{case.replace('/', ' per ')}.csv", columns)
+        shown = page("give", files=[table])["doubt"].split("\n")
+        said = [line[:-1] for line in shown if line and " is outside " not in line and "With a wrong unit" not in line]
+        require_same_notes(said, table, model, note)
 
 
 def test_page_refuses_tables(page: Page, tmp_path: Path) -> None:

@@ -311,7 +311,7 @@ def test_a_wrong_unit_in_all_rows_is_said_as_a_batch_run_says_it(path: Path, mod
     lines = Lines(path, model)
     for i in range(3):
         batch = core(i * 3.0, i * 3.0 + 3.0)
-        append(path, batch | {"gra/density": [1700.0] * len(batch["gra/density"])})
+        append(path, batch | {"gra/density": [1700.0 + 10 * i] * len(batch["gra/density"])})
         lines.poll()
     said = [line for line in lines.said if "is it in another unit?" in line]
     assert len(said) == 1
@@ -319,6 +319,10 @@ def test_a_wrong_unit_in_all_rows_is_said_as_a_batch_run_says_it(path: Path, mod
     assert "in all " in said[0]
     lines.follower.finish()
     assert len([line for line in lines.said if "is it in another unit?" in line]) == 1
+    noted = [line for line in lines.said if "the models need g/cm3" in line]
+    assert len(noted) == 1
+    (of_all_rows,) = embed_scan(path, path.with_suffix(".npz"), model).other_units
+    assert of_all_rows.replace("1,720", "1,700") == noted[0].removeprefix("note   ")
 
 
 def test_a_note_is_said_once_whatever_numbers_it_holds(path: Path, model: LithoModel) -> None:

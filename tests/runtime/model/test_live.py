@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lithovae.runtime import BundleError, InputError, LithoModel
+from lithovae.runtime.errors import LithoWarning
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.model.bundle import SHIPPED
 from lithovae.runtime.model.graphs import MICRO_BATCH
@@ -151,3 +152,15 @@ def test_an_out_array_of_another_shape_or_type_is_refused(out: NDArray[np.float3
 
 def test_it_can_be_sent_to_another_process(model: LithoModel) -> None:
     assert bits(pickle.loads(pickle.dumps(model.live())).embed(ROW)) == bits(model.live().embed(ROW))
+
+
+def test_rows_in_another_unit_give_one_warning(model: LithoModel) -> None:
+    live = model.live()
+    rows = [[1690.0, 4.0, np.nan, 105, 104, 88 + i] for i in range(30)]
+    for row in rows[:9]:
+        live.embed(row)
+    with pytest.warns(LithoWarning, match="Bulk density .* all values are from 1,690 to 1,690; the models") as caught:
+        live.classify(rows[9])
+    assert [warning.filename for warning in caught] == [__file__]
+    for row in rows[10:]:
+        live.embed(row)

@@ -241,12 +241,14 @@ def test_objects_that_are_no_numbers_are_refused(features: Floats, value: object
 
 
 IN_OTHER_UNITS: dict[str, Callable[[Floats], object]] = {
-    r"no density is below [\d.]+: the models need g/cm3": lambda x: x.__setitem__((slice(None), 0), x[:, 0] * 1000),
-    "no magnetic susceptibility is above 0.001": lambda x: x.__setitem__((slice(None), 1), x[:, 1] * 1e-6),
-    "no colour is above 1: the models need R, G and B": lambda x: x.__setitem__(
-        (slice(None), slice(3, 6)), x[:, 3:] / 255
+    r"Bulk density .* all values are from [\d,]+ to [\d,]+; the models need g/cm3": lambda x: x.__setitem__(
+        (slice(None), 0), x[:, 0] * 1000
     ),
-    r"no colour is below [\d.]+: the models": lambda x: x.__setitem__((slice(None), slice(3, 6)), x[:, 3:] * 256 + 256),
+    r"Magnetic susceptibility .* no value is above 0.001": lambda x: x.__setitem__((slice(None), 1), x[:, 1] * 1e-6),
+    "R, G, B: no value is above 1": lambda x: x.__setitem__((slice(None), slice(3, 6)), x[:, 3:] / 255),
+    r"R, G, B: all values are from [\d,]+ to [\d,]+; the models need 0 to 255": lambda x: x.__setitem__(
+        (slice(None), slice(3, 6)), x[:, 3:] * 256 + 256
+    ),
 }
 
 
@@ -271,7 +273,7 @@ def test_one_ordinary_value_or_none_at_all_is_no_sign_of_another_unit(features: 
         x[-1] = [1.7, 12, 30, 80, 90, 100]
         model.embed(x)
     black = features.copy()
-    black[:, 3:], black[:, 1] = [0, 1, 1], 0
+    black[:, 3:], black[:, 1] = [0, 1, 1], 1e-17  # a rounding error
     model.embed(black)
     model.embed(np.full((4, 6), np.nan))
     model.embed(np.empty((0, 6)))

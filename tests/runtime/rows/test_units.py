@@ -24,9 +24,26 @@ SECTIONS = np.repeat(np.arange(1, 9), N // 8).astype(str).astype("S")
 
 def in_another_unit() -> dict[str, tuple[dict[str, Any], str]]:
     return {
-        "susceptibility in SI": ({"depth": FINE, "MS": STEADY * 9e-4}, "no susceptibility is above 0.001"),
-        "colours to 1": ({"depth": FINE, **dict.fromkeys("RGB", np.round(STEADY))}, "no colour is above 1"),
-        "density in kg/m3": ({"depth": FINE, "density": 1700 + 90 * STEADY}, "all densities are above 300"),
+        "susceptibility in SI": (
+            {"depth": FINE, "MS": STEADY * 9e-4},
+            "Magnetic susceptibility (instr. units): no value is above 0.001; the models need instrument units",
+        ),
+        "colours to 1": (
+            {"depth": FINE, **{f"{channel} (0-255)": STEADY for channel in "RGB"}},
+            "R, G, B: no value is above 1; the models need 0 to 255",
+        ),
+        "colours of 16 bits": (
+            {"depth": FINE, **{f"camera/{channel}": np.round(257 * (2 + STEADY)) for channel in "RGB"}},
+            "R, G, B: all values are from 514 to 771; the models need 0 to 255",
+        ),
+        "density in kg/m3": (
+            {"depth": FINE, "density": 1700 + 90 * STEADY},
+            "Bulk density (GRA): all values are from 1,700 to 1,790; the models need g/cm3",
+        ),
+        "gamma in counts": (
+            {"depth": FINE, "NGR": 1500 + 9000 * STEADY},
+            "NGR total counts (cps): all values are from 1,500 to 10,500; the models need cps",
+        ),
         "depth in cm": ({"depth": FINE * 100, "MS": STEADY}, "depths without a unit seem not to be metres"),
         "depth in mm": ({"depth": FINE * 5000, "MS": STEADY}, "depths are deeper than any borehole"),
         "sections in cm": (
@@ -62,14 +79,33 @@ def test_what_may_be_right_is_not_doubted(write_scan: WriteScan, tmp_path: Path)
         "depth": FINE * 15,  # a hole of 150 m in sections of 18 m
         "MS": STEADY * -3.0,
         "density": 1 + STEADY,
-        "R": STEADY * 2,
-        "G": STEADY,
-        "B": STEADY,
+        "R (0-255)": STEADY * 2,
+        "G (0-255)": STEADY,
+        "B (0-255)": STEADY,
         "section": SECTIONS,
     }
     scan = write_scan(fine, units={"depth": "m"})
     done = CliRunner().invoke(app, ["run", str(scan), "--out", str(tmp_path / "emb.npz")])
+    assert done.exit_code == 0, done.output
+    assert "the models need" not in done.stdout
     assert "another unit" not in done.stdout
     assert "cm or mm" not in done.stdout
-    empty = write_scan({"depth": FINE, "MS": STEADY * 0})
-    assert "susceptibility is above" not in CliRunner().invoke(app, ["inspect", str(empty)]).stdout
+    nothing = {"depth": FINE, "MS": STEADY * 0, **dict.fromkeys("RGB", np.round(STEADY))}  # 0, and shades of black
+    assert "the models need" not in CliRunner().invoke(app, ["inspect", str(write_scan(nothing))]).stdout
+
+
+def test_samples_left_out_of_the_means_count_too(write_scan: WriteScan, tmp_path: Path) -> None:
+    mixed = np.where(np.arange(N) % 8 == 0, 1700, 1.7)  # some samples in g/cm3: the others are faults
+    scan = write_scan({"depth": FINE, "density": mixed})
+    done = CliRunner().invoke(app, ["run", str(scan), "--bin", "0.2", "--out", str(tmp_path / "emb.npz")])
+    assert "were left out of the means" in done.stdout
+    assert "kg/m3" not in done.stdout
+
+
+def test_a_run_of_several_scans_names_those_in_another_unit(tmp_path: Path, write_scan: WriteScan) -> None:
+    si = write_scan({"depth": FINE, "MS": STEADY * 9e-4}).rename(tmp_path / "si.h5")
+    scan = write_scan({"depth": FINE, "MS": STEADY * 9})
+    done = CliRunner().invoke(app, ["run", str(si), str(scan), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    noted = [line for line in done.stdout.splitlines() if line.startswith("note")]
+    assert [line.startswith(f"note   {si}: Magnetic susceptibility") for line in noted] == [True]

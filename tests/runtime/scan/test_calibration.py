@@ -111,7 +111,7 @@ def test_pack_stores_calibrated_values_once(geotek: Path, loop: Path, tmp_path: 
         ("[MS", "is not TOML"),
         ("", "holds no table"),
         ("MS = 1.0", r"\[MS\] is not a table"),
-        ("[porosity]\nunit='%'\ngain=1\nsource='x'", r"\[porosity\] is not a feature; known are density, MS"),
+        ("[temperature]\nunit='C'\ngain=1\nsource='x'", r"\[temperature\] is not a feature; known are density, MS"),
         (
             LOOP.replace("source", "origin"),
             r"\[MS\] has the unknown key 'origin'; known are unit, gain, offset",
