@@ -162,7 +162,8 @@ def matrix_of(columns: Sequence[Hdf5Column], beside: Sequence[Hdf5Column]) -> Re
         and dataset.dtype.itemsize in (4, 8)
         and all(column.dataset == dataset for column in columns)
         and [column.selection.index for column in columns] == [(ROWS, first + i) for i in range(len(columns))]
-        and all(column.coding == Coding() and not column.has_unwritten for column in columns)
+        and columns[0].coding == Coding()  # it is the dataset's, and so that of all
+        and not any(column.has_unwritten for column in columns)
     )
     if not are_neighbours or any(column.dataset == dataset for column in beside):  # chunks would be decompressed twice
         return None
