@@ -115,21 +115,28 @@ class DepthBins:
         ndarray of shape (bins,), int64
             Keys of the bins that contain the samples, ascending.
         """
-        samples = {channel: np.asarray(column, np.float64) for channel, column in values.items()}
-        present = {channel: ~np.isnan(column) for channel, column in samples.items()}
-        has_depth = np.abs(depth) <= MAX_DEPTH  # False for NaN
-        self.n_left_out += int(np.count_nonzero(~has_depth))
-        use = np.logical_or.reduce([*present.values(), *([] if flags is None else [flags != 0])]) & has_depth
-        hole_codes = np.broadcast_to(np.asarray(holes, np.int64), depth.shape)
-        if not use.all():
-            depth, hole_codes = depth[use], hole_codes[use]
-            samples = {channel: column[use] for channel, column in samples.items()}
-            present = {channel: column[use] for channel, column in present.items()}
-            labels = None if labels is None else labels[use]
-            flags = None if flags is None else flags[use]
         if not len(depth):
             return np.empty(0, np.int64)
-        keyed = hole_codes * _HOLE_STRIDE + self.numbers(depth)
+        use: NDArray[np.bool_] | None = None  # all
+        lacking = {channel: np.isnan(column) for channel, column in values.items() if np.isnan(column.min())}
+        if len(lacking) == len(values):  # else each sample has a value of some channel
+            use = ~np.logical_and.reduce([np.ones(len(depth), np.bool_), *lacking.values()])
+            use = use if flags is None else use | (flags != 0)
+        if not (depth.min() >= -MAX_DEPTH and depth.max() <= MAX_DEPTH):  # also if one is NaN
+            has_depth = np.abs(depth) <= MAX_DEPTH
+            self.n_left_out += int(np.count_nonzero(~has_depth))
+            use = has_depth if use is None else use & has_depth
+        samples = {channel: np.asarray(column, np.float64) for channel, column in values.items()}
+        if use is not None and not use.all():
+            depth, holes = depth[use], holes[use] if isinstance(holes, np.ndarray) else holes
+            samples = {channel: column[use] for channel, column in samples.items()}
+            lacking = {channel: some for channel, mask in lacking.items() if (some := mask[use]).any()}
+            labels = None if labels is None else labels[use]
+            flags = None if flags is None else flags[use]
+            if not len(depth):
+                return np.empty(0, np.int64)
+        keyed = self.numbers(depth)
+        keyed += np.asarray(holes, np.int64) * _HOLE_STRIDE
         starts = np.flatnonzero(np.append(True, keyed[1:] != keyed[:-1]))  # of runs of samples in the same bin
         keys = keyed[starts]
         if (keys[1:] < keys[:-1]).any():
@@ -139,8 +146,9 @@ class DepthBins:
         rows = np.repeat(runs, lengths)
         with np.errstate(over="ignore", invalid="ignore"):  # a sum that overflows is infinite, and so missing
             for channel, column in samples.items():
-                valid, targets, n = present[channel], rows, lengths
-                if not valid.all():
+                targets, n = rows, lengths
+                if channel in lacking:
+                    valid = ~lacking[channel]
                     targets, column, n = rows[valid], column[valid], np.add.reduceat(valid, starts, dtype=np.int64)
                 np.add.at(self._sums[channel], targets, column)  # one by one, in order
                 np.add.at(self._counts[channel], runs, n)
@@ -166,7 +174,8 @@ class DepthBins:
         ndarray of shape (n,), int64
             The numbers.
         """
-        return np.rint(depth / self.width).astype(np.int64)
+        numbers = depth / self.width
+        return np.rint(numbers, out=numbers).astype(np.int64)
 
     def _make_room(self, keys: NDArray[np.int64]) -> None:
         """Add rows for those of some ascending keys that have none yet."""

@@ -34,6 +34,7 @@ class Graphs:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
+        self._paths = {graph: bundle.path / f"{graph}.onnx" for graph in bundle.graphs}
 
     def __reduce__(self) -> tuple[type[Graphs], tuple[Bundle]]:
         return type(self), (self.bundle,)  # sessions are not pickled; another process creates its own
@@ -72,9 +73,8 @@ class Graphs:
         return self._run("decoder", "features", len(self.bundle.features), z=self.mu(rows))
 
     def _run(self, graph: str, output: str, width: int, **inputs: Float32s) -> Any:
-        session, path = getattr(self, graph), self.bundle.path / f"{graph}.onnx"
-        n_rows = len(next(iter(inputs.values())))
-        return checked(lambda: session.run([output], inputs), path, {output: width}, n_rows)[0]
+        session, n_rows = getattr(self, graph), len(next(iter(inputs.values())))
+        return checked(lambda: session.run([output], inputs), self._paths[graph], {output: width}, n_rows)[0]
 
 
 def run_batches(run: Run, rows: Float32s, out: Float32s, starts: Iterable[int]) -> None:

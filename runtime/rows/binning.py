@@ -17,6 +17,7 @@ from lithovae.runtime.scan.address import (
     run_starts,
     split_core,
 )
+from lithovae.runtime.scan.depths import Depths
 from lithovae.runtime.scan.holes import Holes
 from lithovae.runtime.scan.restart import DepthRanges
 from lithovae.runtime.scan.scan import Scan
@@ -103,14 +104,15 @@ class Binning:
         none = np.full(n_runs, -1)
         codes = [self._labels[part].encode([texts[part]], n_runs) if part in texts else none for part in self._parts]
         ranges = self._ranges.setdefault(frozenset(stretch.track.features), DepthRanges())
-        ranges.add(texts, starts, stretch.depth, stretch.track.name)
-        self._steps.setdefault(stretch.track.name, CoarseDepths(self.bins.width)).add(stretch.depth)
+        depths, name = Depths(stretch.depth), stretch.track.name
+        ranges.add(texts, starts, depths, name)
+        self._steps.setdefault(name, CoarseDepths(self.bins.width)).add(depths)
         before = self.bins.n_left_out
         features, flags = self._plausible(stretch)
         keys = self.bins.add(
             stretch.depth,
             features,
-            holes=np.repeat(holes, lengths),
+            holes=np.repeat(holes, lengths) if n_runs > 1 else int(holes[0]),
             labels=np.repeat(np.stack(codes, axis=1), lengths, axis=0) if codes else None,
             flags=flags,
         )

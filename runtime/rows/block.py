@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.missing import Bits, Extremes, extremes
+from lithovae.runtime.scan.depths import Depths
 from lithovae.runtime.scan.section_depths import NOTHING_LOST, Lost
 
 
@@ -54,14 +55,14 @@ class Block:
         return self.known or extremes(self.features)
 
     @cached_property
+    def depths(self) -> Depths | None:
+        """The depths, with the steps between them; None if the rows have none."""
+        return None if self.depth is None else Depths(self.depth)
+
+    @property
     def depth_range(self) -> tuple[float, float] | None:
         """Least and greatest depth (m); None if no row has a depth."""
-        if self.depth is None or not len(self.depth):
-            return None
-        low, high = float(self.depth.min()), float(self.depth.max())
-        if low != low:  # slower, but only where depths are missing
-            low, high = float(np.fmin.reduce(self.depth)), float(np.fmax.reduce(self.depth))
-        return (low, high) if low <= high else None
+        return self.depths.range if self.depths else None
 
     def __len__(self) -> int:
         return len(self.features)

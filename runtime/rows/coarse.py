@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from lithovae.runtime.scan.depths import Depths
 
 
 class CoarseDepths:
@@ -20,24 +21,21 @@ class CoarseDepths:
         self._last = np.nan
         self._n = self._n_depths = self._n_wide = 0
 
-    def add(self, depth: NDArray[np.float64]) -> None:
-        """Add depths (m) in file order; NaN where missing."""
-        if not len(depth):
+    def add(self, depths: Depths) -> None:
+        """Add depths in file order."""
+        if not len(depths):
             return
-        step = np.empty(len(depth))
-        step[0] = depth[0] - self._last
-        np.subtract(depth[1:], depth[:-1], out=step[1:])
-        np.abs(step, out=step)
-        self._last = float(depth[-1])
-        widest, wide = step.max(), self._width * (1 + 1e-6)
-        if widest <= wide and step.min() > 0:  # most blocks
+        depth, wide = depths.values, self._width * (1 + 1e-6)
+        first, self._last = abs(float(depth[0]) - self._last), float(depth[-1])
+        if 0 < first <= wide and depths.least_step > 0 and depths.most_step <= wide:  # most blocks
             self._n += len(depth)
             self._n_depths += len(depth)
             return
+        step = np.append(first, np.abs(depths.steps))
         is_new = step != 0  # also where one of the two is NaN
         n = len(depth)
-        if np.isnan(widest):
-            is_missing = np.isnan(depth)
+        is_missing = np.isnan(depth)
+        if is_missing.any():
             n -= int(np.count_nonzero(is_missing))
             is_new &= ~is_missing
         self._n += n

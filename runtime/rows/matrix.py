@@ -14,10 +14,22 @@ from lithovae.runtime.scan.track import Track
 
 
 class FeatureMatrix(NamedTuple):
-    """Neighbouring columns, one for each feature, of floating-point numbers that need no conversion."""
+    """Neighbouring columns, one for each feature, of floating-point numbers that need no conversion.
+
+    Attributes
+    ----------
+    read_rows : callable
+        Reads rows as they are stored.
+    track : Track
+        The track of the columns.
+    lowest, highest : ndarray of shape (n_features,), float64
+        Limits between which all values of a column are measurements.
+    """
 
     read_rows: ReadMatrix
     track: Track
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
 
     @classmethod
     def of(cls, track: Track) -> FeatureMatrix | None:
@@ -28,7 +40,12 @@ class FeatureMatrix(NamedTuple):
             return None
         beside = [*([track.depth.column] if track.depth else []), *track.address.values()]
         read_rows = track.file.matrix(columns, beside)
-        return cls(read_rows, track) if read_rows else None
+        if read_rows is None:
+            return None
+        markers = [track.markers[i] for i in range(len(columns))]
+        lowest, highest = np.array([(marker.lowest, marker.highest) for marker in markers]).T
+        lowest[track.feature_set.is_log1p] = np.maximum(lowest[track.feature_set.is_log1p], -1)
+        return cls(read_rows, track, lowest, highest)
 
     def read(self, span: tuple[int, int]) -> tuple[NDArray[np.float32], Extremes]:
         """Read rows, with NaN for missing values: bit for bit what reading column by column returns.
@@ -49,25 +66,18 @@ class FeatureMatrix(NamedTuple):
             If the file is damaged at these rows.
         """
         rows: NDArray[Any] = self.read_rows(*self.track.rows(span))
-        known = extremes(rows)
-        doubtful = self._may_be_invalid(known)
-        for i in np.flatnonzero(doubtful).tolist():
-            values = Coding().values(np.ascontiguousarray(rows[:, i]))
-            rows[:, i] = measurable(self.track.markers[i].without(values), self.track.feature_set[i])
-        if rows.dtype == np.float32:
-            return rows, extremes(rows) if doubtful.any() else known
-        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
-            narrow = np.ascontiguousarray(rows, np.float32)
-        if doubtful.any():
-            narrow = without_sentinels(
-                narrow, sentinels=NEVER_VALUES
-            )  # a float64 number may have been rounded to a sentinel
-        return narrow, extremes(narrow)
-
-    def _may_be_invalid(self, known: Extremes) -> NDArray[np.bool_]:
-        """Return which columns may contain values other than NaN that are not measurements; shape (n_features,)."""
-        lowest, highest = (
-            [getattr(self.track.markers[i], end) for i in range(len(known.lowest))] for end in ("lowest", "highest")
-        )
-        doubtful = (known.lowest <= lowest) | (known.highest >= highest)
-        return np.asarray(doubtful | (self.track.feature_set.is_log1p & (known.lowest <= -1)))
+        known, is_known = extremes(rows), True
+        doubtful = np.flatnonzero((known.lowest <= self.lowest) | (known.highest >= self.highest)).tolist()
+        for i in doubtful:
+            stored = np.ascontiguousarray(rows[:, i])
+            values = measurable(self.track.markers[i].without(Coding().values(stored)), self.track.feature_set[i])
+            if values is not stored:  # seldom: a susceptibility may be 1000
+                rows[:, i], is_known = values, False
+        if rows.dtype != np.float32:
+            with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and so missing
+                narrow = rows = np.ascontiguousarray(rows, np.float32)
+                known = Extremes(known.lowest.astype(np.float32), known.highest.astype(np.float32), known.has_nan)
+            if doubtful:  # a float64 number may have been rounded to a sentinel
+                rows = without_sentinels(narrow, sentinels=NEVER_VALUES)
+                is_known &= rows is narrow
+        return rows, known if is_known else extremes(rows)

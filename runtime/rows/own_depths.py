@@ -16,9 +16,9 @@ class OwnDepths:
 
     def add(self, block: Block) -> None:
         """Add some rows."""
-        if block.depth is not None and len(block):
+        if block.depths is not None and len(block):
             starts = run_starts(list(block.address.values()), len(block))
-            self._ranges.add({part: texts[starts] for part, texts in block.address.items()}, starts, block.depth)
+            self._ranges.add({part: texts[starts] for part, texts in block.address.items()}, starts, block.depths)
 
     @property
     def note(self) -> str | None:

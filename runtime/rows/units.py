@@ -51,10 +51,10 @@ class UnitCheck:
             return
         shallowest, deepest = block.depth_range
         self._deepest = max(self._deepest, deepest)
-        if self._step is None and len(block) > 1:
+        if self._step is None and not self._has_depth_unit:
             steps = np.abs(np.diff(block.depth))
-            steps = steps[steps > 0]
-            self._step = float(np.median(steps)) if len(steps) else None
+            steps = np.sort(steps[steps > 0])
+            self._step = float(steps[len(steps) // 2]) if len(steps) else None
         if deepest - shallowest > min(LONGEST.values()):
             self._add_spans(block.address, block.depth)
 
@@ -79,7 +79,7 @@ class UnitCheck:
     def _of_depths(self) -> Iterator[str]:
         advice = "are they in cm or mm? State the unit"
         for part, spans in self._spans.items():
-            if spans and (length := float(np.median(spans))) > LONGEST[part]:
+            if spans and (length := sorted(spans)[len(spans) // 2]) > LONGEST[part]:
                 yield (
                     f"the {part}s are longer than {LONGEST[part]:g} m, by their depths: half exceed {length:,.0f} m; "
                     f"{advice}"

@@ -179,8 +179,11 @@ def address_of_name(name: str, above: str = "") -> dict[str, str]:
 
 def run_starts(columns: Sequence[NDArray[Any]], n: int) -> NDArray[np.intp]:
     """Return the first row of each run of equal rows, in ``n`` rows of several columns."""
+    varying = [column for column in columns if column.strides[0]]  # the others are of one text, repeated
+    if not varying:
+        return np.zeros(min(n, 1), np.intp)
     change = np.zeros(max(n - 1, 0), np.bool_)
-    for column in columns:
+    for column in varying:
         change |= column[1:] != column[:-1]
     return np.flatnonzero(np.append(True, change)[:n])
 

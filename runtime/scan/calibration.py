@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +36,8 @@ def read_calibrations(path: Path) -> dict[str, Calibration]:
     InputError
         If the file cannot be read, or an entry is unknown, absent or not what it should be.
     """
+    import tomllib  # few runs have calibrations
+
     try:
         with path.open("rb") as file:
             tables = tomllib.load(file)
@@ -89,6 +89,8 @@ def applies(calibration: Calibration | None, unit: str | None) -> bool:
 
 def _key(unit: str) -> str:
     """Reduce a unit to a common spelling: ``SI x 10^-5``, ``10⁻⁵ SI`` and ``SIx10-5`` become one."""
+    import unicodedata  # few runs have calibrations
+
     key = unit_key(unicodedata.normalize("NFKC", unit).replace("×", "x"))
     if match := _POWER_OF_SI.fullmatch(key):
         power = (match[1] or match[2]).removeprefix("x")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
 from fractions import Fraction
 from functools import partial
 
@@ -221,6 +220,8 @@ def _why_no_feature(features: FeatureSet, columns: Sequence[Column], findings: F
 
 def _nearest(features: FeatureSet, columns: Sequence[Column]) -> list[str]:
     """Return the options that would take the columns whose names resemble a feature's most, at most three."""
+    from difflib import SequenceMatcher  # few scans need it
+
     found = []
     for column in columns[:MAX_COMPARED]:
         bare = letters(split_unit(column.name)[0])

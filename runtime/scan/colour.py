@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,18 +24,20 @@ def has_fractions_only(file: File, column: Column) -> bool:
     """Return whether a colour seems to range from 0 to 1: no value exceeds 1, and not all are whole numbers."""
     if column.dtype.kind != "f" or not column.length:
         return False
-    values = _some_values(file, column)
-    return bool(len(values)) and bool((values <= 1).all()) and bool((values != np.rint(values)).any())
+    has_fraction = False
+    for values in _some_values(file, column):
+        if (values > 1).any():
+            return False  # nearly always: the middle and the end are not read
+        has_fraction |= bool(((values != np.rint(values)) & ~np.isnan(values)).any())
+    return has_fraction
 
 
-def _some_values(file: File, column: Column) -> NDArray[Any]:
-    """Read some values of a column that are not missing."""
+def _some_values(file: File, column: Column) -> Iterator[NDArray[Any]]:
+    """Read some values at the start, the middle and the end of a column; missing values are NaN."""
     column.require_readable()
     rows = max(1, min(PEEK_VALUES, (PEEK_VALUES << 8) // max(column.row_bytes, 1)))
-    starts = {0, max(0, column.length // 2 - rows // 2), max(0, column.length - rows)}
-    blocks = [file.read_numbers([column], start, min(start + rows, column.length))[0] for start in sorted(starts)]
-    values = measurable(np.concatenate(blocks), RED)
-    return np.asarray(values[~np.isnan(values)])
+    for start in sorted({0, max(0, column.length // 2 - rows // 2), max(0, column.length - rows)}):
+        yield measurable(file.read_numbers([column], start, min(start + rows, column.length))[0], RED)
 
 
 def says_colour(file: File, column: Column) -> bool:
@@ -50,8 +53,10 @@ def says_colour(file: File, column: Column) -> bool:
     ends = re.findall(r"\d+", column.stated("validrange", "validmax"))
     if ends and ends[-1] == "255":
         return True
-    values = _some_values(file, column)
-    return bool(((values >= 0) & (values <= 255) & (values == np.rint(values))).all())
+    return all(
+        bool((np.isnan(values) | ((values >= 0) & (values <= 255) & (values == np.rint(values)))).all())
+        for values in _some_values(file, column)
+    )
 
 
 def is_wide_integer(column: Column) -> bool:

@@ -23,6 +23,9 @@ LEAST = 2
 """How often a number must occur in a column before it may mean "no reading" there."""
 
 
+_MARKS = np.array(BY_QUANTITY)
+
+
 class Markers:
     """What the numbers of `BY_QUANTITY` mean in one column. Threads may share it.
 
@@ -38,11 +41,11 @@ class Markers:
 
     def __init__(self, source: Source, quantity: Quantity, read: Callable[[], Iterator[NDArray[Any]]]) -> None:
         low, high = quantity.plausible
-        values = source.scaled(np.array(BY_QUANTITY))
-        self._never = tuple(mark for mark, value in zip(BY_QUANTITY, values, strict=True) if not low <= value <= high)
-        self._perhaps = tuple(mark for mark in BY_QUANTITY if mark not in self._never)
-        if quantity is DEPTH:  # depths pass through all positive numbers
-            self._perhaps = tuple(mark for mark in self._perhaps if mark < 0)
+        values = source.scaled(_MARKS)
+        is_value = (low <= values) & (values <= high)
+        self._never = tuple(_MARKS[~is_value].tolist())
+        # Depths pass through all positive numbers.
+        self._perhaps = tuple(_MARKS[is_value & (_MARKS < 0) if quantity is DEPTH else is_value].tolist())
         self._marks = (*self._never, *self._perhaps)
         self._path, self._read, self._lock = source.column.path, read, Lock()
         self._ordinary: frozenset[float] = frozenset()  # those of which a neighbour has been seen

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lithovae.runtime.bins import MAX_DEPTH
 
 from .address import ADDRESS, HOLE_PARTS, AddressCodes, Texts
+from .depths import Depths
 
 NEAR_ZERO = 0.5
 """Depth (m) below which the start of a section counts as near 0."""
@@ -42,36 +43,35 @@ class DepthRanges:
         self._low = self._high = np.empty(0)
         self._runs: dict[tuple[str, int], _Order] = {}
 
-    def add(self, address: Texts, starts: NDArray[np.intp], depth: NDArray[np.float64], track: str = "") -> None:
-        """Add samples of a track: the address at each of their `run_starts`, and their depths (m; may contain NaN)."""
-        if not len(depth):
+    def add(self, address: Texts, starts: NDArray[np.intp], depths: Depths, track: str = "") -> None:
+        """Add samples of a track: the address at each of their `run_starts`, and their depths."""
+        if not len(depths):
             return
-        step = depth[1:] - depth[:-1]
-        is_sorted = len(step) > 0 and step.min() >= 0  # False if one is NaN
-        ends = (depth[0], depth[-1]) if is_sorted else (depth.min(), depth.max())
-        is_whole = bool(ends[0] >= -MAX_DEPTH and ends[1] <= MAX_DEPTH)
-        present = None if is_whole else np.abs(depth) <= MAX_DEPTH
+        low, high = depths.ends
+        is_whole = low >= -MAX_DEPTH and high <= MAX_DEPTH
+        present = None if is_whole else np.abs(depths.values) <= MAX_DEPTH
         if present is not None:
-            depth = np.where(present, depth, np.nan)
+            depths = Depths(np.where(present, depths.values, np.nan))
         n, blank = len(starts), np.full(len(starts), "")
         codes = self._codes.encode([address.get(part, blank) for part in ADDRESS], n)
-        more = np.full(len(self._codes) - len(self._low), np.nan)
-        self._low, self._high = np.append(self._low, more), np.append(self._high, more)
-        low, high = np.split(np.array(ends), 2) if is_whole and n == 1 else _ranges(depth, starts)
-        np.fmin.at(self._low, codes, low)
-        np.fmax.at(self._high, codes, high)
+        if more := len(self._codes) - len(self._low):
+            self._low, self._high = (np.append(known, np.full(more, np.nan)) for known in (self._low, self._high))
+        lows, highs = ([low], [high]) if is_whole and n == 1 else _ranges(depths.values, starts)
+        np.fmin.at(self._low, codes, lows)
+        np.fmax.at(self._high, codes, highs)
         holes = self._holes.encode([address.get(part, blank) for part in HOLE_PARTS], n)
         sections = np.where(address.get("section", blank) == "", -1, codes)
-        for hole in np.unique(holes).tolist():
+        distinct = sorted(set(holes.tolist()))
+        for hole in distinct:
             runs = self._runs.setdefault((track, hole), _Order())
-            if present is None and (holes == hole).all():
-                runs.add(depth, starts, sections, step)
+            if present is None and len(distinct) == 1:
+                runs.add(depths, starts, sections)
                 continue
             of_hole = holes == hole
-            rows = np.repeat(of_hole, np.diff(starts, append=len(depth)))
+            rows = np.repeat(of_hole, np.diff(starts, append=len(depths)))
             rows = rows if present is None else rows & present
             before = np.concatenate([[0], np.cumsum(rows)])[starts]  # where each run starts among these rows
-            runs.add(depth[rows], before[of_hole], sections[of_hole])
+            runs.add(Depths(depths.values[rows]), before[of_hole], sections[of_hole])
 
     def restart(self) -> Restart | None:
         """Return how depths start again with each section or core; None if they do not.
@@ -140,32 +140,23 @@ class _Order:
         self._last, self._last_section = np.nan, -1
         self._n_down = self._n_up = 0
 
-    def add(
-        self,
-        depth: NDArray[np.float64],
-        starts: NDArray[np.intp],
-        sections: NDArray[np.int64],
-        within: NDArray[np.float64] | None = None,
-    ) -> None:
-        """Add rows: their depths (m; no NaN), and a code of the section from each of some rows on, -1 if unnamed.
-
-        The steps ``within`` the depths may be given.
-        """
-        if not len(depth):
+    def add(self, depths: Depths, starts: NDArray[np.intp], sections: NDArray[np.int64]) -> None:
+        """Add rows: their depths (no NaN), and a code of the section from each of some rows on, -1 if unnamed."""
+        if not len(depths):
             return
-        within = depth[1:] - depth[:-1] if within is None else within
+        depth = depths.values
         before = float(depth[0] - self._last)
         before = 0.0 if before != before else before
-        least, most = float(within.min(initial=before)), float(within.max(initial=before))
+        least, most = min(before, depths.least_step), max(before, depths.most_step)
         if least >= 0 and most <= _Runs.JITTER:  # most blocks: depth increases slowly
-            n_steps = len(within) if least > 0 else int(np.count_nonzero(within))
+            n_steps = len(depth) - 1 if least > 0 else int(np.count_nonzero(depths.steps))
             self._n_down += n_steps + (before > 0)
-            low, high = float(depth[0]), float(depth[-1])
+            low, high = depths.ends
             self._down.go_on(len(depth), low, high)
             self._up.go_on(len(depth), -high, -low)
             self._last, self._last_section = high, int(sections[-1])
             return
-        step = np.append(before, within)
+        step = np.append(before, depths.steps)
         self._n_down += int(np.count_nonzero(step > 0))
         self._n_up += int(np.count_nonzero(step < 0))
 

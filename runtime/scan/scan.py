@@ -300,6 +300,8 @@ def _share_address(tracks: list[Track]) -> tuple[list[Track], dict[str, str]]:
             shared[part] = str(known.pop())
     kept = [
         replace(track, constants={part: text for part, text in track.constants.items() if part not in shared})
+        if shared.keys() & track.constants.keys()
+        else track
         for track in tracks
     ]
     return kept, shared

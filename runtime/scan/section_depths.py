@@ -16,6 +16,7 @@ from lithovae.runtime.formats.file import File
 
 from .address import HOLE_PARTS, AddressCodes, Texts, normal_labels, run_starts, several_places
 from .blocks import BLOCK_ROWS, spans
+from .depths import Depths
 from .restart import DepthRanges, Key, Restart, Span
 from .sections import OFFSET, SectionTable, find_quantity, normalized, section_name
 from .source import Source
@@ -202,7 +203,7 @@ def find_restarts(file: File, tables: Iterable[TableOfSamples]) -> dict[frozense
             runs = {part: np.full(len(starts), text) for part, text in table.constants.items()}
             runs |= {part: column[starts] for part, column in texts.items()}
             depth = np.asarray(table.depth.scaled(numbers), np.float64)
-            ranges.setdefault(table.features, DepthRanges()).add(runs, starts, depth)
+            ranges.setdefault(table.features, DepthRanges()).add(runs, starts, Depths(depth))
     restarts = {features: known.restart() for features, known in ranges.items()}
     return {features: restart for features, restart in restarts.items() if restart and restart.level == "section"}
 

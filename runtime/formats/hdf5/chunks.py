@@ -119,7 +119,8 @@ class Packing:
         OSError, RuntimeError, ValueError, EOFError, zlib.error
             If a chunk was never written or is damaged.
         """
-        out = np.empty([part.stop - part.start for part in window], self.dtype, order=order)
+        shape = tuple(part.stop - part.start for part in window)
+        out: NDArray[Any] | None = None
         stored = bytearray(self.n_bytes + self.n_bytes // 8 + 1024)  # deflate adds little to incompressible data
         grid = (
             range(part.start - part.start % size, part.stop, size)
@@ -133,11 +134,16 @@ class Packing:
                 for part, start, size in zip(window, origin, self.shape, strict=True)
             ]
             source = tuple(slice(low - start, high - start) for (low, high), start in zip(inside, origin, strict=True))
+            found = chunk[source]
+            if found.shape == shape and found.flags.writeable:  # a window in one chunk, as most are
+                return np.asarray(found, order=order)
+            if out is None:
+                out = np.empty(shape, self.dtype, order=order)
             target = tuple(
                 slice(low - part.start, high - part.start) for (low, high), part in zip(inside, window, strict=True)
             )
-            out[target] = chunk[source]
-        return out
+            out[target] = found
+        return np.empty(shape, self.dtype) if out is None else out
 
     def _unpack(self, content: Any, skipped: int) -> NDArray[Any]:
         """Undo the filters of a chunk, except those whose bit is set in ``skipped``."""

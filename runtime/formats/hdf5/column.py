@@ -15,7 +15,7 @@ from lithovae.runtime.features import letters
 from lithovae.runtime.formats.codes import Coding
 from lithovae.runtime.formats.column import Column, TableKey
 
-from .attributes import as_text, as_texts, find_attributes, first_text
+from .attributes import as_text, as_texts, find_attributes, first_text, named_attributes
 from .declared import coding_of
 from .filters import require_filters
 from .legend import Legend
@@ -177,12 +177,17 @@ class Hdf5Column(Column):
         """Unit stated for this column; None if none is stated or it is blank (the name may still contain one)."""
         if self.stated_unit:
             return self.stated_unit
+        own: list[str] = []
         if self.number is not None:  # depth_units, or FIELD_0_UNITS like FIELD_0_NAME of PyTables
             starts = [start for start in (letters(self.name), f"field{self.number[0]}") if start]
-            for value in find_attributes(self.dataset, *(start + end for start in starts for end in UNIT_ATTRIBUTES)):
-                if text := as_text(value):
-                    return text
-        for value in find_attributes(self.dataset, *UNIT_ATTRIBUTES):
+            own = [start + end for start in starts for end in UNIT_ATTRIBUTES]
+        stated = named_attributes(self.dataset, (*own, *UNIT_ATTRIBUTES))
+        for name, value in stated:
+            if name in own and (text := as_text(value)):
+                return text
+        for name, value in stated:
+            if name not in UNIT_ATTRIBUTES:
+                continue
             texts = [as_text(value)] if self.number is None else as_texts(value)
             if len(texts) == (1 if self.number is None else self.number[1]):
                 return texts[self.number[0] if self.number else 0] or None

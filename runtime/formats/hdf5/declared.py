@@ -11,9 +11,12 @@ from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import letters
 from lithovae.runtime.formats.codes import Coding
 
-from .attributes import as_numbers, as_text, find_attributes, has_attribute
+from .attributes import as_numbers, as_text, has_attribute, named_attributes
 
 FILL_ATTRIBUTES = ("missingvalue", "fillvalue", "nodata", "nodatavalue", "nullvalue")
+DECLARED = (*FILL_ATTRIBUTES, "validmin", "validmax", "validrange", "unsigned", "scalefactor", "addoffset")
+Stated = dict[str, list[Any]]
+"""Values of a dataset's attributes, by reduced name."""
 
 
 def coding_of(dataset: Any, field: tuple[str, ...], path: str) -> Coding:
@@ -36,19 +39,21 @@ def coding_of(dataset: Any, field: tuple[str, ...], path: str) -> Coding:
     dtype = dataset.dtype
     for name in field:
         dtype = dtype[name]
-    fills = [number for value in find_attributes(dataset, *FILL_ATTRIBUTES) for number in as_numbers(value)]
-    declared = has_attribute(dataset, "fillvalue")
-    is_netcdf = has_attribute(dataset, "netcdf4coordinates", "netcdf4dimid")
+    stated: Stated = {}
+    for plain, value in named_attributes(dataset, DECLARED):
+        stated.setdefault(plain, []).append(value)
+    fills = [number for name in FILL_ATTRIBUTES for value in stated.get(name, []) for number in as_numbers(value)]
     # netCDF sets its default fill in every dataset, but does not treat it as missing in variables of single bytes.
-    if not (is_netcdf and dtype.base.itemsize == 1 and not declared):
+    is_byte = dtype.base.itemsize == 1 and has_attribute(dataset, "netcdf4coordinates", "netcdf4dimid")
+    if not is_byte or has_attribute(dataset, "fillvalue"):
         fills += _property_fill(dataset, field)
-    factor, offset = (_one_number(dataset, name, path) for name in ("scale_factor", "add_offset"))
-    valid, valid_of_values = _valid_range(dataset, dtype.base, path, is_packed=(factor, offset) != (None, None))
+    factor, offset = (_number(stated, name, path)[0] for name in ("scale_factor", "add_offset"))
+    valid, valid_of_values = _valid_range(stated, dtype.base, path, is_packed=(factor, offset) != (None, None))
     return Coding(
         fills=tuple(fills),
         valid=valid,
         valid_of_values=valid_of_values,
-        unsigned=any(as_text(value) in ("true", "True", "1") for value in find_attributes(dataset, "unsigned")),
+        unsigned=any(as_text(value) in ("true", "True", "1") for value in stated.get("unsigned", [])),
         factor=1.0 if factor is None else factor,
         offset=offset or 0.0,
     )
@@ -63,9 +68,9 @@ def _property_fill(dataset: Any, field: tuple[str, ...]) -> tuple[float, ...]:
     return as_numbers(fill)
 
 
-def _valid_range(dataset: Any, dtype: Any, path: str, *, is_packed: bool) -> tuple[tuple[float, float] | None, bool]:
-    (low, low_type), (high, high_type) = _bound(dataset, "valid_min", path), _bound(dataset, "valid_max", path)
-    for value in find_attributes(dataset, "validrange"):
+def _valid_range(stated: Stated, dtype: Any, path: str, *, is_packed: bool) -> tuple[tuple[float, float] | None, bool]:
+    (low, low_type), (high, high_type) = _number(stated, "valid_min", path), _number(stated, "valid_max", path)
+    for value in stated.get("validrange", []):
         numbers = as_numbers(value)
         if len(numbers) != 2:
             raise ScanError(f"attribute valid_range of {path} is {value!r}, not two numbers")
@@ -78,23 +83,11 @@ def _valid_range(dataset: Any, dtype: Any, path: str, *, is_packed: bool) -> tup
     return (-np.inf if low is None else low, np.inf if high is None else high), of_values
 
 
-def _bound(dataset: Any, name: str, path: str) -> tuple[float | None, Any]:
-    for value in find_attributes(dataset, letters(name)):
+def _number(stated: Stated, name: str, path: str) -> tuple[float | None, Any]:
+    """Return the number that an attribute states, and its type; None for both if there is no such attribute."""
+    for value in stated.get(letters(name), []):
         numbers = as_numbers(value)
         if len(numbers) != 1:
-            raise _not_a_number(path, name, value)
+            raise ScanError(f"attribute {name} of {path} is {value!r}, not a number")
         return numbers[0], np.asarray(value).dtype
     return None, None
-
-
-def _one_number(dataset: Any, name: str, path: str) -> float | None:
-    for value in find_attributes(dataset, letters(name)):
-        numbers = as_numbers(value)
-        if len(numbers) != 1:
-            raise _not_a_number(path, name, value)
-        return numbers[0]
-    return None
-
-
-def _not_a_number(path: str, name: str, value: Any) -> ScanError:
-    return ScanError(f"attribute {name} of {path} is {value!r}, not a number")

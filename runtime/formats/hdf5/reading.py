@@ -102,16 +102,16 @@ def read_texts(columns: Sequence[Hdf5Column], start: int, stop: int) -> list[NDA
 def _read(columns: Sequence[Hdf5Column], start: int, stop: int) -> Iterator[tuple[Hdf5Column, NDArray[Any]]]:
     blocks: dict[str, tuple[NDArray[Any], tuple[slice, ...]]] = {}
     for column in columns:
-        dataset, selection = column.dataset, column.selection
         if column.held is not None:
             yield column, column.held[start:stop]
             continue
-        if dataset.name not in blocks:
-            beside = [other.selection for other in columns if other.dataset.name == dataset.name]
-            window = window_of(beside, dataset.ndim, start, stop)
+        array = column.array  # asking the file for the dataset's name is slow
+        if array not in blocks:
+            beside = [other.selection for other in columns if other.array == array]
+            window = window_of(beside, column.dataset.ndim, start, stop)
             fields = list(dict.fromkeys(other.field[0] for other in beside if other.field))
-            blocks[dataset.name] = load(dataset, window, fields), window
-        yield column, selection.of(*blocks[dataset.name])
+            blocks[array] = load(column.dataset, window, fields), window
+        yield column, column.selection.of(*blocks[array])
 
 
 def _as_text(column: Hdf5Column, stored: NDArray[Any], start: int) -> NDArray[np.str_]:
@@ -163,7 +163,8 @@ def matrix_of(columns: Sequence[Hdf5Column], beside: Sequence[Hdf5Column]) -> Re
         and dataset.dtype.itemsize in (4, 8)
         and all(column.dataset == dataset for column in columns)
         and [column.selection.index for column in columns] == [(ROWS, first + i) for i in range(len(columns))]
-        and all(column.coding == Coding() and not column.has_unwritten for column in columns)
+        and columns[0].coding == Coding()  # it is the dataset's, and so that of all
+        and not any(column.has_unwritten for column in columns)
     )
     if not are_neighbours or any(column.dataset == dataset for column in beside):  # chunks would be decompressed twice
         return None

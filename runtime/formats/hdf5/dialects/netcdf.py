@@ -79,6 +79,7 @@ def is_netcdf(dataset: Any) -> bool:
 
 def with_consistent_dimensions(columns: list[Hdf5Column]) -> list[Hdf5Column]:
     """Return the columns, all without dimensions if any variable lacks their numbers (older netCDF libraries)."""
-    if all(column.dimension is not None or not is_netcdf(column.dataset) for column in columns):
+    without = {column.location: column.dataset for column in columns if column.dimension is None}
+    if not any(map(is_netcdf, without.values())):
         return columns
     return [replace(column, dimension=None) for column in columns]
