@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import partial
 
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import FEATURES, SHORT_NAMES, Quantity, letters, split_unit
+from lithovae.runtime.features import DEPTH, FEATURES, SHORT_NAMES, Quantity, letters, split_unit
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
@@ -19,7 +19,7 @@ from lithovae.runtime.settings import Calibration
 from .calibration import applies, note_unused
 from .colour import has_fractions_only, is_lab_colour, is_wide_integer, says_colour
 from .group_address import GroupAddresses
-from .mapping import mapped_columns
+from .mapping import MAPPED_DEPTH, mapped_columns
 from .source import Candidate, Source, candidates, note_passed_over, unit_of
 
 COLOURS = range(FIRST_COLOUR, len(FEATURES))
@@ -98,23 +98,28 @@ def choose_sources(
             name = FEATURES[i].name
             raise ScanError(f"column {column.path} matches feature {name} by name but holds {column.kind}, not numbers")
         findings.note(f"{column.path} holds {column.kind}, not numbers: not used for {FEATURES[i].name}")
-    _require_one_purpose(mapped, chosen)
+    _require_one_purpose(columns, mapped, chosen)
     note_unused(calibrations or {}, columns, chosen, findings)
     if not chosen:
         raise ScanError(_why_no_feature(columns, findings))
     return chosen
 
 
-def _require_one_purpose(mapped: Mapping[int, Sequence[Column]], chosen: Mapping[int, Sequence[Source]]) -> None:
-    """Check that no mapped column is, by its name, the only one of another feature: the mapping may be a slip."""
-    for i in mapped.keys() & set(range(len(FEATURES))):
-        for column in mapped[i]:
-            for j, other in enumerate(FEATURES):
-                if j not in chosen and other.rank(column.name) is not None:
+def _require_one_purpose(
+    columns: Sequence[Column], mapped: Mapping[int, Sequence[Column]], chosen: Mapping[int, Sequence[Source]]
+) -> None:
+    """Check that no mapped column is, by its name, the only one of something else: the mapping may be a slip."""
+    for i, of_quantity in mapped.items():
+        for column in of_quantity:
+            depths = [other for other in columns if other.table == column.table and DEPTH.rank(other.name) is not None]
+            needs_depth = MAPPED_DEPTH not in mapped and all(other.identity == column.identity for other in depths)
+            wanted = [FEATURES[j] for j in range(len(FEATURES)) if j not in chosen] + [DEPTH] * needs_depth
+            for other in wanted:
+                if other.rank(column.name) is not None:
                     raise ScanError(
-                        f"--map: {column.path} is mapped to {FEATURES[i].name}, but by its name it is {other.name}, "
-                        "for which there is no other column: a column serves once. Map that feature too, or rename "
-                        "the column"
+                        f"--map: {column.path} is mapped to {(*FEATURES, DEPTH)[i].name}, but by its name it is "
+                        f"{'the depth' if other is DEPTH else other.name}, for which there is no other column: a "
+                        "column serves once. Map that too, or rename the column"
                     )
 
 
