@@ -17,7 +17,8 @@ MAX_ADDRESS = 256
 def address_columns(members: list[Column]) -> dict[str, Column]:
     """Find the columns of a table that are parts of an address, whether or not they can be read.
 
-    A short heading of Janus is one only in the company of others, and ``H`` or ``T`` only if it holds no numbers.
+    A short heading of Janus is one only in the company of others, and ``H`` or ``T`` only if it holds neither numbers
+    nor times (of PyTables).
     """
     full: dict[str, Column] = {}
     short: dict[str, tuple[Column, int]] = {}
@@ -26,7 +27,7 @@ def address_columns(members: list[Column]) -> dict[str, Column]:
         if part := address_part(column.name):
             if part not in full or (column.is_label and not full[part].is_label):
                 full[part] = column
-        elif heading in SHORT_HEADINGS and not (len(heading) == 1 and column.is_number):
+        elif heading in SHORT_HEADINGS and not (len(heading) == 1 and _is_quantity(column)):
             part, n_others = SHORT_HEADINGS[heading]
             short.setdefault(part, (column, n_others))
     found = dict(full)
@@ -37,6 +38,11 @@ def address_columns(members: list[Column]) -> dict[str, Column]:
     if "core" not in found and "type" in found and letters(found["type"].name) == "type":
         del found["type"]  # a type without a core is not a core type
     return {part: found[part] for part in ADDRESS if part in found}
+
+
+def _is_quantity(column: Column) -> bool:
+    """Return whether a column holds numbers, or raw bytes that stand for them; what cannot be read may be labels."""
+    return column.is_number or (column.dtype.kind == "V" and column.dtype.itemsize > 1)
 
 
 class GroupAddresses:
