@@ -51,9 +51,16 @@ def as_rows(x: ArrayLike) -> Float32s:
 
 def _by_name(frame: Any) -> Any:
     """Return the six columns of a data frame in the features' order; all of its columns if these are only numbered."""
+    if hasattr(frame, "column_names"):  # pyarrow: its attribute `columns` holds the values
+        return np.column_stack([np.asarray(frame.column(name)) for name in _in_order(frame.column_names)])
     names = list(frame.columns)
     if all(isinstance(name, (int, np.integer)) for name in names):
         return frame
+    return frame[_in_order(names)]
+
+
+def _in_order(names: Sequence[Any]) -> list[Any]:
+    """Return the names of the six features' columns in the features' order."""
     chosen: dict[str, Any] = {}
     for feature in FEATURES:
         claims = [name for name in names if feature.rank(str(name)) is not None]
@@ -69,7 +76,7 @@ def _by_name(frame: Any) -> Any:
             f"the data frame lacks the columns {lacking}{f'; unknown columns: {unknown}' if unknown else ''}. Rename "
             "columns, add one of NaN for what was not measured, or pass an array in the order of the features"
         )
-    return frame[list(chosen.values())]
+    return list(chosen.values())
 
 
 def _require_unit(feature: Quantity, name: str) -> None:
@@ -84,7 +91,9 @@ def _require_unit(feature: Quantity, name: str) -> None:
 
 
 def _is_labelled_or_masked(row: Any) -> bool:
-    """Return whether a row is a pandas series or has masked values: numpy would lose the labels or the mask."""
+    """Return whether a row has names or masked values, which numpy would lose."""
+    if hasattr(row, "_fields"):
+        return True
     if isinstance(row, (list, tuple)):
         return any(value is np.ma.masked for value in row)
     return isinstance(row, np.ma.MaskedArray) or hasattr(row, "to_frame")
@@ -107,7 +116,7 @@ def as_row(row: Any) -> Any:
     """Return one row as an array of shape (6,), float32.
 
     It may be a list, a tuple, an array, a masked array or a pandas series. A series is taken by name, unless its index
-    only numbers its values.
+    only numbers its values; a named tuple is, if it has the name of a feature.
 
     Raises
     ------
@@ -116,6 +125,9 @@ def as_row(row: Any) -> Any:
     """
     if hasattr(row, "to_frame"):  # a pandas series, such as a row of a data frame
         return as_rows(row.to_frame().T.infer_objects())[0]
+    fields = getattr(row, "_fields", ())
+    if any(feature.rank(name) is not None for feature in FEATURES for name in fields):
+        row = [getattr(row, name) for name in _in_order(fields)]
     is_ordered = isinstance(row, Sequence) or getattr(row, "ndim", 0) == 1  # a set, for example, has no order
     if not is_ordered or isinstance(row, (str, bytes)) or len(row) != len(FEATURE_NAMES):
         raise InputError(f"a row must be {len(FEATURE_NAMES)} numbers: {', '.join(FEATURE_NAMES)}")
