@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.findings import naming
+from lithovae.runtime.rows.blank_rows import without_blank_rows
 from lithovae.runtime.scan.restart import Key
 from lithovae.runtime.scan.scan import Scan, open_scan
 from lithovae.runtime.scan.track import Stretch, Track
@@ -255,7 +256,7 @@ def _read(
                 stop = start + stretch.length
             if stretch.length:
                 known = _row(stretch, stretch.length - 1)
-                stretches.append(stretch)
+                stretches.append(without_blank_rows(stretch)[0])
         reached.append((stop, known))
     return News(scan, stretches, restart), reached
 
