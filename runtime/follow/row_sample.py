@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class RowSample:
             self._step *= 2
             self._rows = [row for row in self._rows if row[0] < FIRST or row[0] % self._step == 0]
 
-    def is_of_another_core(self, sections: dict[Hashable, Sequence[Rows]]) -> bool | None:
+    def is_of_another_core(self, sections: Mapping[Hashable, Sequence[Rows]]) -> bool | None:
         """Return whether rows of the same sections are of another core; None if there are too few to tell.
 
         They are if most of the rows kept that lie between them are not among them, or differ in every feature.
