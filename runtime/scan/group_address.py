@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import zip_longest
+
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import letters
 from lithovae.runtime.findings import Findings
@@ -103,6 +106,19 @@ def _ancestors(path: str) -> list[str]:
     return ["/", *("/" + "/".join(names[:n]) for n in range(1, len(names) + 1) if names[n - 1])]
 
 
+def _letters(homes: list[str]) -> list[str]:
+    """Return the letter that is the name of a group of each table; blank unless several differ there: they are holes.
+
+    Groups that hold the same features are refused before, if nothing else says that their names are addresses.
+    """
+    paths = [home.split("/") for home in homes]
+    for names in zip_longest(*paths, fillvalue=""):
+        found = [name if re.fullmatch("[A-H]", name) else "" for name in names]
+        if len(set(found) - {""}) > 1 and not set(names) <= set("RGB"):
+            return found
+    return [""] * len(homes)
+
+
 def constant_addresses(
     addresses: GroupAddresses, tables: list[tuple[str, list[str]]], findings: Findings
 ) -> list[dict[str, str]]:
@@ -118,6 +134,9 @@ def constant_addresses(
         Receives notes on contradictions, which are left out.
     """
     stated, named = [], [addresses.named(home) for home, _ in tables]
+    for found, letter in zip(named, _letters([home for home, _ in tables]), strict=True):
+        if letter:
+            found.setdefault("hole", letter)
     for home, arrays in tables:
         found = addresses.stated(home)
         of_arrays: dict[str, set[str]] = {}

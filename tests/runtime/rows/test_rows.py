@@ -132,7 +132,7 @@ def test_widths_of_the_command_line(write_scan: WriteScan, width: Any, n: int) -
 def test_a_width_needs_a_depth(flat_scan: Path) -> None:
     with (
         open_scan(flat_scan) as scan,
-        pytest.raises(ScanError, match=r"no depth for Bulk .*, B: the samples cannot be put in bins; try --bin none"),
+        pytest.raises(ScanError, match=r"no depth for Bulk .*, B: the samples cannot be put in bins; choose a column"),
     ):
         rows(scan, 0.2)
 

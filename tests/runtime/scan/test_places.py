@@ -187,12 +187,29 @@ def test_groups_are_places_of_their_own(write_scan: WriteScan, names: tuple[str,
             rows(write_scan(data))
 
 
+@pytest.mark.parametrize("names", [("A/GRA", "B/MS"), ("logs/A", "logs/B"), ("hole_a/GRA", "hole_b/MS")], ids=str)
+def test_instruments_of_holes_that_have_only_a_letter_are_not_mixed(
+    write_scan: WriteScan, names: tuple[str, str]
+) -> None:
+    data: dict[str, Any] = {f"{names[0]}/density": np.ones(15), f"{names[1]}/MS": np.ones(15)}
+    data |= {f"{name}/depth": np.arange(15) * 0.1 for name in names}
+    block = rows(write_scan(data))
+    assert np.isnan(block.features[:, :2]).sum(axis=1).tolist() == [1] * len(block)
+    assert set(block.address["hole"]) == {"A", "B"}
+    shared = data | {"rgb/R": np.ones(9, "u1"), "rgb/depth": np.arange(9) * 0.1}
+    with pytest.raises(ScanError, match=r"several holes \(hole A, B\), but not every instrument says"):
+        rows(write_scan(shared))
+
+
 @pytest.mark.parametrize("names", [("S1", "S2"), ("C1", "C2"), ("x/A", "x/B"), ("H1", "H2")], ids=str)
 def test_groups_whose_names_say_nothing_are_refused(write_scan: WriteScan, names: tuple[str, ...]) -> None:
     path = write_scan(groups(*names))
     with pytest.raises(ScanError, match="could be any of"):
         rows(path)
     mapped = {"MS": "*/MS" if "/" not in names[0] else "x/*/MS"}
+    if "/" in names[0]:  # letters are holes once it is known that both are wanted
+        assert set(rows(path, mapping=mapped).address["hole"]) == {"A", "B"}
+        return
     assert len(rows(path, mapping=mapped)) == 16  # one below the other
     again = {name: np.arange(15) * 0.1 if name.endswith("depth") else v for name, v in groups(*names).items()}
     with pytest.raises(ScanError, match="fall back to near 0 and rise again 2 times"):
