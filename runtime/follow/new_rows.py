@@ -8,6 +8,7 @@ changed is discarded.
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.findings import naming
+from lithovae.runtime.formats.open import require_regular
 from lithovae.runtime.rows.blank_rows import without_blank_rows
 from lithovae.runtime.scan.restart import Key
 from lithovae.runtime.scan.scan import Scan, open_scan
@@ -146,6 +148,8 @@ class NewRows:
         self._found, self.changed = state, state != self._found
         if state == self._seen and not last and now - self._last_look < RELOOK:
             return None
+        if not stat.S_ISREG(os.stat(self.path).st_mode):  # a pipe would keep whoever opens it waiting
+            require_regular(self.path)
         flags = _flags(self.path)
         swmr = flags & _SWMR != 0
         if not swmr and not self._is_still(flags, state, self._was_locked):

@@ -402,7 +402,7 @@ def test_own_rows_are_written_at_once(path: Path, model: LithoModel) -> None:
 def test_own_rows_are_those_of_a_batch_run(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model)
     for i in range(4):
-        table = {name: (np.arange(5.0) + i).tolist() for name in FEATURE_NAMES[:5]}
+        table = {name: (np.arange(5.0) + i + 1).tolist() for name in FEATURE_NAMES[:5]}
         append(path, table | {"depth": (i + np.arange(5) / 10).tolist()})
         lines.poll()
     lines.finish()
@@ -433,6 +433,16 @@ def test_a_writer_that_has_the_file_open_without_swmr_is_waited_for(
         settle(path)
         assert len(lines.poll()) == 5
         lines.finish()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize(("make", "kind"), [(os.mkdir, "is a folder"), (getattr(os, "mkfifo", None), "is a device, a")])
+def test_what_is_no_file_is_not_waited_for(path: Path, model: LithoModel, make: Any, kind: str) -> None:
+    make(path)
+    follower = Lines(path, model).follower
+    follower.poll()
+    with pytest.raises(ScanError, match=rf"live\.h5 {kind}"):
+        follower.finish()
 
 
 def test_no_writer_is_blocked(path: Path, write: Write) -> None:
