@@ -21,7 +21,7 @@ def address_columns(members: list[Column]) -> dict[str, Column]:
     """Find the columns of a table that are parts of an address, whether or not they can be read.
 
     A short heading of Janus is one only in the company of others, and ``H`` or ``T`` only if it holds neither numbers
-    nor times (of PyTables).
+    nor times (of PyTables). Integers in ``H`` are holes beside three other parts.
     """
     full: dict[str, Column] = {}
     short: dict[str, tuple[Column, int]] = {}
@@ -30,9 +30,12 @@ def address_columns(members: list[Column]) -> dict[str, Column]:
         if part := address_part(column.name):
             if part not in full or (column.is_label and not full[part].is_label):
                 full[part] = column
-        elif heading in SHORT_HEADINGS and not (len(heading) == 1 and _is_quantity(column)):
+        elif heading in SHORT_HEADINGS:
             part, n_others = SHORT_HEADINGS[heading]
-            short.setdefault(part, (column, n_others))
+            if part == "hole" and column.dtype.kind in "iu":
+                short.setdefault(part, (column, n_others + 1))  # holes by their codes, or a height
+            elif len(heading) > 1 or not _is_quantity(column):
+                short.setdefault(part, (column, n_others))
     found = dict(full)
     company = full.keys() | {part for part, (column, _) in short.items() if len(letters(column.name)) > 1}
     for part, (column, n_others) in short.items():

@@ -95,6 +95,9 @@ def table(**columns: Any) -> dict[str, Any]:
         ({"H": [b"A"] * 4}, set()),
         ({"T": [b"A"] * 4, "Sec": [1.0] * 4}, set()),
         ({"H": [1.0] * 4, "T": [20.0] * 4, "Core": [1] * 4, "Site": [1] * 4}, {"core", "site"}),
+        ({"H": [1] * 4, "Core": [1] * 4, "Site": [1] * 4}, {"core", "site"}),
+        ({"H": [1, 1, 2, 2], "Core": [1] * 4, "Site": [1] * 4, "Leg": [1] * 4},
+         {"expedition", "core", "site", "hole"}),
     ],
 )  # fmt: skip
 def test_short_headings_are_addresses_only_in_company(
