@@ -260,7 +260,8 @@ class GrowingRows:
                 for section, rows in self._sections(block):
                     sections.setdefault(section, []).append((block.depth[rows], block.features[rows]))
         is_other = self._written.sample.is_of_another_core(sections)
-        if is_other is None and not at_end and all(self._within(*section) for section in sections.items()):
+        is_within = bool(sections) and all(self._within(*section) for section in sections.items())
+        if is_other is None and is_within and not at_end:
             return True
         self._is_doubtful = False
         if is_other:
