@@ -58,6 +58,11 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def has_stdout() -> bool:
+    """Return whether standard output leads anywhere; `prepare_streams` has replaced one that was closed."""
+    return sys.stdout is not None and getattr(sys.stdout, "name", None) != os.devnull
+
+
 def _open_null(number: int) -> None:
     """Let a file descriptor lead to the null device, unless it is open."""
     try:

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from lithovae.runtime.console import clear_errors, new_app, say
+from lithovae.runtime.console import clear_errors, has_stdout, new_app, say
+from lithovae.runtime.errors import OutputError
 
 from .options import Bin, CalibrationFile, Map, Missing, Model, Scan, Threads, not_nan, path, settings_of
 
@@ -64,6 +65,8 @@ def follow(
     from lithovae.runtime.outputs.json_lines import JsonLines
     from lithovae.runtime.outputs.writer import growing_format
 
+    if out is None and not has_stdout():
+        raise OutputError("standard output is closed, and rows would be lost: choose a file with --out")
     settings = settings_of(model, map, bin, missing, threads, calibration)
     writer = JsonLines(sys.stdout) if out is None else growing_format(out)(out)
     litho_model = LithoModel.load(settings.model, threads=settings.threads)

@@ -13,7 +13,7 @@ from lithovae.runtime.scan.track import Stretch
 HOLD = 2.0
 """Seconds after which a row that only some columns hold is taken: it lacks the others. A flush is faster than that."""
 HEAD_ROWS = 10
-"""Blank rows at the start of a table, before a measured one, from which on it is refused."""
+"""Blank rows before a measured one, at the start of a table or in one of a fixed size, from which on it is refused."""
 
 
 class UnfollowableError(ScanError):
@@ -37,6 +37,8 @@ class BlankTail:
         self._is_set_aside = False
         self._reached: list[tuple[float, int]] = []  # when a number of rows was first seen to be filled in part
         self._odd_since: float | None = None
+        self._gap_since: float | None = None
+        self._length: int | None = None  # of the track; it stays the same if all storage was set aside
 
     def n_filled(self, stretch: Stretch, start: int, now: float, *, last: bool) -> int:
         """Return how many rows of a stretch can be taken.
@@ -55,7 +57,8 @@ class BlankTail:
         Raises
         ------
         UnfollowableError
-            If the first rows of the track are blank, but not later ones.
+            If the first rows of the track, or later ones in storage that was set aside, are blank, but not those after
+            them.
         """
         n, depth = stretch.length, stretch.depth
         ends = [_end(values) for values in stretch.features.values()]
@@ -64,8 +67,12 @@ class BlankTail:
             self.holds = True
             return 0
         self._is_set_aside |= some < n
+        self._length = stretch.track.length if self._length is None else self._length
         if not self._is_set_aside:
             return n
+        if self._length == stretch.track.length and (before := self._before_gap(stretch, some, now, last)) is not None:
+            self.holds = True
+            return before
         every = min(ends if depth is None else [*ends, _end(depth)])
         if last:
             self.holds = False
@@ -87,15 +94,40 @@ class BlankTail:
         if self._odd_since is None:
             self._odd_since = now
         if last or now - self._odd_since > HOLD:
-            raise UnfollowableError(
-                f"the first {HEAD_ROWS} rows of {stretch.track.name} are blank, but not later ones: a table that is "
-                "filled in another order than from its first row on cannot be followed; embed it with lithovae run "
-                "when it is complete"
-            )
+            raise _unfollowable(f"the first {HEAD_ROWS} rows of {stretch.track.name}")
         return True
+
+    def _before_gap(self, stretch: Stretch, some: int, now: float, last: bool) -> int | None:
+        """Return the number of rows before one that is blank while a later one is not; None if there is none.
+
+        It may be filled in a moment, or be a row without a reading.
+        """
+        columns = [*stretch.features.values(), *([] if stretch.depth is None else [stretch.depth])]
+        is_blank = np.logical_and.reduce([_is_blank(values[:some]) for values in columns])
+        if not is_blank.any():
+            self._gap_since = None
+            return None
+        self._gap_since = now if self._gap_since is None else self._gap_since
+        if not last and now - self._gap_since <= HOLD:
+            return int(np.argmax(is_blank))
+        filled = np.flatnonzero(np.append(~is_blank, True))
+        if np.diff(filled, prepend=-1).max() > HEAD_ROWS:
+            raise _unfollowable(f"{HEAD_ROWS} rows of {stretch.track.name}")
+        return None
+
+
+def _unfollowable(rows: str) -> UnfollowableError:
+    return UnfollowableError(
+        f"{rows} are blank, but not later ones: a table that is filled in another order than from its first row on "
+        "cannot be followed; embed it with lithovae run when it is complete"
+    )
+
+
+def _is_blank(values: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.asarray(np.isnan(values) | (values == 0))
 
 
 def _end(values: NDArray[Any]) -> int:
     """Return the number of values up to the last that is not blank."""
-    filled = np.flatnonzero(~np.isnan(values) & (values != 0))
+    filled = np.flatnonzero(~_is_blank(values))
     return int(filled[-1]) + 1 if len(filled) else 0

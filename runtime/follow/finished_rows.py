@@ -19,6 +19,7 @@ from lithovae.runtime.scan.scan import Scan
 from lithovae.runtime.scan.track import Stretch
 
 from .instruments import Instruments
+from .row_sample import Rows, RowSample
 
 MAX_ROWS = 1 << 16
 """Largest number of rows in a block."""
@@ -37,6 +38,8 @@ class Written:
         Features (bytes) and number of samples of each bin, by its number and hole.
     ranges : dict
         Shallowest and deepest own row of each section, in metres, by the section's address.
+    sample : RowSample
+        Some of the own rows.
     n_again : int
         Number of rows that were read again and not written again.
     file : int
@@ -45,6 +48,7 @@ class Written:
 
     bins: dict[Hashable, tuple[bytes, int]] = field(default_factory=dict)
     ranges: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
+    sample: RowSample = field(default_factory=RowSample)
     n_again: int = 0
     file: int = 0
 
@@ -204,7 +208,8 @@ class GrowingRows:
     """A scan's own rows: each is finished as soon as it is read, unless a table of sections may still give its depth.
 
     When the file is read again from its first row, rows between the shallowest and the deepest written row of their
-    section count as written. If there is no depth, all rows count as new.
+    section count as written, unless a sample of the written rows shows that they are of another core. If there is no
+    depth, all rows count as new.
 
     Parameters
     ----------
@@ -219,6 +224,7 @@ class GrowingRows:
     def __init__(self, scan: Scan, written: Written, again: bool) -> None:
         self._written, self._blocks, self._unplaced = written, list[Block](), list[Block]()
         self._known = dict(written.ranges) if again else {}
+        self._is_doubtful = bool(self._known)  # whether this may be another core
         parts = {part for track in scan.tracks for part in track.parts} | set(scan.address)
         self._constant = {part: scan.address.get(part, "") for part in ADDRESS if part in parts}
         self._has_depth = any(track.depth is not None for track in scan.tracks)
@@ -234,6 +240,8 @@ class GrowingRows:
 
     def finished(self, now: float) -> Iterator[Block]:
         """Yield the rows that are finished and have not been written."""
+        if self._waits_for_evidence():
+            return
         blocks, self._blocks = self._blocks, []
         for block in blocks:
             is_new = self._is_new(block)
@@ -241,16 +249,48 @@ class GrowingRows:
             if is_new.any():
                 yield block.take(is_new)
 
+    def _waits_for_evidence(self, at_end: bool = False) -> bool:
+        """Return whether more rows are needed to tell a second core from the one whose rows were written."""
+        if not self._is_doubtful or not self._blocks:
+            return False
+        sections: dict[Hashable, list[Rows]] = {}
+        for block in self._blocks:
+            if block.depth is not None:
+                for section, rows in self._sections(block):
+                    sections.setdefault(section, []).append((block.depth[rows], block.features[rows]))
+        is_other = self._written.sample.is_of_another_core(sections)
+        is_within = bool(sections) and all(self._within(*section) for section in sections.items())
+        if is_other is None and is_within and not at_end:
+            return True
+        self._is_doubtful = False
+        if is_other:
+            self._known.clear()
+            self._written.ranges.clear()
+            self._written.sample = RowSample()
+            self._written.file += 1
+        return False
+
+    def _within(self, section: Hashable, blocks: list[Rows]) -> bool:
+        """Return whether all rows of a section lie between those that were written."""
+        low, high = self._known.get(section, EMPTY_RANGE)
+        return all(bool(((depth >= low) & (depth <= high)).all()) for depth, _ in blocks)
+
+    def _sections(self, block: Block) -> Iterator[tuple[Hashable, slice]]:
+        """Yield the address of each run of rows of one section, and its rows."""
+        texts = [block.address[part] for part in self._constant]
+        starts = run_starts(texts, len(block)).tolist()
+        for start, stop in zip(starts, [*starts[1:], len(block)], strict=True):
+            yield tuple(str(column[start]) for column in texts), slice(start, stop)
+
     def _is_new(self, block: Block) -> NDArray[np.bool_]:
         is_new = np.ones(len(block), np.bool_)
         if block.depth is None or not len(block):
             return is_new
-        texts = [block.address[part] for part in self._constant]
-        starts = run_starts(texts, len(block))
-        for start, stop in zip(starts, [*starts[1:], len(block)], strict=True):
-            section, depth = tuple(str(column[start]) for column in texts), block.depth[start:stop]
+        for section, rows in self._sections(block):
+            depth = block.depth[rows]
             low, high = self._known.get(section, EMPTY_RANGE)
-            is_new[start:stop] = ~((depth >= low) & (depth <= high))
+            is_new[rows] = ~((depth >= low) & (depth <= high))
+            self._written.sample.add(section, depth[is_new[rows]], block.features[rows][is_new[rows]])
             low, high = self._written.ranges.get(section, EMPTY_RANGE)
             self._written.ranges[section] = (
                 float(np.fmin.reduce(depth, initial=low)),
@@ -261,6 +301,8 @@ class GrowingRows:
     def remaining(self) -> Iterator[Block]:
         """Yield all rows that are left, finished or not."""
         self._blocks += self._unplaced
+        self._waits_for_evidence(at_end=True)
+        self._is_doubtful = False
         return self.finished(0.0)
 
     def waiting(self, now: float) -> str:

@@ -8,6 +8,7 @@ changed is discarded.
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,8 @@ from pathlib import Path
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import LILY, FeatureSet
 from lithovae.runtime.findings import naming
+from lithovae.runtime.formats.open import require_regular
+from lithovae.runtime.rows.blank_rows import without_blank_rows
 from lithovae.runtime.scan.restart import Key
 from lithovae.runtime.scan.scan import Scan, open_scan
 from lithovae.runtime.scan.track import Stretch, Track
@@ -152,6 +155,8 @@ class NewRows:
         self._found, self.changed = state, state != self._found
         if state == self._seen and not last and now - self._last_look < RELOOK:
             return None
+        if not stat.S_ISREG(os.stat(self.path).st_mode):  # a pipe would keep whoever opens it waiting
+            require_regular(self.path)
         flags = _flags(self.path)
         swmr = flags & _SWMR != 0
         if not swmr and not self._is_still(flags, state, self._was_locked):
@@ -270,7 +275,7 @@ def _read(
                 stop = start + stretch.length
             if stretch.length:
                 known = _row(stretch, stretch.length - 1)
-                stretches.append(stretch)
+                stretches.append(without_blank_rows(stretch)[0])
         reached.append((stop, known))
     return News(scan, stretches, restart), reached
 

@@ -12,6 +12,8 @@ from lithovae.runtime.missing import NEVER_VALUES, UNDEFINED, without_sentinels
 
 with np.errstate(over="ignore"):
     _AS_FLOAT16 = tuple(np.array(NEVER_VALUES, np.float16).tolist())
+_STORED_FILLS = (-9999.0, -99999.0, -999999.0)
+"""Stored integers that mean "no value" before they are unpacked, if no other fill is declared."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Coding:
             if valid and not self.valid_of_values:
                 valid = tuple(bound + span if -np.inf < bound < 0 else bound for bound in valid)
             stored = stored.view(stored.dtype.str.replace("i", "u"))
+        if not np.isfinite(fills).any() and stored.dtype.kind in "iu" and stored.dtype.itemsize > 1:
+            info = np.iinfo(stored.dtype)  # unpacked, its extremes are ordinary values
+            packed_fills = (*_STORED_FILLS, float(info.max), *([float(info.min)] if info.min else []))
+        else:
+            packed_fills = fills
         if stored.dtype.kind != "f":
             stored = stored.astype(np.float64)
         elif not stored.dtype.isnative or stored.dtype.itemsize == 2:
@@ -58,7 +65,7 @@ class Coding:
         if not is_packed:
             values = without_sentinels(stored, fills, sentinels)
         else:  # declared fills are stored numbers, sentinels are unpacked values
-            values = without_sentinels(stored.astype(np.float64), fills, sentinels=())
+            values = without_sentinels(stored.astype(np.float64), packed_fills, sentinels=())
         if valid and not self.valid_of_values:
             values = _within(values, valid)
         if is_packed:

@@ -58,7 +58,7 @@ def open_file(path: Path, findings: Findings, *, swmr: bool = False, locking: bo
     ScanError
         If the file does not exist, is not a regular file, cannot be opened, or has an unsupported format.
     """
-    _require_regular(path)
+    require_regular(path)
     formats: Iterator[Any] = map(import_module, FORMATS)
     chosen: Format | None = next((known for known in formats if known.is_mine(path)), None)
     if chosen is None:
@@ -68,7 +68,7 @@ def open_file(path: Path, findings: Findings, *, swmr: bool = False, locking: bo
         yield file
 
 
-def _require_regular(path: Path) -> None:
+def require_regular(path: Path) -> None:
     """Check that a path is a regular file that can be opened: not a folder, nor a pipe or device that could block."""
     try:
         mode = path.stat().st_mode

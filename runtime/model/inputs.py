@@ -53,9 +53,16 @@ def as_rows(x: ArrayLike, features: FeatureSet) -> Float32s:
 
 def _by_name(frame: Any, features: FeatureSet) -> Any:
     """Return the columns of a data frame in the features' order; all of its columns if these are only numbered."""
+    if hasattr(frame, "column_names"):  # pyarrow: its attribute `columns` holds the values
+        return np.column_stack([np.asarray(frame.column(name)) for name in _in_order(frame.column_names, features)])
     names = list(frame.columns)
     if all(isinstance(name, (int, np.integer)) for name in names):
         return frame
+    return frame[_in_order(names, features)]
+
+
+def _in_order(names: Sequence[Any], features: FeatureSet) -> list[Any]:
+    """Return the names of the features' columns in the features' order."""
     chosen: dict[str, Any] = {}
     for feature in features:
         claims = [name for name in names if feature.rank(str(name)) is not None]
@@ -71,7 +78,7 @@ def _by_name(frame: Any, features: FeatureSet) -> Any:
             f"the data frame lacks the columns {lacking}{f'; unknown columns: {unknown}' if unknown else ''}. Rename "
             "columns, add one of NaN for what was not measured, or pass an array in the order of the features"
         )
-    return frame[list(chosen.values())]
+    return list(chosen.values())
 
 
 def _require_unit(feature: Quantity, name: str) -> None:
@@ -86,7 +93,9 @@ def _require_unit(feature: Quantity, name: str) -> None:
 
 
 def _is_labelled_or_masked(row: Any) -> bool:
-    """Return whether a row is a pandas series or has masked values: numpy would lose the labels or the mask."""
+    """Return whether a row has names or masked values, which numpy would lose."""
+    if hasattr(row, "_fields"):
+        return True
     if isinstance(row, (list, tuple)):
         return any(value is np.ma.masked for value in row)
     return isinstance(row, np.ma.MaskedArray) or hasattr(row, "to_frame")
@@ -109,7 +118,7 @@ def as_row(row: Any, features: FeatureSet) -> Any:
     """Return one row as an array of shape (n_features,), float32.
 
     It may be a list, a tuple, an array, a masked array or a pandas series. A series is taken by name, unless its index
-    only numbers its values.
+    only numbers its values; a named tuple is, if it has the name of a feature.
 
     Raises
     ------
@@ -118,6 +127,9 @@ def as_row(row: Any, features: FeatureSet) -> Any:
     """
     if hasattr(row, "to_frame"):  # a pandas series, such as a row of a data frame
         return as_rows(row.to_frame().T.infer_objects(), features)[0]
+    fields = getattr(row, "_fields", ())
+    if any(feature.rank(name) is not None for feature in features for name in fields):
+        row = [getattr(row, name) for name in _in_order(fields, features)]
     is_ordered = isinstance(row, Sequence) or getattr(row, "ndim", 0) == 1  # a set, for example, has no order
     if not is_ordered or isinstance(row, (str, bytes)) or len(row) != len(features):
         raise InputError(f"a row must be {len(features)} numbers: {', '.join(features.names)}")

@@ -58,7 +58,8 @@ class LiveModel:
         ----------
         row : array-like of shape (n_features,)
             Raw values of the model's features, in their units. NaN, None, masked values and common sentinel values are
-            missing, as in `LithoModel.embed`. A pandas series is taken by name.
+            missing, as in `LithoModel.embed`. A pandas series is taken by name, and so is a named tuple with the name
+            of a feature.
         out : ndarray of shape (latent_dim,), float32, optional
             Array to write the embedding to, so that nothing is allocated; it is returned. By default every call
             returns a new array.
@@ -127,7 +128,7 @@ class LiveModel:
 
     def _take(self, row: Any) -> None:
         try:
-            if isinstance(row, (list, tuple)):
+            if type(row) is list or type(row) is tuple:  # a named tuple may have another order
                 self._pack(self._input.data, 0, *row)
                 return
             if type(row) is np.ndarray and row.ndim == 1 and row.dtype.kind in "iuf":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from lithovae.runtime.process import guard
 from lithovae.runtime.result import Columns, ResultColumn, ResultSchema
 
 from .earlier import Lock, foreign, require_same
-from .whole_file import require_writable
+from .whole_file import beside, mode_of, require_writable
 
 TEXT_BYTES = 64
 """Size in bytes (UTF-8) of a part of an address: in SWMR mode, HDF5 cannot write text of variable length."""
@@ -125,7 +126,7 @@ class GrowingFile:
         """Create the file, with the complete rows of an earlier run, under another name, and rename it."""
         assert self._begun is not None
         about, schema = self._begun
-        partial = self.path.with_name(f".{self.path.name}.partial")
+        partial = beside(self.path, f".{zlib.crc32(os.fsencode(self.path.name)):08x}.partial")
         guard.writing(partial)
         try:
             self._file = h5py.File(partial, "w", libver=LIBVER, locking=False)
@@ -149,6 +150,8 @@ class GrowingFile:
         try:
             if old is None and self.path.exists():
                 raise foreign(self.path, "it appeared a moment ago")
+            if old is not None and (mode := mode_of(self.path)) is not None:
+                os.chmod(partial, mode)
             os.replace(partial, self.path)
         except PermissionError:  # Windows renames no open file
             self._file.close()

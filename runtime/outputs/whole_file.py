@@ -73,7 +73,7 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
             raise OutputError(f"cannot write in {path.parent}: {error.strerror}", path) from error
         with _locked(file):
             with file:
-                if (mode := _mode(path)) is not None:
+                if (mode := mode_of(path)) is not None:
                     os.chmod(partial, mode | stat.S_IRUSR | stat.S_IWUSR)
                 yield file
             if mode is not None:
@@ -87,14 +87,18 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
 
 def _partial(path: Path) -> Path:
     """Return a new name beside a path, no longer than file systems allow."""
-    end = f".{_HOST}-{os.urandom(4).hex()}.partial"
+    return beside(path, f".{_HOST}-{os.urandom(4).hex()}.partial")
+
+
+def beside(path: Path, end: str) -> Path:
+    """Return the path of a hidden file beside a file: its name and an end, no longer than file systems allow."""
     start = path.name
     while len(os.fsencode(f".{start}{end}")) > MAX_NAME_BYTES:
         start = start[:-1]  # by characters: half a character is not a valid name on macOS
     return path.with_name(f".{start}{end}")
 
 
-def _mode(path: Path) -> int | None:
+def mode_of(path: Path) -> int | None:
     """Return the permissions of an existing file; None if there is none, or on Windows, where they are not modes."""
     try:
         return None if os.name == "nt" else stat.S_IMODE(path.stat().st_mode) & 0o777

@@ -60,7 +60,10 @@ class Binning:
         for track in scan.tracks:
             if track.depth is None:
                 names = ", ".join(source.column.path for source in track.features.values())
-                raise ScanError(f"no depth for {names}: the samples cannot be put in bins; try --bin none")
+                raise ScanError(
+                    f"no depth for {names}: the samples cannot be put in bins; choose a column with "
+                    "--map depth=PATH, or try --bin none"
+                )
             if track.unreadable:
                 raise ScanError(
                     f"{track.unreadable}: samples from different places could be averaged. Write it as text, or use "

@@ -23,6 +23,7 @@ from lithovae.runtime.scan.track import Stretch, Track
 from lithovae.runtime.settings import BinWidth
 
 from .binning import Binning
+from .blank_rows import may_have_blank_rows, without_blank_rows
 from .block import Block
 from .matrix import FeatureMatrix
 
@@ -59,6 +60,8 @@ class Rows:
         The tracks that the rows are read from.
     bin_notes : list of str
         Notes on the bins.
+    blank_rows : dict of int to int
+        Number of rows that hold no reading, by the first row of their block.
     """
 
     features: FeatureSet
@@ -74,12 +77,16 @@ class Rows:
     lost: Lost = NOTHING_LOST
     tracks: list[Track] = field(default_factory=list)
     bin_notes: list[str] = field(default_factory=list)
+    blank_rows: dict[int, int] = field(default_factory=dict)
 
     @property
     def notes(self) -> list[str]:
         """Notes on the bins, and on the values of the blocks that have been read so far."""
         markers = (marker for track in self.tracks for marker in track.markers.values())
-        return [*self.bin_notes, *(note for marker in markers if (note := marker.note))]
+        notes = [*self.bin_notes, *(note for marker in markers if (note := marker.note))]
+        if n := sum(self.blank_rows.values()):
+            notes.append(f"{n:,} row{'s' * (n != 1)} at depth 0 whose values are all 0, the density too: missing there")
+        return notes
 
 
 def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto", threads: int = 1) -> Rows:
@@ -136,12 +143,15 @@ def _own_rows(scan: Scan, threads: int) -> Rows:
             types[part] = np.promote_types(types.get(part, dtype), dtype)
     has_depth = any(track.depth is not None for track in scan.tracks)
     total, constant = sum(track.length for track in scan.tracks), {part: scan.address.get(part, "") for part in types}
+    blank_rows: dict[int, int] = {}
 
     def read(track: Track, matrix: FeatureMatrix | None, span: tuple[int, int], first: int) -> Block:
-        if matrix is None:
-            return own_block(track.read(span), constant, has_depth, first)
+        beside = None if matrix is None else track.read_beside(span)
+        if matrix is None or beside is None or may_have_blank_rows(beside.depth):
+            stretch, blank_rows[first] = without_blank_rows(track.read(span))
+            return own_block(stretch, constant, has_depth, first)
         rows, known = matrix.read(span)
-        return _make_block(track.read_beside(span), rows, constant, has_depth, first, known)
+        return _make_block(beside, rows, constant, has_depth, first, known)
 
     def blocks() -> Iterator[Callable[[], Block]]:
         before = 0
@@ -154,7 +164,16 @@ def _own_rows(scan: Scan, threads: int) -> Rows:
     ahead = _in_flight(scan.tracks, threads)
     nothing = np.zeros(len(scan.feature_set), np.int64)
     return Rows(
-        scan.feature_set, total, blocks(), ahead, types, nothing, nothing, has_depth=has_depth, tracks=scan.tracks
+        scan.feature_set,
+        total,
+        blocks(),
+        ahead,
+        types,
+        nothing,
+        nothing,
+        has_depth=has_depth,
+        tracks=scan.tracks,
+        blank_rows=blank_rows,
     )
 
 
@@ -201,12 +220,14 @@ def _make_block(
 
 
 def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> Rows:
-    binning = Binning(scan, width)
+    binning, n_blank = Binning(scan, width), 0
     total = sum(track.length for track in scan.tracks)
     reads = (partial(track.read, span) for track in scan.tracks for span in track.spans())
     with in_order(lambda read: read(), reads, threads, _in_flight(scan.tracks, threads)) as stretches:
         for stretch in progress(stretches, "binning", total, lambda stretch: stretch.length):
-            binning.add(stretch)
+            written, n = without_blank_rows(stretch)
+            binning.add(written)
+            n_blank += n
     binning.require_rows()
     n = len(binning.bins)
     blocks = (partial(binning.block, slice(*span)) for span in spans(n, BLOCK_ROWS))
@@ -224,4 +245,5 @@ def _binned_rows(scan: Scan, progress: Progress, width: float, threads: int) -> 
         lost=binning.lost,
         tracks=scan.tracks,
         bin_notes=binning.notes,
+        blank_rows={0: n_blank},
     )

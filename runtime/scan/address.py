@@ -35,19 +35,22 @@ _SITE = r"(?:[UCM]\d{4}|\d{3,4})"
 HOLE_NAME = rf"(?:\d{{3}}-)?{_SITE}-?[A-Z]"
 """Pattern of a hole's name: U1482A, 926B, 162-984-A, 346-U1422-A."""
 _HOLE = re.compile(HOLE_NAME)
+_HOLE_SPACED = re.compile(r"\d{3}_\d{3,4}_[A-Z]|[UCM]\d{4}_[A-Z]")
+"""The same with underscores, where it cannot be a date or a number of something else: 162_984_A, U1482_A."""
 _HOLE_SPLIT = re.compile(rf"(?:(?P<expedition>\d{{3}})-)?(?P<site>{_SITE})-?(?P<letter>[A-Z])")
 _HOLE_WITHIN = re.compile(rf"(?<![0-9A-Z]){HOLE_NAME}(?![0-9A-Za-z])")
 _SECTION = re.compile(
-    rf"(?P<hole>{HOLE_NAME})[-_](?P<core>\d{{1,3}})(?P<type>[A-Z])(?:[-_](?P<section>\d{{1,2}}|CC)(?:[-_][AW])?)?"
+    rf"(?P<hole>{HOLE_NAME})[-_](?P<core>\d{{1,3}})(?P<type>[A-Z])(?:[-_](?P<section>\d{{1,2}}|CC)(?:[-_]?[AW])?)?"
 )
 """Name of a core or section as IODP writes it: U1482A-3H, 363-U1482A-3H-2-A."""
 _CORE = re.compile(r"0*(?P<core>\d{1,2})(?P<type>[FGHMNPRSWX])")
 """Name of a core: its number and the letter of an IODP coring tool (D is excluded: 1D to 3D are not cores)."""
-_CORE_SECTION = re.compile(rf"{_CORE.pattern}[-_](?P<section>\d{{1,2}}|CC)(?:[-_][AW])?")
-"""Name of a section without its hole: 1H-1, 1H-CC-W."""
-_ICDP = re.compile(r"C0*(?P<core>\d{1,3})[-_/]?S0*(?P<section>\d{1,2})")
+_CORE_SECTION = re.compile(rf"{_CORE.pattern}[-_](?P<section>\d{{1,2}}|CC)(?:[-_]?[AW])?")
+"""Name of a section without its hole: 1H-1, 1H-2A, 1H-CC-W."""
+_ICDP = re.compile(r"C0*(?P<core>\d{1,3})[-_/]?S0*(?P<section>\d{1,2})", re.IGNORECASE)
 """A core and its section as some repositories write them, in one name or two: C001/S01. Alone, S1 may be a sensor."""
-_WORDED = re.compile(r"(?P<word>[A-Za-z]+)[\s_.:#-]*(?P<value>[A-Za-z]?\d[\w.-]*|[A-Z]|CC)")
+_WORDED = re.compile(r"(?P<word>[A-Za-z]+)[\s_.:#-]*(?P<value>[A-Za-z]?\d[\w.-]*|[A-Z]|CC|(?<=[\s_.:#-])[a-z])")
+_WORDED_LABEL = re.compile(r"(?P<word>[A-Za-z]+)[\s_.:#-]+(?P<value>\S+)")
 
 
 Texts = Mapping[str, NDArray[np.str_]]
@@ -73,14 +76,23 @@ def stated_part(name: str, text: str) -> dict[str, str]:
 def normal_label(part: str, text: str) -> str:
     """Return the one form in which labels are compared: ``3`` for ``3.0``, ``03`` and ``b'3'``; ``CC`` for ``cc``."""
     text = text.strip()
-    if match := re.fullmatch(r"b(['\"])(.*)\1", text):
+    if match := re.fullmatch(r"b?(['\"])(.*)\1", text):
         text = match[2].strip()
+    if (match := _WORDED_LABEL.fullmatch(text)) and address_part(match["word"]) == part:
+        text = match["value"]  # hole_a, Core 3H
     if re.fullmatch(r"0*\d{1,18}(\.0*)?", text, re.ASCII):
         return str(int(text.partition(".")[0]))
-    if part == "core" and (match := re.fullmatch(r"0*(\d{1,3})([A-Za-z])", text, re.ASCII)):
+    if part == "core" and (match := re.fullmatch(r"0*(\d{1,3})[ -]?([A-Za-z])", text, re.ASCII)):
         return f"{match[1]}{match[2].upper()}"
+    if not text.isascii():
+        return text
+    upper = text.upper()
+    if part == "section" and upper == "C/C":
+        return "CC"
+    if part == "hole" and _HOLE.fullmatch(joined := re.sub(r"[\s_]+", "-", upper)):
+        return joined  # U1482_A
     is_short = len(text) <= 2 and part in ("hole", "type", "section")
-    return text.upper() if text.isascii() and (is_short or _HOLE.fullmatch(text.upper())) else text
+    return upper if is_short or _HOLE.fullmatch(upper) or (part == "site" and re.fullmatch(_SITE, upper)) else text
 
 
 def normal_labels(part: str, texts: NDArray[np.str_]) -> NDArray[np.str_]:
@@ -156,7 +168,7 @@ def address_of_name(name: str, above: str = "") -> dict[str, str]:
         return {part: text for part, text in match.groupdict().items() if text}
     if match := _CORE_SECTION.fullmatch(name) or _ICDP.fullmatch(name) or _ICDP.fullmatch(f"{above}/{name}"):
         return match.groupdict()
-    if _HOLE.fullmatch(name):
+    if _HOLE.fullmatch(name) or _HOLE_SPACED.fullmatch(name):
         return {"hole": name}
     if match := _CORE.fullmatch(name):
         return ({"hole": above} if re.fullmatch("[A-Z]", above) else {}) | match.groupdict()
@@ -168,9 +180,11 @@ def address_of_name(name: str, above: str = "") -> dict[str, str]:
         part, value = address_part(match["word"]), match["value"]
         if part == "expedition" and not re.fullmatch(r"\d{3}[A-Z]?", value):
             part = None  # exp1 and exp2 are experiments
+        if value.islower() and part != "hole":
+            part = None
         if part and part != "type":
-            inner = _CORE.fullmatch(value) if part == "core" else None
-            return inner.groupdict() if inner else {part: value}
+            inner = address_of_name(value) if part in ("core", "section") else {}
+            return inner if part in inner else {part: value}
     if match := _HOLE_WITHIN.search(name):  # GRA_U1482A
         return {"hole": match[0]}
     part = address_part(above.rstrip("s"))

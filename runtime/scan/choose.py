@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import partial
 
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import COLOURS, FeatureSet, Quantity, letters, split_unit
+from lithovae.runtime.features import COLOURS, DEPTH, FeatureSet, Quantity, letters, split_unit
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
@@ -104,7 +104,7 @@ def choose_sources(
             name = features[i].name
             raise ScanError(f"column {column.path} matches feature {name} by name but holds {column.kind}, not numbers")
         findings.note(f"{column.path} holds {column.kind}, not numbers: not used for {features[i].name}")
-    _require_one_purpose(features, mapped, chosen)
+    _require_one_purpose(features, columns, mapped, chosen)
     note_unused(calibrations or {}, features, columns, chosen, findings)
     if not chosen:
         raise ScanError(_why_no_feature(features, columns, findings))
@@ -112,17 +112,23 @@ def choose_sources(
 
 
 def _require_one_purpose(
-    features: FeatureSet, mapped: Mapping[int, Sequence[Column]], chosen: Mapping[int, Sequence[Source]]
+    features: FeatureSet,
+    columns: Sequence[Column],
+    mapped: Mapping[int, Sequence[Column]],
+    chosen: Mapping[int, Sequence[Source]],
 ) -> None:
-    """Check that no mapped column is, by its name, the only one of another feature: the mapping may be a slip."""
-    for i in mapped.keys() - {MAPPED_DEPTH}:
-        for column in mapped[i]:
-            for j, other in enumerate(features):
-                if j not in chosen and other.rank(column.name) is not None:
+    """Check that no mapped column is, by its name, the only one of something else: the mapping may be a slip."""
+    for i, of_quantity in mapped.items():
+        for column in of_quantity:
+            depths = [other for other in columns if other.table == column.table and DEPTH.rank(other.name) is not None]
+            needs_depth = MAPPED_DEPTH not in mapped and all(other.identity == column.identity for other in depths)
+            wanted = [feature for j, feature in enumerate(features) if j not in chosen] + [DEPTH] * needs_depth
+            for other in wanted:
+                if other.rank(column.name) is not None:
                     raise ScanError(
-                        f"--map: {column.path} is mapped to {features[i].name}, but by its name it is {other.name}, "
-                        "for which there is no other column: a column serves once. Map that feature too, or rename "
-                        "the column"
+                        f"--map: {column.path} is mapped to {DEPTH.name if i == MAPPED_DEPTH else features[i].name}, "
+                        f"but by its name it is {'the depth' if other is DEPTH else other.name}, for which there is no "
+                        "other column: a column serves once. Map that too, or rename the column"
                     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import zip_longest
+
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import letters
 from lithovae.runtime.findings import Findings
@@ -17,7 +20,8 @@ MAX_ADDRESS = 256
 def address_columns(members: list[Column]) -> dict[str, Column]:
     """Find the columns of a table that are parts of an address, whether or not they can be read.
 
-    A short heading of Janus is one only in the company of others, and ``H`` or ``T`` only if it holds no numbers.
+    A short heading of Janus is one only in the company of others, and ``H`` or ``T`` only if it holds neither numbers
+    nor times (of PyTables). Integers in ``H`` are holes beside three other parts.
     """
     full: dict[str, Column] = {}
     short: dict[str, tuple[Column, int]] = {}
@@ -26,9 +30,12 @@ def address_columns(members: list[Column]) -> dict[str, Column]:
         if part := address_part(column.name):
             if part not in full or (column.is_label and not full[part].is_label):
                 full[part] = column
-        elif heading in SHORT_HEADINGS and not (len(heading) == 1 and column.is_number):
+        elif heading in SHORT_HEADINGS:
             part, n_others = SHORT_HEADINGS[heading]
-            short.setdefault(part, (column, n_others))
+            if part == "hole" and column.dtype.kind in "iu":
+                short.setdefault(part, (column, n_others + 1))  # holes by their codes, or a height
+            elif len(heading) > 1 or not _is_quantity(column):
+                short.setdefault(part, (column, n_others))
     found = dict(full)
     company = full.keys() | {part for part, (column, _) in short.items() if len(letters(column.name)) > 1}
     for part, (column, n_others) in short.items():
@@ -37,6 +44,11 @@ def address_columns(members: list[Column]) -> dict[str, Column]:
     if "core" not in found and "type" in found and letters(found["type"].name) == "type":
         del found["type"]  # a type without a core is not a core type
     return {part: found[part] for part in ADDRESS if part in found}
+
+
+def _is_quantity(column: Column) -> bool:
+    """Return whether a column holds numbers, or raw bytes that stand for them; what cannot be read may be labels."""
+    return column.is_number or (column.dtype.kind == "V" and column.dtype.itemsize > 1)
 
 
 class GroupAddresses:
@@ -97,6 +109,19 @@ def _ancestors(path: str) -> list[str]:
     return ["/", *("/" + "/".join(names[:n]) for n in range(1, len(names) + 1) if names[n - 1])]
 
 
+def _letters(homes: list[str]) -> list[str]:
+    """Return the letter that is the name of a group of each table; blank unless several differ there: they are holes.
+
+    Groups that hold the same features are refused before, if nothing else says that their names are addresses.
+    """
+    paths = [home.split("/") for home in homes]
+    for names in zip_longest(*paths, fillvalue=""):
+        found = [name if re.fullmatch("[A-H]", name) else "" for name in names]
+        if len(set(found) - {""}) > 1 and not set(names) <= set("RGB"):
+            return found
+    return [""] * len(homes)
+
+
 def constant_addresses(
     addresses: GroupAddresses, tables: list[tuple[str, list[str]]], findings: Findings
 ) -> list[dict[str, str]]:
@@ -112,6 +137,9 @@ def constant_addresses(
         Receives notes on contradictions, which are left out.
     """
     stated, named = [], [addresses.named(home) for home, _ in tables]
+    for found, letter in zip(named, _letters([home for home, _ in tables]), strict=True):
+        if letter:
+            found.setdefault("hole", letter)
     for home, arrays in tables:
         found = addresses.stated(home)
         of_arrays: dict[str, set[str]] = {}

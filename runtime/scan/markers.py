@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.features import DEPTH, Quantity
+from lithovae.runtime.features import DEPTH, RED, Quantity
 from lithovae.runtime.missing import BY_QUANTITY, equals_any
 
 from .source import Source
@@ -41,11 +41,14 @@ class Markers:
 
     def __init__(self, source: Source, quantity: Quantity, read: Callable[[], Iterator[NDArray[Any]]]) -> None:
         low, high = quantity.plausible
-        values = source.scaled(_MARKS)
+        more = _of_type(source.column.dtype, quantity)
+        self._known = (*BY_QUANTITY, *more)
+        marks = np.append(_MARKS, more)
+        values = source.scaled(marks)
         is_value = (low <= values) & (values <= high)
-        self._never = tuple(_MARKS[~is_value].tolist())
+        self._never = tuple(marks[~is_value].tolist())
         # Depths pass through all positive numbers.
-        self._perhaps = tuple(_MARKS[is_value & (_MARKS < 0) if quantity is DEPTH else is_value].tolist())
+        self._perhaps = tuple(marks[is_value & (marks < 0) if quantity is DEPTH else is_value].tolist())
         self._marks = (*self._never, *self._perhaps)
         self._path, self._read, self._lock = source.column.path, read, Lock()
         self._ordinary: frozenset[float] = frozenset()  # those of which a neighbour has been seen
@@ -68,7 +71,7 @@ class Markers:
         doubtful = [mark for mark in self._perhaps if mark not in self._ordinary]
         doubtful = [mark for mark in doubtful if equals_any(values, far, (mark,)).any()]
         if doubtful:
-            near = _neighbours(values, doubtful)
+            near = _neighbours(values, doubtful, self._known)
             self._ordinary |= {mark for mark, n in zip(doubtful, near.tolist(), strict=True) if n}
             if not near.all():
                 bad |= equals_any(values, far, self.found)
@@ -85,7 +88,7 @@ class Markers:
     def _survey(self) -> tuple[float, ...]:
         counts, near = np.zeros((2, len(self._perhaps)), np.int64)
         for values in self._read():
-            near += _neighbours(values, self._perhaps)
+            near += _neighbours(values, self._perhaps, self._known)
             every = np.ones(len(values), np.bool_)
             counts += [np.count_nonzero(equals_any(values, every, (mark,))) for mark in self._perhaps]
         return tuple(np.array(self._perhaps)[(counts >= LEAST) & (near == 0)].tolist())
@@ -99,9 +102,23 @@ class Markers:
         return f"{self._path} holds {named} more than once, and no other value near: taken as missing"
 
 
-def _neighbours(values: NDArray[Any], marks: Sequence[float]) -> NDArray[np.int64]:
-    """Count the values, other than those of `BY_QUANTITY`, that are within half the size of each mark."""
-    is_mark = equals_any(values, np.ones(len(values), np.bool_), BY_QUANTITY)
+def _of_type(dtype: np.dtype[Any], quantity: Quantity) -> tuple[float, ...]:
+    """Return further numbers that a stored type makes "no reading": as float16 rounds them, extremes of single bytes.
+
+    The latter are ordinary colours.
+    """
+    if dtype.kind == "f" and dtype.itemsize == 2:
+        with np.errstate(over="ignore"):
+            rounded = np.array(BY_QUANTITY, np.float16).astype(np.float64)
+        return tuple(sorted({*rounded[np.isfinite(rounded)].tolist()} - {*BY_QUANTITY}))
+    if dtype.itemsize == 1 and quantity.unit != RED.unit:
+        return {"i": (-128.0, -127.0, 127.0), "u": (255.0,)}.get(dtype.kind, ())
+    return ()
+
+
+def _neighbours(values: NDArray[Any], marks: Sequence[float], known: tuple[float, ...]) -> NDArray[np.int64]:
+    """Count the values, other than those ``known`` to be marks, that are within half the size of each mark."""
+    is_mark = equals_any(values, np.ones(len(values), np.bool_), known)
     others = np.sort(values[~is_mark & ~np.isnan(values)]).astype(np.float64)
     centre, reach = np.array(marks), np.abs(marks) / 2
     return np.searchsorted(others, centre + reach, "right") - np.searchsorted(others, centre - reach, "left")

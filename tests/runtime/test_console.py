@@ -61,6 +61,17 @@ def test_an_encoding_that_lacks_a_letter_is_no_error(
         assert about["scan"] == "πέτρα.h5"
 
 
+def test_rows_are_not_written_to_a_standard_output_that_is_closed(scan: Path, tmp_path: Path) -> None:
+    done = shell("lithovae follow scan.h5 --idle-timeout 0 >&-", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        b"error: standard output is closed, and rows would be lost: choose a file with --out"
+    ]
+    done = shell("lithovae follow scan.h5 --idle-timeout 0 --out out.jsonl >&-", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.jsonl").stat().st_size > 0
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs names that are not text")
 @pytest.mark.parametrize("verb", ["run", "follow"])
 def test_a_name_that_is_not_utf_8_is_escaped(scan: Path, tmp_path: Path, verb: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import h5py
@@ -13,7 +14,9 @@ from lithovae.runtime.formats.codes import Coding
 
 from .attributes import as_numbers, as_text, has_attribute, named_attributes
 
-FILL_ATTRIBUTES = ("missingvalue", "fillvalue", "nodata", "nodatavalue", "nullvalue")
+FILL_ATTRIBUTES = (
+    "missingvalue", "missingvalues", "fillvalue", "fillvalues", "nodata", "nodatavalue", "null", "nullvalue", "navalue",
+)  # fmt: skip
 DECLARED = (*FILL_ATTRIBUTES, "validmin", "validmax", "validrange", "unsigned", "scalefactor", "addoffset")
 Stated = dict[str, list[Any]]
 """Values of a dataset's attributes, by reduced name."""
@@ -48,6 +51,8 @@ def coding_of(dataset: Any, field: tuple[str, ...], path: str) -> Coding:
     if not is_byte or has_attribute(dataset, "fillvalue"):
         fills += _property_fill(dataset, field)
     factor, offset = (_number(stated, name, path)[0] for name in ("scale_factor", "add_offset"))
+    if factor == 0 or not all(map(math.isfinite, (factor or 1.0, offset or 0.0))):
+        raise ScanError(f"attribute scale_factor of {path} is {factor}, add_offset {offset}: the values would be lost")
     valid, valid_of_values = _valid_range(stated, dtype.base, path, is_packed=(factor, offset) != (None, None))
     return Coding(
         fills=tuple(fills),

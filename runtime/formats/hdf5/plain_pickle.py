@@ -42,8 +42,10 @@ def literal(data: bytes) -> Any:
     return _value(data, _take)
 
 
-def object_array(data: bytes) -> tuple[tuple[int, ...], list[Any], bool]:
-    """Return the shape, the values and whether they are in Fortran order, of an array of objects that was pickled.
+def object_array(data: bytes) -> tuple[tuple[int, ...], list[Any]]:
+    """Return the shape of an array of objects that was pickled, and its values, row by row.
+
+    NumPy pickles objects row by row, also if the array is in Fortran order, as its state may say.
 
     Raises
     ------
@@ -56,12 +58,12 @@ def object_array(data: bytes) -> tuple[tuple[int, ...], list[Any], bool]:
     state = array.state if isinstance(array, _Named) else None
     if not isinstance(state, tuple) or len(state) != 5:
         raise ValueError("not an array")
-    _, shape, dtype, is_fortran, values = state
+    _, shape, dtype, _, values = state
     if not (isinstance(shape, tuple) and all(isinstance(n, int) for n in shape) and isinstance(values, list)):
         raise ValueError("not an array of objects")
     if not isinstance(dtype, _Named) or math.prod(shape) != len(values):
         raise ValueError("an array with a wrong number of values")
-    return shape, values, bool(is_fortran)
+    return shape, values
 
 
 def _value(data: bytes, take: Callable[[str, Any, list[Any], dict[int, Any]], None]) -> Any:

@@ -249,6 +249,46 @@ def test_a_second_core_in_a_new_file_is_not_swallowed(path: Path, model: LithoMo
     same_as_batch(lines.rows[10:], path, model)
 
 
+@pytest.mark.parametrize("way", ["replaced", "truncated"])
+@pytest.mark.parametrize("piece", [1, 7, 40])
+@pytest.mark.parametrize("shift", [0.0, 0.013])
+def test_a_second_core_in_its_own_rows_is_not_swallowed(
+    path: Path, model: LithoModel, way: str, piece: int, shift: float
+) -> None:
+    lines = Lines(path, model)
+    first, second = (
+        {name: np.random.default_rng(seed).uniform(1, 3, 40).tolist() for name in FEATURE_NAMES} for seed in (1, 2)
+    )
+    first["depth"] = (np.arange(40) / 10).tolist()
+    second["depth"] = (np.arange(40) / 10 + shift).tolist()
+    append(path, first)
+    assert len(lines.poll()) == 40
+    other = path.with_name("other.h5")
+    append(other if way == "replaced" else path, {name: v[:piece] for name, v in second.items()}, mode="w")
+    if way == "replaced":
+        os.replace(other, path)
+    lines.poll()
+    for start in range(piece, 40, 13):
+        append(path, {name: values[start : start + 13] for name, values in second.items()})
+        lines.poll()
+    lines.follower.finish()
+    assert [row["file"] for row in lines.rows] == [0] * 40 + [1] * 40
+    assert "holds another core now" in "".join(lines.said)
+    same_as_batch(lines.rows[40:], path, model)
+
+
+def test_own_rows_that_are_read_again_are_the_same_core(path: Path, model: LithoModel) -> None:
+    lines = Lines(path, model)
+    rows = {name: np.random.default_rng(1).uniform(1, 3, 3000).tolist() for name in FEATURE_NAMES}
+    rows["depth"] = (np.arange(3000) / 100).tolist()
+    append(path, {name: values[:2900] for name, values in rows.items()})
+    assert len(lines.poll()) == 2900
+    for start in (0, 1000, 2800):  # from its first row, or where an earlier part is not there any more
+        append(path, {name: values[start:] for name, values in rows.items()}, mode="w")
+        assert len(lines.poll()) == 3000
+    assert {row["file"] for row in lines.rows} == {0}
+
+
 def test_rows_that_were_read_and_then_rewritten(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model)
     append(path, core(0.0, 1.1))
@@ -362,7 +402,7 @@ def test_own_rows_are_written_at_once(path: Path, model: LithoModel) -> None:
 def test_own_rows_are_those_of_a_batch_run(path: Path, model: LithoModel) -> None:
     lines = Lines(path, model)
     for i in range(4):
-        table = {name: (np.arange(5.0) + i).tolist() for name in FEATURE_NAMES[:5]}
+        table = {name: (np.arange(5.0) + i + 1).tolist() for name in FEATURE_NAMES[:5]}
         append(path, table | {"depth": (i + np.arange(5) / 10).tolist()})
         lines.poll()
     lines.finish()
@@ -393,6 +433,16 @@ def test_a_writer_that_has_the_file_open_without_swmr_is_waited_for(
         settle(path)
         assert len(lines.poll()) == 5
         lines.finish()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize(("make", "kind"), [(os.mkdir, "is a folder"), (getattr(os, "mkfifo", None), "is a device, a")])
+def test_what_is_no_file_is_not_waited_for(path: Path, model: LithoModel, make: Any, kind: str) -> None:
+    make(path)
+    follower = Lines(path, model).follower
+    follower.poll()
+    with pytest.raises(ScanError, match=rf"live\.h5 {kind}"):
+        follower.finish()
 
 
 def test_no_writer_is_blocked(path: Path, write: Write) -> None:

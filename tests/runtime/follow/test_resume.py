@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from lithovae.runtime import LithoModel, OutputError
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.follow import new_rows
 from lithovae.runtime.follow.follower import Follower, follow_until_idle
+from lithovae.runtime.outputs.whole_file import MAX_NAME_BYTES
 from lithovae.runtime.outputs.writer import growing_format
 from lithovae.runtime.settings import Settings
 from tests.runtime.follow.test_follower import core, rows_of_file, same_as_batch
@@ -59,6 +62,20 @@ def own_rows(start: int, stop: int) -> Batch:
     """Rows of one table, several at the same depth; each is another."""
     table: Batch = {name: (np.arange(start, stop) % 97 + i + 1.0).tolist() for i, name in enumerate(FEATURE_NAMES)}
     return table | {"depth": (np.arange(start, stop) // 3 / 10).tolist()}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs permissions as modes")
+def test_a_file_that_is_continued_keeps_its_permissions_and_may_have_a_long_name(
+    path: Path, out: Path, model: LithoModel
+) -> None:
+    out = out.with_name("x" * (MAX_NAME_BYTES - len(out.suffix)) + out.suffix)
+    append(path, own_rows(0, 10))
+    follow(path, out, model)
+    out.chmod(0o604)
+    append(path, own_rows(10, 30))
+    follow(path, out, model)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o604
+    same_as_batch(rows_of(out), path, model)
 
 
 @pytest.mark.parametrize("make", [core, own_rows])

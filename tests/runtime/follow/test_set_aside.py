@@ -128,6 +128,35 @@ def test_what_is_filled_from_its_end_is_refused(
     assert lines.rows == []
 
 
+@pytest.mark.parametrize("fill", [0.0, np.nan, -9999.0])
+def test_blocks_that_are_filled_in_another_order_are_waited_for_or_refused(
+    tmp_path: Path, model: LithoModel, monkeypatch: pytest.MonkeyPatch, fill: float
+) -> None:
+    path = tmp_path / "live.h5"
+    monkeypatch.setattr(new_rows, "RELOOK", 0.0)
+    columns = ["depth", *FEATURE_NAMES]
+    with h5py.File(path, "w") as file:
+        for name in columns:
+            file.create_dataset(name, data=np.full(200, fill)).attrs["units"] = "m" if name == "depth" else ""
+
+    def write(start: int, stop: int) -> int:
+        with h5py.File(path, "r+") as file:
+            for i, name in enumerate(columns):
+                file[name][start:stop] = np.arange(start, stop) / 10 + 1 + i
+        settle(path)
+        return len(lines.poll())
+
+    lines = Lines(path, model)
+    assert write(0, 40) == 40
+    assert write(80, 120) == 40  # the rows between may come in a moment
+    assert write(40, 80) == 120
+    assert write(140, 160) == 120
+    monkeypatch.setattr(blank_tail, "HOLD", 0.0)
+    with pytest.raises(blank_tail.UnfollowableError, match=r"10 rows of depth .* are blank, but not later ones"):
+        write(160, 170)
+    assert len(lines.rows) == 120
+
+
 def test_growth_without_a_change_of_size_or_time_is_seen(
     tmp_path: Path, model: LithoModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,6 +168,30 @@ def test_a_data_frame_is_taken_by_any_known_name(features: Floats, names: list[s
         np.testing.assert_array_equal(model.embed([moved.iloc[7], features[8]]), model.embed(features[7:9]))
 
 
+def test_a_named_tuple_is_taken_by_name(features: Floats) -> None:
+    model = LithoModel.load("unsup")
+    moved = pd.DataFrame(features, columns=NAMES).iloc[:, ::-1].assign(depth=1.0)
+    rows = list(moved.itertuples())[:3]
+    np.testing.assert_array_equal(model.embed(rows), model.embed(features[:3]))
+    np.testing.assert_array_equal(model.live().embed(rows[2]), model.live().embed(features[2]))
+    with pytest.raises(InputError, match=r"lacks the columns \['B'\]"):
+        model.live().embed(next(moved.drop(columns="blue").itertuples()))
+    nameless = next(pd.DataFrame(features, columns=list("uvwxyz")).itertuples(index=False))
+    np.testing.assert_array_equal(model.live().embed(nameless), model.live().embed(features[0]))
+
+
+def test_an_arrow_table_is_taken_by_name(features: Floats) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    model = LithoModel.load("unsup")
+    features[3, 2] = np.nan
+    columns = {name: pyarrow.array(features[:, i], from_pandas=True) for i, name in enumerate(NAMES)}
+    table = pyarrow.table(dict(reversed(columns.items())) | {"hole": ["A"] * len(features)})
+    np.testing.assert_array_equal(model.embed(table), model.embed(features))
+    np.testing.assert_array_equal(model.embed(table.to_batches()[0]), model.embed(features))
+    with pytest.raises(InputError, match=r"lacks the columns \['B'\]; unknown columns: \['hole'\]"):
+        model.embed(table.drop_columns("blue"))
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [

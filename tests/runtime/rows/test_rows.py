@@ -49,6 +49,40 @@ def test_auto_keeps_the_rows_of_one_table_and_a_width_bins_them(write_scan: Writ
     np.testing.assert_array_equal(block.depth, np.unique(keys) * 0.5)
 
 
+@pytest.mark.parametrize("as_matrix", [True, False])
+@pytest.mark.parametrize("some", [slice(300, 340), slice(500, 501)])
+def test_rows_of_zeros_among_measured_ones_are_missing(
+    write_scan: WriteScan, features: Floats, as_matrix: bool, some: slice
+) -> None:
+    depth = 1 + np.arange(1000) * 0.01
+    features[some], depth[some] = 0, 0
+    columns: dict[str, Any] = {name: features[:, i] for i, name in enumerate(FEATURE_NAMES)}
+    data = {"data": features} if as_matrix else columns
+    path = write_scan(data | {"depth": depth})
+    if as_matrix:
+        with h5py.File(path, "a") as file:
+            file["data"].attrs["columns"] = list(FEATURE_NAMES)
+    n = len(range(*some.indices(1000)))
+    with open_scan(path) as scan:
+        for width in (None, 0.2):
+            found = rows(scan, width)
+            blocks = [read() for read in found.blocks]
+            depths = np.concatenate([np.asarray(block.depth) for block in blocks])
+            values = np.concatenate([block.features for block in blocks])
+            assert np.count_nonzero(np.isnan(depths)) == (0 if width else n)
+            assert np.nanmin(depths) == 1.0
+            assert np.isnan(values[np.isnan(depths)]).all()
+            assert (values[~np.isnan(depths), 0] > 0).all()
+            assert any(note.startswith(f"{n:,} row") and "at depth 0" in note for note in found.notes)
+
+
+def test_zeros_at_the_sea_floor_that_may_be_measured_are_kept(write_scan: WriteScan) -> None:
+    path = write_scan({"MS": np.zeros(5), "NGR": np.ones(5), "density": np.ones(5), "depth": np.arange(5.0)})
+    with open_scan(path) as scan:
+        (block,) = (read() for read in rows(scan).blocks)
+    assert block.features[0, :3].tolist() == [1, 0, 1]
+
+
 def test_own_rows_are_refused_if_features_have_different_depth_grids(write_scan: WriteScan) -> None:
     data = {"a/density": np.ones(2), "a/depth": np.zeros(2), "b/R": np.ones(3), "b/depth": np.zeros(3)}
     with open_scan(write_scan(data)) as scan:
@@ -98,7 +132,7 @@ def test_widths_of_the_command_line(write_scan: WriteScan, width: Any, n: int) -
 def test_a_width_needs_a_depth(flat_scan: Path) -> None:
     with (
         open_scan(flat_scan) as scan,
-        pytest.raises(ScanError, match=r"no depth for Bulk .*, B: the samples cannot be put in bins; try --bin none"),
+        pytest.raises(ScanError, match=r"no depth for Bulk .*, B: the samples cannot be put in bins; choose a column"),
     ):
         rows(scan, 0.2)
 

@@ -9,7 +9,7 @@ import pytest
 
 from lithovae.runtime import ScanError
 from lithovae.runtime.rows.rows import rows_of
-from lithovae.runtime.scan.address import distinct_holes
+from lithovae.runtime.scan.address import distinct_holes, normal_label
 from lithovae.runtime.scan.scan import open_scan
 from lithovae.runtime.settings import BinWidth
 
@@ -77,6 +77,15 @@ def test_a_holes_letter_and_its_full_name_are_the_same_hole(write_scan: WriteSca
 )
 def test_distinct_holes(names: set[str], distinct: set[str]) -> None:
     assert distinct_holes(names) == distinct
+
+
+@pytest.mark.parametrize(
+    ("part", "label", "normal"),
+    [("core", "Core 3H", "3H"), ("core", "3 h", "3H"), ("core", "site 3", "site 3"), ("section", "Sect. 02", "2"),
+     ("section", "C/C", "CC"), ("hole", "well X-12", "X-12"), ("expedition", "Exp. 363", "363")],
+)  # fmt: skip
+def test_labels_have_one_form(part: str, label: str, normal: str) -> None:
+    assert normal_label(part, label) == normal
 
 
 @pytest.mark.parametrize("name", ["hole", "core", "section", "site"])

@@ -69,7 +69,7 @@ def test_a_marker_outside_the_plausible_range_is_missing_even_once(write_scan: W
         ([-99.9, -99.9, -99.9], -99.9, True),
     ],
 )
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 def test_a_plausible_marker_is_missing_if_it_repeats_and_lies_apart(
     write_scan: WriteScan, values: list[float], mark: float, is_missing: bool, dtype: str
 ) -> None:
@@ -77,6 +77,18 @@ def test_a_plausible_marker_is_missing_if_it_repeats_and_lies_apart(
     found = np.isnan(values_of(write_scan({"MS": stored})))
     assert found[stored == np.array(mark, dtype)].all() == is_missing
     assert not found[np.abs(stored) < 90].any()
+
+
+@pytest.mark.parametrize(("dtype", "mark"), [("i1", -128), ("i1", -127), ("i1", 127), ("u1", 255)])
+def test_extremes_of_bytes_are_missing_if_they_lie_apart_but_never_in_colours(
+    write_scan: WriteScan, dtype: str, mark: int
+) -> None:
+    values = np.array([5, mark, 12, mark, 30], dtype)
+    assert np.isnan(values_of(write_scan({"MS": values}))).tolist() == [False, True, False, True, False]
+    near = np.array([5, mark, 12, mark, mark - mark // 8], dtype)
+    assert not np.isnan(values_of(write_scan({"MS": near}))).any()
+    if mark > 0:
+        assert not np.isnan(values_of(write_scan({"red": values}))).any()
 
 
 def test_the_whole_column_decides_and_a_note_says_it(

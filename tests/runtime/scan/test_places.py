@@ -95,6 +95,9 @@ def table(**columns: Any) -> dict[str, Any]:
         ({"H": [b"A"] * 4}, set()),
         ({"T": [b"A"] * 4, "Sec": [1.0] * 4}, set()),
         ({"H": [1.0] * 4, "T": [20.0] * 4, "Core": [1] * 4, "Site": [1] * 4}, {"core", "site"}),
+        ({"H": [1] * 4, "Core": [1] * 4, "Site": [1] * 4}, {"core", "site"}),
+        ({"H": [1, 1, 2, 2], "Core": [1] * 4, "Site": [1] * 4, "Leg": [1] * 4},
+         {"expedition", "core", "site", "hole"}),
     ],
 )  # fmt: skip
 def test_short_headings_are_addresses_only_in_company(
@@ -111,6 +114,9 @@ def test_short_headings_are_addresses_only_in_company(
         ({"hole": [b"A", b"B"]}, {"hole": [b"U1482-A", b"U1482-B"]}, "U1482-A"),
         ({"hole": [b"a", b"b"]}, {"hole": [b"b'A'", b"b'B'"]}, "A"),
         ({"hole": [3.0, 4.0]}, {"hole": [b"03", b"4"]}, "3"),
+        ({"hole": [b"Hole A", b"hole_b"]}, {"hole": [b'"A"', b"B"]}, "A"),
+        ({"hole": [b"U1482_A", b"u1482 b"]}, {"hole": [b"A", b"B"]}, "U1482-A"),
+        ({"hole": [b"A", b"B"], "site": [b"u1482"] * 2}, {"hole": [b"A", b"B"], "site": [b"U1482"] * 2}, "A"),
         ({"site": [b"U1482"] * 2, "hole": [b"U1482A", b"U1482B"]}, {"hole": [b"A", b"B"]}, "U1482A"),
     ],
     ids=str,
@@ -163,6 +169,11 @@ def groups(*names: str, first: float = 0.0) -> dict[str, Any]:
         (("999/U9999/A", "999/U9999/B"), {"site": "U9999", "hole": "A"}),
         (("883/A/1H/1", "883/B/1H/1"), {"site": "883", "hole": "A", "core": "1", "type": "H", "section": "1"}),
         (("A/1H", "B/1H"), {"hole": "A", "core": "1", "type": "H"}),
+        (("hole_a", "hole_b"), {"hole": "A"}),
+        (("162_984_A", "162_984_B"), {"hole": "162-984-A"}),
+        (("3H_1A", "3H_2A"), {"core": "3", "type": "H", "section": "1"}),
+        (("c001/s01", "c001/s02"), {"core": "1", "section": "1"}),
+        (("Section_1H-1", "Section_1H-2"), {"core": "1", "type": "H", "section": "1"}),
     ],
     ids=str,
 )
@@ -179,12 +190,29 @@ def test_groups_are_places_of_their_own(write_scan: WriteScan, names: tuple[str,
             rows(write_scan(data))
 
 
+@pytest.mark.parametrize("names", [("A/GRA", "B/MS"), ("logs/A", "logs/B"), ("hole_a/GRA", "hole_b/MS")], ids=str)
+def test_instruments_of_holes_that_have_only_a_letter_are_not_mixed(
+    write_scan: WriteScan, names: tuple[str, str]
+) -> None:
+    data: dict[str, Any] = {f"{names[0]}/density": np.ones(15), f"{names[1]}/MS": np.ones(15)}
+    data |= {f"{name}/depth": np.arange(15) * 0.1 for name in names}
+    block = rows(write_scan(data))
+    assert np.isnan(block.features[:, :2]).sum(axis=1).tolist() == [1] * len(block)
+    assert set(block.address["hole"]) == {"A", "B"}
+    shared = data | {"rgb/R": np.ones(9, "u1"), "rgb/depth": np.arange(9) * 0.1}
+    with pytest.raises(ScanError, match=r"several holes \(hole A, B\), but not every instrument says"):
+        rows(write_scan(shared))
+
+
 @pytest.mark.parametrize("names", [("S1", "S2"), ("C1", "C2"), ("x/A", "x/B"), ("H1", "H2")], ids=str)
 def test_groups_whose_names_say_nothing_are_refused(write_scan: WriteScan, names: tuple[str, ...]) -> None:
     path = write_scan(groups(*names))
     with pytest.raises(ScanError, match="could be any of"):
         rows(path)
     mapped = {"MS": "*/MS" if "/" not in names[0] else "x/*/MS"}
+    if "/" in names[0]:  # letters are holes once it is known that both are wanted
+        assert set(rows(path, mapping=mapped).address["hole"]) == {"A", "B"}
+        return
     assert len(rows(path, mapping=mapped)) == 16  # one below the other
     again = {name: np.arange(15) * 0.1 if name.endswith("depth") else v for name, v in groups(*names).items()}
     with pytest.raises(ScanError, match="fall back to near 0 and rise again 2 times"):

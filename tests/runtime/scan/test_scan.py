@@ -452,8 +452,13 @@ def test_a_column_serves_once(write_scan: WriteScan) -> None:
     with pytest.raises(ScanError, match=r"--map: R is mapped to Magnetic .* and Depth .*: a column serves once"):
         open_scan(path, {"MS": "R", "depth": "R"}).__enter__()
     del data["log/b"]
-    with open_scan(write_scan(data), {"MS": "depth"}) as scan:
-        assert scan.tracks[0].depth is None
+    for feature, column, name in (("MS", "depth", "the depth"), ("depth", "density", "Bulk density")):
+        with pytest.raises(
+            ScanError, match=rf"{column} is mapped to .* by its name it is {name}.*a column serves once"
+        ):
+            open_scan(write_scan(data), {feature: column}).__enter__()
+    with open_scan(write_scan(data | {"mbsf": np.arange(5.0)}), {"MS": "depth"}) as scan:
+        assert scan.tracks[0].depth_text == "mbsf (no unit given)"
 
 
 RESISTIVITY = np.linspace(0.4, 90.2, 5)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lithovae.runtime.errors import DAMAGE
 from lithovae.runtime.formats.hdf5.attributes import (
     as_numbers,
+    as_text,
     decode,
     find_attributes,
     first_text,
@@ -56,6 +57,7 @@ def _fixed_frame(node: Node) -> Iterator[Hdf5Column]:
     if isinstance(index := node.beside.get("axis1"), h5py.Dataset):
         yield from _index(node, "axis1", node.path)
     else:
+        index = node.beside.get("axis1_label0")
         yield from _levels(node)
     for name, values in node.beside.items():
         items = node.beside.get(f"{name.removesuffix('_values')}_items")
@@ -88,8 +90,7 @@ def _pickled(node: Node, dataset: Any, names: list[str], n_rows: int) -> Iterato
     lines: list[list[Any]] | None = None
     if (raw := _one_pickle(dataset)) is not None:
         try:
-            shape, values, is_fortran = object_array(raw)
-            lines = _lines(shape, values, is_fortran, len(names), n_rows)
+            lines = _lines(*object_array(raw), len(names), n_rows)
         except ValueError:
             lines = None
     for i, name in enumerate(names):
@@ -117,23 +118,26 @@ def _one_pickle(dataset: Any) -> bytes | None:
         return None
 
 
-def _lines(
-    shape: tuple[int, ...], values: list[Any], is_fortran: bool, n_columns: int, n_rows: int
-) -> list[list[Any]] | None:
-    """Divide the values of an array into its columns, whichever way it lies; None if that cannot be told."""
+def _lines(shape: tuple[int, ...], values: list[Any], n_columns: int, n_rows: int) -> list[list[Any]] | None:
+    """Divide the values of an array, row by row, into the columns of the frame; None if that cannot be told."""
     if shape not in ((n_rows,), (n_columns, n_rows), (n_rows, n_columns)) or (n_columns == n_rows > 1):
         return None
     if shape == (n_rows,) and n_columns != 1:
         return None
-    by_column = (shape[0] == n_columns) != is_fortran or n_columns == 1
-    return [values[i * n_rows : (i + 1) * n_rows] if by_column else values[i::n_columns] for i in range(n_columns)]
+    if shape[0] == n_columns:
+        return [values[i * n_rows : (i + 1) * n_rows] for i in range(n_columns)]
+    return [values[i::n_columns] for i in range(n_columns)]
 
 
 def _texts(values: list[Any]) -> NDArray[np.str_] | None:
-    """Return values as texts, blank where one is missing; None if they are not texts."""
-    if not all(isinstance(value, str) or value is None or value != value for value in values):
+    """Return values as texts, blank where one is missing; None if they are neither texts nor numbers (1, 2, CC)."""
+    known = (str, int, float)
+    if not all(value is None or (isinstance(value, known) and not isinstance(value, bool)) for value in values):
         return None
-    return np.array([value.strip() if isinstance(value, str) else "" for value in values], np.str_)
+    texts = ["" if value is None else as_text(value) for value in values]
+    if any(texts) and not any(isinstance(value, str) for value in values):
+        return None  # numbers alone are values, not labels
+    return np.array(texts, np.str_)
 
 
 def _fixed_series(node: Node) -> Iterator[Hdf5Column]:

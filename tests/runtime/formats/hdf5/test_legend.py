@@ -98,6 +98,12 @@ WRITERS: dict[str, Callable[[Path], Any]] = {
     "pickled with another column": lambda path: (
         frame().astype({"hole": object}).assign(Comment="none").to_hdf(path, key="x")
     ),
+    "pickled as one array with another column": lambda path: (
+        frame().assign(section=np.where(HOLE == "A", "1", "CC")).astype({"hole": object, "section": object})
+    ).to_hdf(path, key="x"),
+    "pickled beside levels of an index": lambda path: (
+        frame().astype({"hole": object}).set_index(["depth", "MS"]).to_hdf(path, key="x")
+    ),
 }
 
 

@@ -17,7 +17,8 @@ from lithovae.runtime.settings import Settings
 def write_table(path: Path, units: dict[str, str], *, only_time: bool = False, chunks: tuple[int, ...] | None) -> None:
     """Write a table with a time before the depth and the features, as PyTables does."""
     fields = [("depth", h5py.h5t.IEEE_F64LE), ("density", h5py.h5t.IEEE_F32LE), ("MS", h5py.h5t.IEEE_F32LE)]
-    stored = h5py.h5t.create(h5py.h5t.COMPOUND, 8 if only_time else 24)
+    fields += [("core", h5py.h5t.STD_I32LE), ("section", h5py.h5t.STD_I32LE)]
+    stored = h5py.h5t.create(h5py.h5t.COMPOUND, 8 if only_time else 32)
     stored.insert(b"t", 0, h5py.h5t.UNIX_D64LE)
     offset = 8
     for name, kind in [] if only_time else fields:
@@ -50,6 +51,7 @@ def test_a_time_beside_the_features_is_passed_over(tmp_path: Path, chunks: tuple
         np.testing.assert_allclose(np.asarray(stretch.depth), np.arange(1, 10) * 0.2)
         assert "log: t holds times, or another type that is not read: left out" in scan.notes
         assert scan.unused == ["log:t"]
+        assert not scan.tracks[0].unreadable  # beside core and section, t could be a type
 
 
 def test_a_table_of_times_alone_is_noted(tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""Rows of zeros among measured ones: depth and all features are 0 there, also those that cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithovae.runtime.scan.track import Stretch
+
+
+def may_have_blank_rows(depth: NDArray[np.float64] | None) -> bool:
+    """Return whether a depth is 0; nearly no block has one."""
+    return depth is not None and not depth.all()
+
+
+def without_blank_rows(stretch: Stretch) -> tuple[Stretch, int]:
+    """Set to NaN the rows of a stretch that hold no reading, and count them.
+
+    They are at depth 0, and their features are 0 or missing, among them one that cannot be 0. Without such a feature
+    they may be measured, and are kept.
+    """
+    depth = stretch.depth
+    if depth is None or not may_have_blank_rows(depth):
+        return stretch, 0
+    never_0 = {i for i in stretch.features if stretch.track.feature_set[i].plausible[0] > 0}  # the density
+    if not never_0:
+        return stretch, 0
+    is_blank, has_impossible = depth == 0, np.zeros(stretch.length, np.bool_)
+    for i, values in stretch.features.items():
+        is_blank &= (values == 0) | np.isnan(values)
+        if i in never_0:
+            has_impossible |= values == 0
+    is_blank &= has_impossible
+    if not is_blank.any():
+        return stretch, 0
+    features = {i: np.where(is_blank, values.dtype.type(np.nan), values) for i, values in stretch.features.items()}
+    return replace(stretch, features=features, depth=np.where(is_blank, np.nan, depth)), int(is_blank.sum())
