@@ -153,6 +153,14 @@ class Column:
         """
 
     @property
+    def without_names(self) -> str:
+        """What is wrong and what to do where the columns of its array have no names."""
+        return (
+            f"{self.location} {self.shape} does not say what its columns are: name them in an attribute 'columns', or "
+            f"map each one, as in --map 'density={self.path}'"
+        )
+
+    @property
     def kind(self) -> str:
         """Type of the values, for messages: ``text``, or the name of the dtype."""
         return "text" if self.is_text else str(self.dtype).lstrip("|<>=")
