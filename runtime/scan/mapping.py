@@ -78,6 +78,11 @@ def require_alike(file: File, mapping: Mapping[str, str]) -> None:
         note_namesake(file, found[0], found[1])
 
 
+def has_column(columns: Sequence[Column], path: str) -> bool:
+    """Return whether a path of ``--map`` fits a column."""
+    return bool(_fitting(columns, path))
+
+
 def note_namesake(file: File, taken: Column, other: Column) -> None:
     """Note that another column has the name of the one that is taken, and its values."""
     file.findings.note(f"{taken.path} is taken: {other.path} has the same name and the same values")
@@ -100,7 +105,8 @@ def _spelled(columns: Sequence[Column], path: str) -> list[Column]:
     return []
 
 
-def _find(columns: Sequence[Column], path: str) -> list[Column]:
+def _fitting(columns: Sequence[Column], path: str) -> list[Column]:
+    """List the columns that a path fits: one, or several if it has a ``*``."""
     found, wanted = _spelled(columns, path)[:1], path.strip().lstrip("/")
     if not found:
         found = [column for column in columns if any(wanted == spelling.strip() for spelling in column.paths)]
@@ -112,6 +118,11 @@ def _find(columns: Sequence[Column], path: str) -> list[Column]:
         found = [column for column in columns if any(pattern.fullmatch(spelling) for spelling in column.paths)]
         numbers = [column for column in found if column.is_number]
         found = numbers or found
+    return found
+
+
+def _find(columns: Sequence[Column], path: str) -> list[Column]:
+    found = _fitting(columns, path)
     if not found:
         near = ", ".join(column.path for column in columns[:8])
         raise ScanError(f"--map: no column {path!r}; the file has {near}{' …' * (len(columns) > 8)}")

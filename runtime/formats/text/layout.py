@@ -220,7 +220,7 @@ class _Table:
         )
         if (first := next(begins, None)) is None:
             raise ScanError(NO_TABLE)
-        above = [row for row in range(first) if sum(map(bool, self._rows[row])) >= min(2, self._width)]
+        above = [row for row in range(first) if self._may_be_heading(row)]
         names, units, used, notes = self._headings(above)
         stated = _statements([self._rows[row] for row in range(first) if row not in used])
         start = int(self._starts[first]) if first < len(self._rows) else len(self._data)
@@ -255,6 +255,11 @@ class _Table:
                 f"{text!r} may be {text.replace(',', '.')} or {text.replace(',', '')}: each comma in the numbers has "
                 "three digits after it; write them with a decimal point and without separators of thousands"
             )
+
+    def _may_be_heading(self, row: int) -> bool:
+        """Return whether a line above the rows has several cells, or units alone: only one column may have a unit."""
+        filled = [text for text in self._rows[row] if text]
+        return len(filled) >= 2 or (self._style.delimiter != SPACE and bool(filled) and _is_unit(filled[0]))
 
     def _headings(self, above: list[int]) -> tuple[list[str], list[str | None], set[int], list[str]]:
         """Give the names and the units of the columns, the lines that state them, and what was assumed."""

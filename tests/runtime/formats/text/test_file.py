@@ -73,6 +73,8 @@ BLANKS = TABLE.replace(",", " ").replace("Bulk density", "Density")
         ("# " + BLANKS, ""),
         ("% Depth Density MS\n% (cm) (kg/m3) iu\n10 1500 10\n20 1625 -2\n30 1750 33\n", ""),
         ("m,g/cm3,iu\n" + TABLE.replace("Depth (m)", "Depth").replace("density (g/cm3)", "density"), ""),
+        (TABLE.replace("(m)", "").replace("\n0.1", "\nm,,\n0.1"), ""),
+        ("Depth,Density,MS\n,kg/m3,\n0.1,1500,10\n0.2,1625,-2\n0.3,1750,33\n", ""),
         ("cm,kg/m3,iu\nDepth,Density,MS\n10,1500,10\n20,1625,-2\n30,1750,33\n", ""),
         ("Depth,Density,MS,RGB,\ncm,kg/m3,,R,G\n10,1500,10,1,2\n20,1625,-2,3,4\n30,1750,33,5,6\n", ""),
         ("Depth,Density,MS\n(cm),[kg/m3],(iu)\n10,1500,10\n20,1625,-2\n30,1750,33\n", ""),
