@@ -155,3 +155,13 @@ def test_text_in_a_column_of_a_feature_is_quoted(tmp_path: Path) -> None:
     path.write_text("depth,MS\n0.1,1\n" + "0.2,saturated\n0.3,2\n" * 9, encoding="utf-8")
     with pytest.raises(ScanError, match=r"column MS matches .* but holds text \('saturated'\), not numbers"):
         sources(path)
+
+
+@pytest.mark.parametrize("name", ["Tiefe (m)", "Profondeur [cm]", "profundidad_m", "Teufe (m)"])
+def test_a_length_is_suggested_where_no_depth_is_found(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "core.csv"
+    path.write_text(f"{name},MS,Wert\n0.1,1,2\n0.2,3,4\n", encoding="utf-8")
+    _, depth, notes = sources(path)
+    assert depth == ""
+    assert any(f"no depth is found by its name; {name} states a unit of length" in note for note in notes), notes
+    assert sources(path, {"depth": name})[1]
