@@ -150,7 +150,8 @@ def _take(
         elif has_fractions_only(file, column):
             why_not = "its values range from 0 to 1, not from 0 to 255"
     if source is None or why_not:
-        return f"looks like {feature.name}, but {why_not}: left out (--map takes it unchanged)"
+        calibrated = "; --calibration declares a conversion" if source is None and column.is_number else ""
+        return f"looks like {feature.name}, but {why_not}: left out (--map takes it unchanged){calibrated}"
     return source
 
 

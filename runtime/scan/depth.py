@@ -127,8 +127,8 @@ def note_lengths(members: Iterable[Column], findings: Findings) -> None:
             found.append(column.path)
     if found:
         findings.note(
-            f"no depth is found by its name; {', '.join(found[:4])} {'states' if len(found) == 1 else 'state'} a unit of "
-            f"length: is it one, as with --map 'depth={found[0]}'?"
+            f"no depth is found by its name; {', '.join(found[:4])} {'states' if len(found) == 1 else 'state'} a unit "
+            f"of length: is it one, as with --map 'depth={found[0]}'?"
         )
 
 

@@ -271,9 +271,11 @@ class _Table:
         if len(above) > 1:
             before = self._heading(above[-2])
             if _are_units(last) or any(
-                _is_unit(unit) and _is_quantity(name) for name, unit in zip(before, last, strict=False)
+                _is_unit(unit) and _is_known(name) for name, unit in zip(before, last, strict=False)
             ):
                 names, lower, used = before, last, above[-2:]
+            elif _n_names(before) > _n_names(last) and sum(map(bool, before)) == sum(map(bool, last)):
+                names, lower, used = before, [], above[-2:]  # the last line describes the names, or states types
             elif sum(map(bool, before)) > 1 and all(_is_unit(text) for text in before if text):  # units come first
                 lower, used = before, above[-2:]
         n = max(len(names), len(lower))
@@ -283,7 +285,8 @@ class _Table:
         names = [*names, *[""] * (n - len(names))]
         units: list[str | None] = [None] * n
         for j, text in enumerate(lower):
-            if text and names[j] and _is_unit(text):
+            is_unknown_unit = _is_known(names[j]) and not _is_quantity(text)
+            if text and names[j] and (_is_unit(text) or is_unknown_unit):
                 units[j] = _bare(text)
             elif text:  # the lower of two levels of names
                 names[j] = text
@@ -346,8 +349,17 @@ def _glued(texts: Sequence[str]) -> list[str]:
     return found
 
 
+def _n_names(texts: Sequence[str]) -> int:
+    return sum(map(_is_quantity, texts))
+
+
+def _is_known(name: str) -> bool:
+    return any(quantity.rank(name) is not None for quantity in (*FEATURES, DEPTH))
+
+
 def _is_quantity(text: str) -> bool:
-    return any(quantity.rank(text) is not None for quantity in (*FEATURES, DEPTH)) and not _is_unit(text)
+    """Return whether a text is the name of a quantity, and no unit: ``ms`` may be milliseconds."""
+    return _is_known(text) and not _is_unit(text)
 
 
 def _bare(unit: str) -> str:

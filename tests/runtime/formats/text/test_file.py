@@ -75,6 +75,8 @@ BLANKS = TABLE.replace(",", " ").replace("Bulk density", "Density")
         ("m,g/cm3,iu\n" + TABLE.replace("Depth (m)", "Depth").replace("density (g/cm3)", "density"), ""),
         (TABLE.replace("(m)", "").replace("\n0.1", "\nm,,\n0.1"), ""),
         ("Depth,Density,MS\n,kg/m3,\n0.1,1500,10\n0.2,1625,-2\n0.3,1750,33\n", ""),
+        (TABLE.replace("\n", "\nfloat,float,float\n", 1), ""),
+        (TABLE.replace("\n", "\nwhere,how dense,how magnetic\n", 1), ""),
         ("cm,kg/m3,iu\nDepth,Density,MS\n10,1500,10\n20,1625,-2\n30,1750,33\n", ""),
         ("Depth,Density,MS,RGB,\ncm,kg/m3,,R,G\n10,1500,10,1,2\n20,1625,-2,3,4\n30,1750,33,5,6\n", ""),
         ("Depth,Density,MS\n(cm),[kg/m3],(iu)\n10,1500,10\n20,1625,-2\n30,1750,33\n", ""),
@@ -101,6 +103,15 @@ def test_what_stands_around_the_numbers_neither_moves_nor_loses_them(tmp_path: P
     scan, depth, density, ms = read(path)
     assert (depth, density, ms) == (DEPTH, DENSITY, MS)
     assert any(note in said for said in scan.notes) or not note, scan.notes
+
+
+def test_a_unit_that_is_not_known_leaves_its_column_out_with_a_note(tmp_path: Path) -> None:
+    path = tmp_path / "core.csv"
+    rows = "".join(f"{row}\n" for row in ROWS)
+    path.write_text(f"Depth,Density,MS\n(m),(g/cm3),(10⁻⁵ SI)\n{rows}", encoding="utf-8")
+    with open_scan(path) as scan:
+        assert list(scan.sources) == [0]
+        assert any("MS looks like" in note and "its unit '10⁻⁵ SI' is not instr. units" in note for note in scan.notes)
 
 
 def test_a_table_in_text_has_the_bits_of_one_in_hdf5(tmp_path: Path, write_scan: WriteScan) -> None:
