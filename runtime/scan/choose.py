@@ -180,7 +180,7 @@ def _one_per_address(
             taken[key] if parts == best_parts else best
         )  # not a sibling of the best one: its address has other parts
         column, other = candidate.source.column, rival.source.column
-        is_namesake = candidate.rank == rival.rank and (column.name, column.table) == (other.name, other.table)
+        is_namesake = column.is_namesake and (column.name, column.table) == (other.name, other.table)
         if is_namesake and hold_the_same(file, [other, column]):
             note_namesake(file, other, column)
             continue
