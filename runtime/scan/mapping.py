@@ -73,7 +73,8 @@ def require_alike(file: File, mapping: Mapping[str, str]) -> None:
             names = ", ".join(column.path for column in found)
             own = next((path for path in found[-1].paths if path not in found[0].paths), found[-1].path)
             raise ScanError(
-                f"--map: {wanted!r} could be any of {names}, whose values differ: choose one, as with --map '{name}={own}'"
+                f"--map: {wanted!r} could be any of {names}, whose values differ: choose one, as with "
+                f"--map '{name}={own}'"
             )
         note_namesake(file, found[0], found[1])
 
