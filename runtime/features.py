@@ -96,7 +96,8 @@ class Quantity:
     def unit_in(self, name: str) -> str | None:
         """Return the unit after the quantity in a name, but not a part of a known name; None if there is none."""
         for bare, unit in (split_unit(name), split_suffix(name)):
-            if unit and (self.factor(unit) is not None or (letters(name) not in self.names and self._knows(bare))):
+            is_part = letters(name) in self.names and letters(unit)  # the "(GRA)" of a name, not "(%)"
+            if unit and (self.factor(unit) is not None or (not is_part and self._knows(bare))):
                 return unit
         return None
 
@@ -166,6 +167,7 @@ DENSITY = Quantity(
     "g/cm3",
     (
         "bulkdensity", "grabulkdensity", "bulkdensitygrape", "gradensity", "gammadensity", "gammaraydensity",
+        "grapedensity", "gammaattenuationdensity",
         "wetbulkdensity", "wetdensity", "saturatedbulkdensity", "gra", "grape", "den", "density", "dens",
         "density1", "den1", "rhob", "wetgammaraydensity", "wetgammaraydensitysat", "densitywetbulk", "wbd",
     ),
@@ -202,7 +204,7 @@ GAMMA = Quantity(
     "cps",
     (
         "ngrtotalcounts", "ngrtotal", "ngr", "naturalgammaradiation", "naturalgamma", "naturalgammacounts",
-        "totalcounts", "ngam", "ngamma",
+        "totalcounts", "ngam", "ngamma", "natgamma",
     ),
     _STATED_NOTHING | _units(1, "cps, counts/s, counts/sec, counts/second, counts per second, c/s, 1/s, s-1"),
     (-10.0, 1000.0),  # published: -1 to 292
@@ -515,6 +517,7 @@ DEPTH = Quantity(
     "m",
     (
         "depthcsfa", "csfa", "topdepthcsfa", "depthmbsf", "mbsf", "depthcsfb", "csfb", "subbottomdepth", "sbdepth",
+        "depthmblf", "mblf",
         "sedimentdepthunscaled", "sedimentdepth", "depthsed", "depthsedimentrock", "depthwmsf", "wmsf",
         "depth", "depthm", "depthbin", "coredepth", "dept", "topdepth", "depthccsfa", "depthccsfd", "depthccsf",
         "sedimentdepthscaled", "depthmcd", "mcd", "measureddepth", "md", "mdepth", "trueverticaldepth", "tvd",
@@ -523,6 +526,9 @@ DEPTH = Quantity(
     _STATED_NOTHING
     | _units(1, "m, metre, metres, meter, meters, mbsf, m mbsf, mcd, m mcd")
     | _units(1, "m csf-a, m csf-b, m ccsf, m ccsf-a, m ccsf-d, mbs, mbs / csf-a, mcd / ccsf, mcd / ccsf-a, m wmsf")
+    | _units(1, "mblf, m blf, m bsf")
+    | _units(Fraction(254, 10_000), "in, inch, inches")
+    | _units(Fraction(1, 100), "cmbsf, cmblf, cmcd")
     | _units(Fraction(1, 100), "cm, centimetre, centimetres, centimeter, centimeters")
     | _units(Fraction(1, 1000), "mm, millimetre, millimetres, millimeter, millimeters")
     | _units(Fraction(3048, 10_000), "ft, foot, feet"),  # the international foot

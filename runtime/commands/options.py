@@ -93,14 +93,25 @@ def settings_of(
 
     from lithovae.runtime.settings import Settings, parse_bin_width
 
-    mapping = {}
+    mapping, calibrations = dict(map_entries(map)), calibrations_of(calibration)
+    return Settings(model, mapping, parse_bin_width(bin), cast("Any", missing), threads, calibrations)
+
+
+def map_entries(map: list[str] | None) -> list[tuple[str, str]]:
+    """Split the entries of ``--map`` into feature and path.
+
+    Raises
+    ------
+    typer.BadParameter
+        If one does not have the form ``FEATURE=PATH``.
+    """
+    entries = []
     for entry in map or []:
         feature, _, column = entry.partition("=")
         if not (feature and column):
             raise typer.BadParameter(f"{entry!r} does not have the form FEATURE=PATH", param_hint="--map")
-        mapping[feature] = column
-    calibrations = calibrations_of(calibration)
-    return Settings(model, mapping, parse_bin_width(bin), cast("Any", missing), threads, calibrations)
+        entries.append((feature, column))
+    return entries
 
 
 def calibrations_of(path: Path | None) -> dict[str, Calibration]:

@@ -9,7 +9,7 @@ import typer
 
 from lithovae.runtime.console import clear_errors, new_app, progress, say
 
-from .options import CalibrationFile, calibrations_of
+from .options import CalibrationFile, calibrations_of, map_entries
 
 app = new_app("Bring the files of a hole together in one scan.")
 
@@ -26,12 +26,20 @@ def pack(
         ),
     ],
     out: Annotated[Path, typer.Option(help="The .h5 to write.", show_default=False)],
+    map: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FEATURE=[FILE:]PATH",
+            help="Use this column for a feature or for 'depth', in each file that has it or in the one named. "
+            "Examples: 'MS=MS1', 'MS=MS.dat:7'.",
+        ),
+    ] = None,
     calibration: CalibrationFile = None,
 ) -> None:
     """Bring the FILEs of one hole, or of several, together in one HDF5 scan: a group per instrument."""
     from .packing import pack_scans
 
-    packed = pack_scans(files, out, calibrations_of(calibration), progress=progress)
+    packed = pack_scans(files, out, calibrations_of(calibration), map_entries(map), progress=progress)
     for name, columns, n_rows, sources in packed.groups:
         say(f"packed {name:10} {n_rows:,} rows from {', '.join(sources)}: {', '.join(columns)}")
     for note in packed.notes:

@@ -18,6 +18,7 @@ from lithovae.runtime.findings import findings_of, naming
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 from lithovae.runtime.formats.open import open_file
+from lithovae.runtime.formats.unchanged import unchanged
 from lithovae.runtime.outputs.scan_file import ScanWriter, open_scan_file
 from lithovae.runtime.outputs.whole_file import require_writable
 from lithovae.runtime.process import guard
@@ -26,6 +27,7 @@ from lithovae.runtime.scan.address import ADDRESS, HOLE_PARTS, run_starts, split
 from lithovae.runtime.scan.blocks import BLOCK_ROWS, spans
 from lithovae.runtime.scan.depth import scale_of
 from lithovae.runtime.scan.group_address import GroupAddresses
+from lithovae.runtime.scan.mapping import has_column
 from lithovae.runtime.scan.scan import Scan, open_scan, understand
 from lithovae.runtime.scan.sections import BOTTOM, LENGTH, OFFSET, TOP, TopsTable, find_quantity, tables_of_tops
 from lithovae.runtime.scan.source import Source
@@ -163,6 +165,7 @@ def pack_scans(
     paths: Sequence[Path],
     out: Path,
     calibrations: Mapping[str, Calibration] | None = None,
+    mapping: Sequence[tuple[str, str]] = (),
     *,
     progress: Progress = silent,
 ) -> Packed:
@@ -176,6 +179,8 @@ def pack_scans(
         The HDF5 file to write; ``docs/scan-format.md`` documents its layout.
     calibrations : mapping of str to Calibration, optional
         Declared conversions, by feature.
+    mapping : sequence of (str, str)
+        Columns to use for a feature or the depth: a path, which counts in each file that has it, or ``FILE:PATH``.
     progress : callable, optional
         Wraps iterables to show progress; see `lithovae.runtime.console.progress`.
 
@@ -183,26 +188,34 @@ def pack_scans(
     ------
     ScanError
         If a file cannot be read, or the files do not belong in one scan: the same feature twice for one hole, or
-        samples of several holes that nothing tells apart.
+        samples of several holes that nothing tells apart; or if one of them changes while it is read.
     OutputError
         If the file cannot be written. An existing file is then unchanged.
     InputError
-        If a file is given twice.
+        If a file is given twice, or no file has a mapped column.
     """
     _require_new(paths, out)
+    _require_files(mapping, paths)
     with ExitStack() as stack:
-        pieces, notes = [], []
+        pieces, notes, still_unchanged = [], [], []
+        used = set[tuple[str, str]]()
         for path in paths:
             guard.reading(path)
+            still_unchanged.append(stack.enter_context(unchanged(path)))
             findings = stack.enter_context(findings_of(path))
             try:
                 file = stack.enter_context(open_file(path, findings))
                 with naming(path):
-                    found, said = _pieces_of(path, file, calibrations or {})
+                    mapped = _mapping_of(path, file, mapping, paths)
+                    used |= set(mapped)
+                    taken = {feature: column for (feature, _), column in mapped.items()}
+                    found, said = _pieces_of(path, file, taken, calibrations or {})
             except DAMAGE as error:
                 raise ScanError(f"{path} is damaged and its contents cannot be read: {error}", path) from error
             pieces += found
             notes += [f"{path.name}: {note}" for note in said]
+        if unused := [entry for entry in mapping if entry not in used]:
+            raise InputError(f"--map: no file has the column {unused[0][1]!r}, mapped to {unused[0][0]}")
         groups = _groups(pieces)
         surveys = {id(piece): _survey(piece) for piece in pieces}
         _require_one_place_each(groups, {key: survey.holes for key, survey in surveys.items()})
@@ -219,6 +232,8 @@ def pack_scans(
             writer.state({"packed_from": files, "calibrations": applied, "notes": notes})
             writer.close()
             _require_readable(partial, out)
+            for require_unchanged in still_unchanged:
+                require_unchanged()
     described = [
         (group.name, group.columns, group.n_rows, list(dict.fromkeys(piece.path.name for piece in group.pieces)))
         for group in groups
@@ -239,7 +254,31 @@ def _require_new(paths: Sequence[Path], out: Path) -> None:
             raise OutputError(f"the packed scan would replace {path}: choose another name", out)
 
 
-def _pieces_of(path: Path, file: File, calibrations: Mapping[str, Calibration]) -> tuple[list[Piece], list[str]]:
+def _require_files(mapping: Sequence[tuple[str, str]], paths: Sequence[Path]) -> None:
+    """Check that a column that is mapped by its number is that of one file: every table has a column 3."""
+    for feature, column in mapping:
+        if column.isdecimal() and len(paths) > 1:
+            raise InputError(f"--map: {feature}={column} needs a file, as in --map {feature}={paths[0].name}:{column}")
+
+
+def _mapping_of(
+    path: Path, file: File, mapping: Sequence[tuple[str, str]], paths: Sequence[Path]
+) -> dict[tuple[str, str], str]:
+    """Return the entries of a mapping that count in a file, with the column of each."""
+    found = {}
+    for feature, column in mapping:
+        name, _, rest = column.partition(":")
+        if rest and name in (other.name for other in paths):
+            if name == path.name:
+                found[feature, column] = rest
+        elif has_column(file.columns, column):
+            found[feature, column] = column
+    return found
+
+
+def _pieces_of(
+    path: Path, file: File, mapping: Mapping[str, str], calibrations: Mapping[str, Calibration]
+) -> tuple[list[Piece], list[str]]:
     """Find what a file holds: tables of samples, and tables of the tops of sections or cores."""
     columns, addresses = file.columns, GroupAddresses(file)
     pieces, used = [], set[str]()
@@ -249,8 +288,8 @@ def _pieces_of(path: Path, file: File, calibrations: Mapping[str, Calibration]) 
     cores = tables_of_tops(file, [column for column in columns if id(column) not in sections], "core")
     samples: list[Piece] = []
     notes_of_scan: list[str] = []
-    if has_features or not (tops or cores):
-        scan = understand(file, {}, calibrations, is_alone=False)
+    if has_features or mapping or not (tops or cores):
+        scan = understand(file, mapping, calibrations, is_alone=False)
         samples = [_samples(path, scan, track) for track in scan.tracks]
         notes_of_scan = _unstated(scan)
     homes = {source.column.table for piece in samples for source, _ in piece.numbers.values()}
@@ -416,7 +455,7 @@ def _write(writer: ScanWriter, group: Group, surveys: Mapping[int, _Survey], pro
             unit = ""
         else:
             types[name] = np.result_type(*(_type_of(piece.numbers[name][0], piece.file) for piece in holders))
-            sources = [f"{piece.path.name}: {piece.numbers[name][0]}" for piece in holders]
+            sources = [_number_source(piece, name) for piece in holders]
             unit = holders[0].numbers[name][1]
         writer.create(f"{group.name}/{name}", group.n_rows, types[name], unit, list(dict.fromkeys(sources)))
     before = 0
@@ -432,6 +471,11 @@ def _write(writer: ScanWriter, group: Group, surveys: Mapping[int, _Survey], pro
 
 def _first(values: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
     return next(iter(values.values()))
+
+
+def _number_source(piece: Piece, name: str) -> str:
+    source, _ = piece.numbers[name]
+    return f"{piece.path.name}: {source}{', as mapped' if source.is_mapped else ''}"
 
 
 def _text_source(piece: Piece, part: str) -> str:

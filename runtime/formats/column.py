@@ -29,6 +29,8 @@ class Column:
         Unit stated for this column; None if none is stated, or a blank.
     label : str
         Distinguishes it from the other columns of its array: its name or its number; empty if it is the only one.
+    is_namesake : bool
+        Whether another column of its table has the same name.
     number : tuple of int, or None
         Its position among the columns of its array, and their count; None if it is the only one.
     """
@@ -38,6 +40,7 @@ class Column:
     length: int
     unit: str | None
     label: str = ""
+    is_namesake: bool = False
     number: tuple[int, int] | None = None
 
     @property
@@ -151,6 +154,14 @@ class Column:
         ScanError
             If the column cannot be read.
         """
+
+    @property
+    def without_names(self) -> str:
+        """What is wrong and what to do where the columns of its array have no names."""
+        return (
+            f"{self.location} {self.shape} does not say what its columns are: name them in an attribute 'columns', or "
+            f"map each one, as in --map 'density={self.path}'"
+        )
 
     @property
     def kind(self) -> str:

@@ -131,7 +131,8 @@ class SheetColumn(TextColumn):
     @property
     def paths(self) -> tuple[str, ...]:
         """All spellings of its path: with its name, and with its number."""
-        return self.path, f"{self.sheet}/{self.position}" if self.sheet else str(self.position)
+        number = f"{self.sheet}/{self.position}" if self.sheet else str(self.position)
+        return self.path, number, *([self.location] if self.is_namesake else [])
 
 
 class SheetsFile(File):

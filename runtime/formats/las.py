@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
-from collections.abc import Container, Iterator, Sequence
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.errors import ScanError, reason_of
-from lithovae.runtime.features import letters
+from lithovae.runtime.features import DEPTH, letters
 from lithovae.runtime.findings import Findings
 
 from .codes import Coding, number_labels
 from .column import Column
 from .file import File
+from .text.cells import Cells, Lines, Style, number_of
+from .text.layout import encoding_of
 
 HEAD_BYTES = 4096
 MAX_BYTES = 1 << 30
 """Bytes of a file: all of it is read at once."""
+MAX_SAMPLE = 1 << 16
+"""Bytes of the data that tell how its values are separated."""
+_DATA_SECTION = re.compile(rb"^[ \t]*~(?:A|LOG_DATA)[^\n]*\n?", re.IGNORECASE | re.MULTILINE)
 
 
 def is_mine(path: Path) -> bool:
@@ -49,16 +56,91 @@ def open_file(path: Path, findings: Findings, *, swmr: bool = False, locking: bo
     if path.stat().st_size > MAX_BYTES:
         raise ScanError(f"the LAS file has more than {MAX_BYTES >> 20} MiB, which are read at once: split it")
     logging.getLogger("lasio").setLevel(logging.CRITICAL)
+    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    head, data, first_line = _parted(content)
+    encoding = encoding_of(content)
     try:
         las = lasio.read(
-            str(path), null_policy="strict", mnemonic_case="preserve", encoding="utf-8", encoding_errors="replace"
+            io.StringIO(head.decode(encoding)), ignore_data=True, mnemonic_case="preserve", null_policy="none"
         )
-        opened = LasFile(las, findings)
-    except ScanError:
-        raise
     except Exception as error:  # lasio raises many kinds
         raise ScanError(f"the LAS file cannot be read: {reason_of(error)}") from error
-    yield opened
+    yield LasFile(las, _Data(data, first_line, encoding), findings)
+
+
+def _parted(content: bytes) -> tuple[bytes, bytes, int]:
+    """Part a file into its header, its section of data, and the number of the line at which that begins.
+
+    Raises
+    ------
+    ScanError
+        If it has several sections of data, or none.
+    """
+    starts = [match.end() for match in _DATA_SECTION.finditer(content)]
+    if len(starts) != 1:
+        what = (
+            f"has {len(starts):,} sections of data: write each into a file of its own"
+            if starts
+            else ("has no section of data (~ASCII), so no curves with values")
+        )
+        raise ScanError(f"the LAS file {what}")
+    return content[: starts[0]], content[starts[0] :], 1 + content.count(b"\n", 0, starts[0])
+
+
+class _Data:
+    """The section of data of a LAS file.
+
+    Parameters
+    ----------
+    content : bytes
+        Its lines.
+    first_line : int
+        The number of the first.
+    encoding : str
+        Of texts.
+    """
+
+    def __init__(self, content: bytes, first_line: int, encoding: str) -> None:
+        self._content, self._first_line, self._encoding = content, first_line, encoding
+
+    def curves(self, n: int, *, is_wrapped: bool, delimiter: str) -> list[NDArray[Any]]:
+        """Read the values of each curve: numbers, or text where there are other words.
+
+        Raises
+        ------
+        ScanError
+            If a line, or all of them where lines are wrapped, has not as many values as there are curves.
+        """
+        content = self._content
+        if is_wrapped:  # one value after the other, whatever the lines
+            words = b"\n".join(line for line in content.split(b"\n") if not line.lstrip().startswith(b"#")).split()
+            if len(words) % n:
+                raise ScanError(f"its wrapped data have {len(words):,} values, which {n:,} curves do not share evenly")
+            content = b"\n".join(b" ".join(words[i : i + n]) for i in range(0, len(words), n))
+        mark = {"COMMA": b",", "TAB": b"\t"}.get(delimiter.upper(), b" ")
+        sample = content[:MAX_SAMPLE].strip()
+        first = sample.partition(b"\n")[0]
+        if len(first.split()) == n and mark == b",":
+            mark = b" "
+        elif len(first.split()) != n and first.count(b",") == n - 1:
+            mark = b","
+        decimal = "," if mark == b" " and b"," in sample and b"." not in sample else "."
+        style = Style(mark[0], ord(decimal), encoding=self._encoding)
+        lines = Lines(np.frombuffer(content, np.uint8), style)
+        rows = np.flatnonzero(~lines.is_blank() & ~lines.are_comments())
+        cells = Cells(lines, rows)
+        if (wrong := np.flatnonzero(cells.widths != n)).size:
+            line = self._first_line + int(rows[wrong[0]])
+            count = int(cells.widths[wrong[0]])
+            raise ScanError(
+                f"line {line:,} has {count:,} value{'s' * (count != 1)}, but the LAS file names {n:,} curves: write "
+                "its NULL where there is no reading"
+            )
+        found: list[NDArray[Any]] = []
+        for i in range(n):
+            values, word = cells.numbers(i)
+            found.append(values if word < 0 else cells.texts(i))
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,34 +185,57 @@ class LasFile(File):
     Parameters
     ----------
     las : lasio.LASFile
-        The file as lasio has read it.
+        The header as lasio has read it.
+    data : _Data
+        Its section of data.
     findings : Findings
         Receives notes on what is not read.
 
     Raises
     ------
     ScanError
-        If it has no curves.
+        If it has no curves, or not as many values in each row.
     """
 
-    def __init__(self, las: Any, findings: Findings) -> None:
+    def __init__(self, las: Any, data: _Data, findings: Findings) -> None:
         self.findings = findings
-        self._columns = [self._column(curve, is_index=i == 0) for i, curve in enumerate(las.curves)]
-        if not self._columns or not self._columns[0].length:
-            raise ScanError("the LAS file has no curves with values")
-        if all(column.name.upper() in ("", "UNKNOWN") for column in self._columns):  # what lasio calls them
+        well = {letters(item.mnemonic): item for item in las.well}
+        version = {letters(item.mnemonic): str(item.value).strip() for item in las.version}
+        names = [curve for curve in las.curves if str(curve.original_mnemonic).strip().upper() not in ("", "UNKNOWN")]
+        if not names:
             raise ScanError("the LAS file does not name its curves: it needs a section ~Curve")
-        if len({column.length for column in self._columns}) > 1:
-            raise ScanError("the curves of the LAS file differ in length: it is damaged")
-        self._stated = [(letters(item.mnemonic), str(item.value).strip()) for item in las.well]
+        is_wrapped = version.get("wrap", "").upper().startswith("Y")
+        curves = data.curves(len(las.curves), is_wrapped=is_wrapped, delimiter=version.get("dlm", ""))
+        if not len(curves[0]):
+            raise ScanError("the LAS file has no curves with values")
+        null = number_of(str(well["null"].value).strip()) if "null" in well else None
+        index_unit = self._index_unit(las.curves[0], well)
+        self._columns = [
+            self._column(curve, values, null if i else None, index_unit if i == 0 else None)
+            for i, (curve, values) in enumerate(zip(las.curves, curves, strict=True))
+        ]
+        self._stated = [(name, str(item.value).strip()) for name, item in well.items()]
 
-    def _column(self, curve: Any, *, is_index: bool) -> LasColumn:
-        values = np.asarray(curve.data)
-        if values.dtype.kind not in "iuf":
-            values = values.astype(np.str_)
-        unit = str(curve.unit).strip() or None
-        if is_index and unit and unit.upper() == "F":  # the standard's spelling of feet, for the index alone
-            unit = "ft"
+    def _index_unit(self, index: Any, well: Mapping[str, Any]) -> str | None:
+        """Return the unit of the index, which its curve or the first depth of the well section states.
+
+        Raises
+        ------
+        ScanError
+            If the two differ.
+        """
+        stated = [str(item.unit).strip() for item in (index, well.get("strt")) if item is not None]
+        units = ["ft" if unit.upper() == "F" else unit for unit in stated if unit]  # the standard's spelling of feet
+        factors = {factor for unit in units if (factor := DEPTH.factor(unit)) is not None}
+        if len(factors) > 1:
+            name = str(index.original_mnemonic).strip()
+            raise ScanError(f"the index {name} is in {units[0]} by its curve, but in {units[1]} by STRT: correct one")
+        return units[0] if units else None
+
+    def _column(self, curve: Any, values: NDArray[Any], null: float | None, index_unit: str | None) -> LasColumn:
+        if null is not None and values.dtype.kind == "f":
+            values = np.where(values == null, np.nan, values)
+        unit = index_unit or str(curve.unit).strip() or None
         return LasColumn(str(curve.original_mnemonic).strip(), unit, str(curve.mnemonic).strip(), values)
 
     @property

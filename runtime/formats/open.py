@@ -14,7 +14,7 @@ from lithovae.runtime.errors import ScanError
 from lithovae.runtime.findings import Findings
 
 from .file import File
-from .unsupported import what_it_is
+from .unsupported import what_it_is, why_no_text
 
 FORMATS = (
     "lithovae.runtime.formats.hdf5.file",
@@ -62,8 +62,9 @@ def open_file(path: Path, findings: Findings, *, swmr: bool = False, locking: bo
     formats: Iterator[Any] = map(import_module, FORMATS)
     chosen: Format | None = next((known for known in formats if known.is_mine(path)), None)
     if chosen is None:
-        hint = what_it_is(path)
-        raise ScanError(f"{path} is not an HDF5 file{f': {hint}' if hint else ', nor a table in text'}", path)
+        hint, why_not = what_it_is(path), why_no_text(path)
+        otherwise = f", nor a table in text{f': {why_not}' if why_not else ''}"
+        raise ScanError(f"{path} is not an HDF5 file{f': {hint}' if hint else otherwise}", path)
     with chosen.open_file(path, findings, swmr=swmr, locking=locking) as file:
         yield file
 

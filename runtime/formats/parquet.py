@@ -67,6 +67,8 @@ class ParquetColumn(Column):
         float64 or float32 for numbers, ``U`` for text, ``O`` for anything else.
     group_rows : int
         Rows of the largest row group.
+    type_name : str
+        Parquet's name of the type.
     """
 
     name: str
@@ -74,12 +76,18 @@ class ParquetColumn(Column):
     unit: str | None
     type: np.dtype[Any]
     group_rows: int
+    type_name: str
     layout = "Parquet column"
 
     @property
     def dtype(self) -> Any:
         """Type of a value."""
         return self.type
+
+    @property
+    def kind(self) -> str:
+        """``text``, or Parquet's name of the type."""
+        return "text" if self.is_text else self.type_name
 
     @property
     def chunk_rows(self) -> int:
@@ -114,13 +122,14 @@ class ParquetFile(File):
         if len(set(schema.names)) < len(schema.names):
             raise ScanError("the Parquet file has two columns with the same name: rename one")
         self._columns = [
-            ParquetColumn(field.name, self._starts[-1], _unit(field), self._type(field.type), max([1, *rows]))
+            ParquetColumn(
+                *(field.name, self._starts[-1], _unit(field), self._type(field.type), max([1, *rows]), str(field.type))
+            )
             for field in schema
         ]
         for column in self._columns:
             if column.type.kind == "O":
-                findings.note(f"{column.name} holds {schema.field(column.name).type}, not numbers or text: not read")
-        self._columns = [column for column in self._columns if column.type.kind != "O"]
+                findings.note(f"{column.name} holds {column.kind}, not numbers or text: not read")
         self._stated = [
             (letters(key.decode("utf-8", "replace")), value.decode("utf-8", "replace").strip())
             for key, value in (schema.metadata or {}).items()
@@ -134,14 +143,14 @@ class ParquetFile(File):
             kind = kind.value_type
         if types.is_float32(kind) or types.is_float16(kind):
             return np.dtype(np.float32)
-        if types.is_floating(kind) or types.is_integer(kind) or types.is_decimal(kind):
+        if types.is_null(kind) or types.is_floating(kind) or types.is_integer(kind) or types.is_decimal(kind):
             return np.dtype(np.float64)
         is_text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
         return np.dtype(np.str_ if is_text else object)
 
     @property
     def columns(self) -> Sequence[Column]:
-        """The columns that hold numbers or text."""
+        """All columns; those that hold neither numbers nor text cannot be read."""
         return self._columns
 
     def stated(self, path: str, names: Container[str]) -> list[tuple[str, str]]:

@@ -18,8 +18,13 @@ def inspection_lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"layout   {'; '.join(found['layout'])}"
     if found["address"]:
         yield f"from     {', '.join(f'{part} {text}' for part, text in found['address'].items())}"
-    if counts := ", ".join(_counted(kind, names) for kind, names in found["found"].items() if names["n"]):
-        yield f"found    {counts}"
+    counts = [
+        _counted(kind, names, is_named=kind == "holes" and "hole" not in found["address"])
+        for kind, names in found["found"].items()
+        if names["n"]
+    ]
+    if counts:
+        yield f"found    {', '.join(counts)}"
     yield f"rows     {_rows(found['rows'])}"
     effect = found["features"][0]["where_missing"]
     yield f"model    {found['bundle']['name']}; where a row lacks a feature: {effect}"
@@ -46,10 +51,9 @@ def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
         yield "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
 
 
-def _counted(kind: str, names: dict[str, Any]) -> str:
-    if names["n"] == 1:
-        return f"1 {kind[:-1]}"
-    return f"{names['n']:,} {kind}" + f" ({', '.join(names['first'][:4])})" * (kind == "holes" and names["n"] <= 4)
+def _counted(kind: str, names: dict[str, Any], *, is_named: bool) -> str:
+    text = f"1 {kind[:-1]}" if names["n"] == 1 else f"{names['n']:,} {kind}"
+    return text + f" ({', '.join(names['first'][:4])})" * (is_named and names["n"] <= 4)
 
 
 def _rows(rows: dict[str, Any]) -> str:
@@ -68,7 +72,13 @@ def _features(found: dict[str, Any]) -> Iterator[list[str]]:
     for feature in found["features"]:
         short, sources, n_with = feature["short"], feature["sources"], feature["rows_with_value"]
         if not sources:
-            yield [short, "not in this scan", "", f"none: {feature['where_missing']}"]
+            is_left_out = any(f"looks like {feature['name']}, but" in note for note in found["notes"])
+            yield [
+                short,
+                "left out: see the notes" if is_left_out else "not in this scan",
+                "",
+                f"none: {feature['where_missing']}",
+            ]
             continue
         source = sources[0]["path"] if len(sources) == 1 else f"{sources[0]['path']} and {len(sources) - 1} more"
         units = ", ".join(dict.fromkeys(_unit(one, feature["unit"]) for one in sources))

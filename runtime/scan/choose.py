@@ -18,7 +18,7 @@ from lithovae.runtime.settings import Calibration
 from .calibration import applies, note_unused
 from .colour import has_fractions_only, is_lab_colour, is_wide_integer, says_colour
 from .group_address import GroupAddresses
-from .mapping import MAPPED_DEPTH, mapped_columns
+from .mapping import MAPPED_DEPTH, hold_the_same, mapped_columns, note_namesake, require_alike
 from .source import Candidate, Source, candidates, note_passed_over, unit_of
 
 ALIKE = 0.6
@@ -63,6 +63,7 @@ def choose_sources(
     chosen: dict[int, list[Source]] = {}
     unfit: dict[int, Column] = {}
     mapped = mapped_columns(columns, mapping, features)
+    require_alike(file, mapping)
     taken = {column.identity for chosen_columns in mapped.values() for column in chosen_columns}
     free = [column for column in columns if column.identity not in taken] if taken else columns  # one serves once
     beside: dict[object, set[str]] = {}
@@ -98,7 +99,7 @@ def choose_sources(
         if feature in COLOURS:
             ranked = [candidate for candidate in ranked if _is_colour(file, candidate.source.column, names)]
         if ranked:
-            chosen[i] = _one_per_address(feature, ranked, columns, addresses, findings)
+            chosen[i] = _one_per_address(feature, ranked, file, addresses)
     for i, column in unfit.items():
         if i not in chosen:
             name = features[i].name
@@ -168,23 +169,23 @@ def _take(
         elif has_fractions_only(file, column):
             why_not = "its values range from 0 to 1, not from 0 to 255"
     if source is None or why_not:
-        return f"looks like {feature.name}, but {why_not}: left out (--map takes it unchanged)"
+        calibrated = "; --calibration declares a conversion" if source is None and column.is_number else ""
+        return f"looks like {feature.name}, but {why_not}: left out (--map takes it unchanged){calibrated}"
     return source
 
 
 def _one_per_address(
     feature: Quantity,
     ranked: list[Candidate],
-    columns: Sequence[Column],
+    file: File,
     addresses: GroupAddresses,
-    findings: Findings,
 ) -> list[Source]:
     """Return the best-named candidate for each hole, core or section; raise if two fit one equally well."""
     same_data: dict[object, list[Candidate]] = {}
     for candidate in ranked:
         same_data.setdefault(candidate.source.column.identity, []).append(candidate)
     if len(same_data) < len(ranked):  # links: prefer the one in the largest table, which may have the depth
-        sizes = Counter(column.table for column in columns)
+        sizes = Counter(column.table for column in file.columns)
         ranked = [max(links, key=lambda link: sizes[link.source.column.table]) for links in same_data.values()]
     best = ranked[0]
     best_parts = addresses.key(best.source.column.table[0])[0]
@@ -197,11 +198,16 @@ def _one_per_address(
         rival = (
             taken[key] if parts == best_parts else best
         )  # not a sibling of the best one: its address has other parts
+        column, other = candidate.source.column, rival.source.column
+        is_namesake = column.is_namesake and (column.name, column.table) == (other.name, other.table)
+        if is_namesake and hold_the_same(file, [other, column]):
+            note_namesake(file, other, column)
+            continue
         if candidate.rank == rival.rank:
             names = ", ".join([other.column.path for rank, other in ranked if rank == rival.rank][:4])
             example = f"--map '{feature.name}={rival.source.column.path}'"
             raise ScanError(f"{feature.name} could be any of {names}: choose one, as with {example}")
-        note_passed_over(candidate.source, rival.source, feature.name, findings, " (--map overrides)")
+        note_passed_over(candidate.source, rival.source, feature.name, file.findings, " (--map overrides)")
     return [candidate.source for candidate in taken.values()]
 
 
@@ -210,10 +216,7 @@ def _why_no_feature(features: FeatureSet, columns: Sequence[Column], findings: F
         return f"no usable feature found; {'; '.join(findings.notes[:3])}"
     nameless = [column for column in columns if not column.name and column.is_number]
     if nameless:
-        return (
-            f"{nameless[0].location} {nameless[0].shape} does not say what its columns are: name them in an attribute "
-            f"'columns', or map each one, as in --map 'density={nameless[0].path}'"
-        )
+        return nameless[0].without_names
     if not columns:
         return "the file contains no data columns"
     names = ", ".join(column.path for column in columns[:8])

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import DEPTH, letters
+from lithovae.runtime.features import DEPTH, letters, split_suffix, split_unit
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column, TableKey
 
@@ -116,6 +116,20 @@ def _take(column: Column) -> Source | str:
     if DEPTH.names[DEPTH.rank(column.name) or 0] in TRUE_VERTICAL:
         assumed.append(f"{column.path} is a vertical depth: samples at the same vertical depth share a bin")
     return Source(column, unit, factor, assumed=tuple(assumed))
+
+
+def note_lengths(members: Iterable[Column], findings: Findings) -> None:
+    """Note the columns of a table without a depth that state a unit of length: one may be the depth by another name."""
+    found = []
+    for column in members:
+        units = [unit for unit in (column.unit, split_unit(column.name)[1], split_suffix(column.name)[1]) if unit]
+        if column.is_number and DEPTH.rank(column.name) is None and any(map(DEPTH.factor, units)):
+            found.append(column.path)
+    if found:
+        findings.note(
+            f"no depth is found by its name; {', '.join(found[:4])} {'states' if len(found) == 1 else 'state'} a unit "
+            f"of length: is it one, as with --map 'depth={found[0]}'?"
+        )
 
 
 def scale_of(depth: Source) -> str:

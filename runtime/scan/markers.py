@@ -3,6 +3,7 @@
 A number of `BY_QUANTITY` outside the plausible range of the column's quantity means "no reading": no density is -99.9.
 Inside that range it is a value (a susceptibility may be -99.9), unless the column itself says otherwise: the number
 occurs again, and no other value of the column is within half its size. A measurement has neighbours; a code has none.
+A single -99.9 (not -99, which may be a count) is one only if many other values are there, and none is nearly as low.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from .source import Source
 
 LEAST = 2
 """How often a number must occur in a column before it may mean "no reading" there."""
+ALONE = 20
+"""Number of other values, all above a tenth of it, beside which a single negative number with decimals means it too."""
 
 
 _MARKS = np.array(BY_QUANTITY)
@@ -53,6 +56,7 @@ class Markers:
         self._path, self._read, self._lock = source.column.path, read, Lock()
         self._ordinary: frozenset[float] = frozenset()  # those of which a neighbour has been seen
         self._found: tuple[float, ...] | None = None
+        self._n_found: dict[float, int] = {}
         self.lowest = max(mark for mark in self._marks if mark < 0) + 0.5
         self.highest = min(mark for mark in self._marks if mark > 0) - 0.5
 
@@ -87,11 +91,17 @@ class Markers:
 
     def _survey(self) -> tuple[float, ...]:
         counts, near = np.zeros((2, len(self._perhaps)), np.int64)
+        lowest, n_others = np.inf, 0
         for values in self._read():
-            near += _neighbours(values, self._perhaps, self._known)
             every = np.ones(len(values), np.bool_)
+            others = values[~np.isnan(values) & ~equals_any(values, every, self._known)]
+            lowest, n_others = min(lowest, others.min(initial=np.inf)), n_others + len(others)
+            near += _neighbours(values, self._perhaps, self._known)
             counts += [np.count_nonzero(equals_any(values, every, (mark,))) for mark in self._perhaps]
-        return tuple(np.array(self._perhaps)[(counts >= LEAST) & (near == 0)].tolist())
+        marks = np.array(self._perhaps)
+        is_alone = (counts == 1) & (marks < 0) & (marks % 1 != 0) & (lowest > marks / 10) & (n_others >= ALONE)
+        self._n_found = dict(zip(marks.tolist(), counts.tolist(), strict=True))
+        return tuple(marks[((counts >= LEAST) & (near == 0)) | is_alone].tolist())
 
     @property
     def note(self) -> str:
@@ -99,7 +109,8 @@ class Markers:
         if not self._found:
             return ""
         named = ", ".join(f"{mark:g}" for mark in self._found)
-        return f"{self._path} holds {named} more than once, and no other value near: taken as missing"
+        often = "more than once" if max(self._n_found[mark] for mark in self._found) > 1 else "once"
+        return f"{self._path} holds {named} {often}, and no other value near: taken as missing"
 
 
 def _of_type(dtype: np.dtype[Any], quantity: Quantity) -> tuple[float, ...]:

@@ -20,7 +20,7 @@ from lithovae.runtime.settings import Calibration
 
 from .address import ADDRESS, HOLE_PARTS
 from .choose import choose_sources
-from .depth import choose_depth, note_scales
+from .depth import choose_depth, note_lengths, note_scales
 from .group_address import GroupAddresses, address_columns, constant_addresses
 from .mapping import MAPPED_DEPTH, mapped_columns
 from .section_depths import TableOfSamples, choose_section_depths, find_restarts
@@ -202,6 +202,8 @@ def understand(
                 "be combined with the other instruments; known names include depth, Depth CSF-A, mbsf, and offset if "
                 "there is a table of sections (--map depth=PATH chooses a column)"
             )
+        if depth is None:
+            note_lengths(_without(tables.of(key)[0], sources), findings)
         parts = table.parts
         constant = {
             part: text for part, text in table.constants.items() if part not in parts

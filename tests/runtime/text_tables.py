@@ -78,7 +78,36 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "an underscore in a number": (table().replace("1.9,", "1_9,").encode(), _UNREADABLE),
     "a comment after a number": (table().replace("1.9,", "1.9*,").encode(), _UNREADABLE),
     "a blank in a number": (table().replace("1.9,", "1 .9,").encode(), _UNREADABLE),
-    "a quote that is never closed": (table().replace("1.9,", '"1.9,', 1).encode(), "not numbers"),
+    "a quote that is never closed": (
+        table().replace("1.9,", '"1.9,', 1).encode(),
+        "line 6 opens a quote that its cell does not close",
+    ),
+    "a quote that another line closes within a cell": (
+        table("Depth (m),remark,MS,x").replace("0.1,1.7,", '0.1,"grey,').replace("0.3,2.1,", '0.3,"soft,').encode(),
+        "line 4 opens a quote",
+    ),
+    "fewer headings than columns": (table("Depth (m),MS,x").encode(), "line 2 has 4 cells, but the heading has 3"),
+    "decimal commas between commas": (
+        "\n".join([_HEAD, *(f"0,{i:02},1,{i + 20},3,5,40,0" for i in range(60))]).encode(),
+        "line 2 has 8 cells, but the heading has 4",
+    ),
+    "more words in the heading than columns": (
+        table("Depth below sea floor,density,MS,NGR", between=" ").encode(),
+        "the heading has 7 words, but the table has 4 columns, which blanks separate",
+    ),
+    "a blank cell between blanks": (
+        table("depth,density,MS,NGR", between=" ").replace("\n0.5 1.8 ", "\n0.5     ").encode(),
+        "line 12 has 3 cells, but the table has 4 columns, which blanks separate",
+    ),
+    "commas that may separate thousands": (
+        table("Depth (cm),Density (kg/m3),MS,x", [(i, 1500 + i, 20, 3) for i in range(60)], "\t")
+        .replace("\t15", "\t1,5").encode(),
+        "'1,500' may be 1.500 or 1500",
+    ),
+    "a separator of thousands among decimal commas": (
+        table(between=";").replace(".", ",").replace("\n0,3;2,1;", "\n0,3;2.100;").encode(),
+        "line 8: column Bulk density (g/cm3) holds '2.100', not a number",
+    ),
     "a unit that is not known": (
         table("Depth (m),Bulk density (lb/gal),x,y").encode(),
         "its unit 'lb/gal' is not g/cm3",
@@ -87,12 +116,13 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "gamma in gAPI": (table("Depth (m),x,y,GR (gAPI)").encode(), "its unit 'gAPI' is not cps"),
     "two columns of one name": (table("Depth (m),MS,MS,x").encode(), "could be any of"),
     "two depths of one name": (table("depth,depth,MS,x").encode(), "could both be the depth"),
-    "NUL bytes": (table().replace("1.5,", "1.5\0,").encode(), _NEITHER),
-    "UTF-16": (table().encode("utf-16"), _NEITHER),
+    "NUL bytes": (table().replace("1.5,", "1.5\0,").encode(), f"{_NEITHER}: line 2 holds the control character 0x00"),
+    "UTF-16": (table().encode("utf-16"), f"{_NEITHER}: it is text in UTF-16; save it as UTF-8"),
+    "UTF-16 without its mark": (table().encode("utf-16-le"), f"{_NEITHER}: it is text in UTF-16"),
     "UTF-32": (table().encode("utf-32"), _NEITHER),
     "control characters": (table().replace("1.5,", "\x1b[31m1.5,").encode(), _NEITHER),
     "bytes of no text": (bytes(range(256)) * 40, _NEITHER),
-    "a zip archive": (_zip(), _NEITHER),
+    "a zip archive": (_zip(), f"{_NEITHER}: it is a zip archive"),
     "gzip that is cut off": (gzip.compress(table().encode(), mtime=0)[:-200], "cannot be unpacked"),
     "gzip of nothing": (gzip.compress(b"", mtime=0), _NEITHER),
     "gzip of bytes": (gzip.compress(bytes(range(256)), mtime=0), _NEITHER),

@@ -16,9 +16,14 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
 
-QUOTE, SPACE, TAB, RETURN, NEWLINE = b'" \t\r\n'
+QUOTE, SPACE, TAB, RETURN, NEWLINE, COMMENT = b'" \t\r\n#'
+SPREADSHEET_ERRORS = (b"#N/A", b"#REF!", b"#DIV/0!", b"#VALUE!", b"#NUM!", b"#NAME?", b"#NULL!")
 MISSING_WORDS = frozenset(
-    ("", "-", "--", "---", "na", "n/a", "#n/a", "nan", "null", "none", "nd", "n.d.", "nil", "missing", "inf", "-inf")
+    [
+        *("", "-", "--", "---", "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "-nan", "null", "(null)", "\\n", "none"),
+        *("nd", "n.d.", "nil", "missing", "inf", "-inf"),
+        *("nan(ind)", "-nan(ind)", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind", "1.#inf", "-1.#inf"),  # C on Windows
+    ]
 )
 """What stands in a column of numbers where there is no number, in lower case."""
 MAX_FAST_DIGITS = 15
@@ -65,11 +70,18 @@ class Lines:
     ----------
     starts, ends : ndarray of shape (lines,), int64
         Where each line begins, and where it ends (at its line end).
+    open_quote : int
+        The byte of a quote that is not closed within the block; -1 if there is none.
+    wrong_quote : int
+        The byte of a quote that is closed in another line, in the middle of a cell; -1 if there is none.
     """
 
     def __init__(self, data: Bytes, style: Style) -> None:
         self.data, self.style = data, style
-        self.outside = _outside_quotes(data)
+        quotes, are_regular = _quotes(data, style)
+        self.open_quote = int(quotes[-1]) if len(quotes) % 2 else -1
+        self.wrong_quote = -1 if are_regular else _wrong_quote(data, quotes, style)
+        self.outside = _outside(data, quotes)
         ends = np.flatnonzero(data == style.newline)
         if self.outside is not None:
             ends = ends[self.outside[ends]]
@@ -101,6 +113,15 @@ class Lines:
             found[line] = self.data[self.starts[line] : self.ends[line]].tobytes().rstrip(b"\r") == text
         return found
 
+    def are_comments(self) -> NDArray[np.bool_]:
+        """Tell which lines begin with ``#``, but not with an error of a spreadsheet (``#N/A``); shape (lines,)."""
+        found = np.zeros(len(self), np.bool_)
+        candidates = np.flatnonzero(self.data[self.starts.clip(max=max(len(self.data) - 1, 0))] == COMMENT)
+        for line in candidates.tolist():
+            begin = self.data[self.starts[line] : self.starts[line] + 8].tobytes()
+            found[line] = not begin.startswith(SPREADSHEET_ERRORS)
+        return found
+
 
 class Cells:
     """The cells of some lines.
@@ -129,6 +150,8 @@ class Cells:
         blank = np.zeros(256, np.bool_)
         blank[[SPACE, TAB, RETURN, NEWLINE, self._style.newline]] = True
         is_word = ~blank[self.data]
+        if lines.outside is not None:
+            is_word |= ~lines.outside
         begins = np.flatnonzero(is_word & np.append(True, ~is_word[:-1])[: len(is_word)])
         line = np.searchsorted(lines.starts, begins, side="right")
         return np.asarray(begins[np.append(True, line[1:] != line[:-1])[: len(line)] == 0] - 1)
@@ -140,6 +163,10 @@ class Cells:
     def widths(self) -> Places:
         """Number of cells of each row; shape (rows,)."""
         return np.asarray(self._n_between + 1)
+
+    def line(self, row: int) -> str:
+        """Read a row as a whole."""
+        return self.data[self._row_starts[row] : self._row_ends[row]].tobytes().decode(self._style.encoding, "replace")
 
     def filled(self, row: int) -> int:
         """Count the cells of a row up to its last one that holds something."""
@@ -221,18 +248,80 @@ def number_of(text: str, decimal: str = ".") -> float | None:
         return float("nan")
     if "_" in text:  # which float() takes between digits
         return None
+    if decimal != ".":
+        if "." in text:  # with decimal commas, it would be a separator of thousands
+            return None
+        text = text.replace(decimal, ".")
     try:
-        return float(text.replace(decimal, ".") if decimal != "." else text)
+        return float(text)
     except ValueError:
         return None
 
 
-def _outside_quotes(data: Bytes) -> NDArray[np.bool_] | None:
+def _quotes(data: Bytes, style: Style) -> tuple[Places, bool]:
+    """Find the quotes that open or close a quoted cell, in turns; tell whether each stands at an end of its cell.
+
+    A quote within a cell, as in ``2" clast``, is a character like others.
+    """
+    quotes = np.flatnonzero(data == QUOTE)
+    if not len(quotes):
+        return quotes, True
+    opens, closes = quotes[::2], quotes[1::2]
+    ends = _ends_of_cells(style)
+    before = ends[data[(opens - 1).clip(0)]] | (opens == 0)
+    after = ends[data[(closes + 1).clip(max=len(data) - 1)]] | (closes == len(data) - 1)
+    doubled = closes[: len(opens[1:])] + 1 == opens[1:]  # ``""`` in a quoted cell
+    before[1:] |= doubled
+    after[: len(doubled)] |= doubled
+    if before.all() and after.all():  # nearly every block
+        return quotes, True
+    raw, found, is_open, escaped = data.tobytes(), [], False, -1
+    begins = bytes((style.delimiter, NEWLINE, RETURN, style.newline))
+    blanks = b" \t".replace(bytes([style.delimiter]), b"")
+    for quote in quotes.tolist():
+        if is_open and raw[quote + 1 : quote + 2] == b'"' and quote != escaped:
+            escaped = quote + 1
+        elif is_open and quote != escaped:
+            found.append(quote)
+            is_open = False
+        elif not is_open:
+            at = quote
+            while at and raw[at - 1] in blanks:
+                at -= 1
+            if not at or raw[at - 1] in begins:
+                found.append(quote)
+                is_open = True
+    return np.array(found, np.int64), False
+
+
+def _ends_of_cells(style: Style) -> NDArray[np.bool_]:
+    """Tell which bytes may stand beside a quoted cell."""
+    ends = np.zeros(256, np.bool_)
+    ends[[style.delimiter, style.newline, NEWLINE, RETURN]] = True
+    if style.delimiter == SPACE:
+        ends[TAB] = True
+    return ends
+
+
+def _wrong_quote(data: Bytes, quotes: Places, style: Style) -> int:
+    """Return the first quote that another line closes within a cell; -1 if there is none."""
+    opens, closes = quotes[::2], quotes[1::2]
+    ends = _ends_of_cells(style)
+    ends[[SPACE, TAB, QUOTE]] = True
+    within = np.flatnonzero(~ends[data[(closes + 1).clip(max=len(data) - 1)]] & (closes < len(data) - 1))
+    for i in within.tolist():
+        if (data[opens[i] : closes[i]] == style.newline).any():
+            return int(opens[i])
+    return -1
+
+
+def _outside(data: Bytes, quotes: Places) -> NDArray[np.bool_] | None:
     """Tell which bytes are outside quotes; None where there are no quotes."""
-    quotes = data == QUOTE
-    if not quotes.any():
+    if not len(quotes):
         return None
-    return np.asarray(np.bitwise_xor.accumulate(quotes.view(np.uint8)) == 0)
+    turns = np.zeros(len(data), np.uint8)
+    turns[quotes] = 1
+    return np.asarray(np.bitwise_xor.accumulate(turns) == 0)
 
 
 def _trimmed(data: Bytes, starts: Places, ends: Places, blanks: tuple[int, ...]) -> tuple[Places, Places]:

@@ -22,6 +22,10 @@ class TextColumn(Column):
         Whether its cells are numbers.
     block_rows, mean_bytes : int
         Rows that are read at once, and bytes of a row.
+    is_namesake : bool
+        Whether another column of the table has the same name.
+    word : str
+        A cell that is no number; blank if none has been seen.
     """
 
     name: str
@@ -32,11 +36,18 @@ class TextColumn(Column):
     block_rows: int
     mean_bytes: int
     number: tuple[int, int] | None = None
+    is_namesake: bool = False
+    word: str = ""
 
     @property
     def location(self) -> str:
         """The name, or the number where there is none: what ``--map`` takes."""
         return self.name or str(self.position)
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        """The number of a column whose name others have too."""
+        return str(self.position) if self.is_namesake else ""
 
     @property
     def position(self) -> int:
@@ -51,7 +62,7 @@ class TextColumn(Column):
     @property
     def paths(self) -> tuple[str, ...]:
         """All spellings of its path: its name, and its number."""
-        return self.path, str(self.position)
+        return self.path, str(self.position), *([self.location] if self.is_namesake else [])
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -67,6 +78,19 @@ class TextColumn(Column):
     def is_text(self) -> bool:
         """Whether its cells are texts."""
         return not self.holds_numbers
+
+    @property
+    def kind(self) -> str:
+        """Text, and an example of it."""
+        return f"text ({self.word[:40]!r})" if self.is_text and self.word else super().kind
+
+    @property
+    def without_names(self) -> str:
+        """What to do where a table has no headings."""
+        return (
+            "the table has no headings, so that it does not say what its columns are: write a line of names above its "
+            "first row, or map columns by their number, from 0, as in --map depth=0 --map MS=1"
+        )
 
     @property
     def chunk_rows(self) -> int:

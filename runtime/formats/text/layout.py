@@ -13,7 +13,7 @@ import numpy as np
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import DEPTH, FEATURES, letters, unit_key
 
-from .cells import NEWLINE, RETURN, SPACE, TAB, Cells, Lines, Style, number_of
+from .cells import NEWLINE, QUOTE, RETURN, SPACE, TAB, Cells, Lines, Style, number_of
 
 HEAD_BYTES = 1 << 18
 """Bytes from which the layout is told."""
@@ -60,6 +60,12 @@ class Layout:
         The lines of names and units, which may come again where files were joined.
     stated : dict of str to str
         What lines above the table state, as ``Hole: A``, by the letters of the name.
+    words_in : tuple of str
+        The first cell of each column that is neither a number nor stands for none; blank where there is none.
+    has_comments : bool
+        Whether a line that begins with ``#`` is a comment: not where most lines do.
+    notes : tuple of str
+        What was assumed.
     """
 
     style: Style
@@ -70,6 +76,9 @@ class Layout:
     first_line: int
     headings: tuple[bytes, ...]
     stated: dict[str, str]
+    words_in: tuple[str, ...]
+    has_comments: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -101,21 +110,24 @@ def layout_of(head: bytes, *, is_whole: bool) -> Layout:
     """
     begin = len(_BOM) if head.startswith(_BOM) else 0
     text = head[begin:]
-    newline = NEWLINE if b"\n" in text or b"\r" not in text else RETURN
+    newline = RETURN if text.count(b"\r") - text.count(b"\r\n") > text.count(b"\n") else NEWLINE
     if not is_whole:
         end = text.rfind(bytes([newline])) + 1
         if not end:
             raise ScanError(f"the first line has more than {HEAD_BYTES:,} bytes: not a table of numbers in text")
         text = text[:end]
     data = np.frombuffer(text, np.uint8)
-    tables = [_Table(data, Style(delimiter, ord(decimal), newline, _encoding(text))) for delimiter, decimal in _STYLES]
+    tables = [
+        _Table(data, Style(delimiter, ord(decimal), newline, encoding_of(text))) for delimiter, decimal in _STYLES
+    ]
     best = max(tables, key=lambda table: table.score)
     if best.score <= 0:
         raise ScanError(NO_TABLE)
     return best.layout(begin)
 
 
-def _encoding(text: bytes) -> str:
+def encoding_of(text: bytes) -> str:
+    """Return the encoding of a text: UTF-8, or else Latin-1."""
     try:
         text[: text.rfind(b"\n") + 1 or len(text)].decode("utf-8")
     except UnicodeDecodeError:
@@ -129,14 +141,20 @@ class _Table:
     def __init__(self, data: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], style: Style) -> None:
         self._style = style
         every = Lines(data, style)
-        self._lines = np.flatnonzero(~every.is_blank())[:MAX_LINES]
+        self.score = 0.0
+        if not len(every):
+            return
+        filled, comments = ~every.is_blank(), every.are_comments()
+        above = int(np.argmax(filled & ~comments))  # lines that may state the headings, as a comment
+        comments[:above] = False
+        self.has_comments = bool(np.count_nonzero(comments) <= np.count_nonzero(filled[above:]) / 2)
+        self._lines = np.flatnonzero(filled & ~comments if self.has_comments else filled)[:MAX_LINES]
         self._starts, self._ends = every.starts[self._lines], every.ends[self._lines]
         cells = Cells(every, self._lines)
-        self._data = data
+        self._data, self._cells = data, cells
         widths = cells.widths
         n = len(self._lines)
         self._body = n // 2
-        self.score = 0.0
         if not n or int(widths.max()) > MAX_COLUMNS:
             return
         body = widths[self._body :]
@@ -144,7 +162,7 @@ class _Table:
         self._width = int(max(width, np.quantile(body, 0.9)))
         if self._width < 2:
             return
-        self._rows = [[self._text(cells, i, j) for j in range(min(self._width, int(widths[i])))] for i in range(n)]
+        self._rows = [[self._text(i, j) for j in range(min(self._width, int(widths[i])))] for i in range(n)]
         self._decimal = chr(style.decimal)
         self._with_numbers = [
             row
@@ -152,15 +170,15 @@ class _Table:
             if any(text and number_of(text, self._decimal) is not None for text in self._rows[row])
         ]
         self._is_number = [self._holds_numbers(j) for j in range(self._width)]
-        filled = [text for row in self._rows[self._body :] for text in row if text]
-        numbers = sum(number_of(text, self._decimal) is not None for text in filled)
+        texts = [text for row in self._rows[self._body :] for text in row if text]
+        numbers = sum(number_of(text, self._decimal) is not None for text in texts)
         if any(self._is_number) and self._values():
-            self.score = share / len(body) * (numbers / max(1, len(filled))) * (1 + min(self._width, 20) / 1000)
+            self.score = share / len(body) * (numbers / max(1, len(texts))) * (1 + min(self._width, 20) / 1000)
 
-    def _text(self, cells: Cells, row: int, column: int) -> str:
+    def _text(self, row: int, column: int) -> str:
         if not hasattr(self, "_bounds"):
-            self._bounds = [cells.bounds(j) for j in range(self._width)]
-        starts, ends = self._bounds[column]
+            self._bounds = [self._cells.bounds(j) for j in range(self._width)]
+        starts, ends = self._bounds[column] if column < self._width else self._cells.bounds(column)
         return self._data[starts[row] : ends[row]].tobytes().decode(self._style.encoding, "replace").replace('""', '"')
 
     def _cell(self, row: int, column: int) -> str:
@@ -202,33 +220,152 @@ class _Table:
         )
         if (first := next(begins, None)) is None:
             raise ScanError(NO_TABLE)
-        above = [row for row in range(first) if sum(map(bool, self._rows[row])) >= min(2, self._width)]
-        names, units, used = self._headings(above)
+        above = [row for row in range(first) if self._may_be_heading(row)]
+        names, units, used, notes = self._headings(above)
         stated = _statements([self._rows[row] for row in range(first) if row not in used])
         start = int(self._starts[first]) if first < len(self._rows) else len(self._data)
         headings = tuple(
             self._data[self._starts[row] : self._ends[row]].tobytes().rstrip(b"\r") for row in sorted(used)
         )
-        line = int(self._lines[first]) + 1 if first < len(self._lines) else 0
-        numbers = tuple(self._is_number)
-        return Layout(self._style, tuple(names), tuple(units), numbers, begin + start, line, headings, stated)
+        line = 1 + int(np.count_nonzero(self._data[:start] == self._style.newline))
+        numbers = tuple(self._holds_numbers(j) for j in range(len(names)))
+        if self._style.decimal == ord(","):
+            self._require_decimals(first, numbers)
+        words = tuple(self._first_word(j, first) for j in range(len(names)))
+        return Layout(
+            *(self._style, tuple(names), tuple(units), numbers, begin + start, line, headings, stated),
+            *(words, self.has_comments, tuple(notes)),
+        )
 
-    def _headings(self, above: list[int]) -> tuple[list[str], list[str | None], set[int]]:
-        """Give the names and the units of the columns, and the lines that state them."""
+    def _first_word(self, column: int, first: int) -> str:
+        texts = (self._cell(row, column) for row in range(first, len(self._rows)))
+        return next((text for text in texts if text and number_of(text, self._decimal) is None), "")
+
+    def _require_decimals(self, first: int, are_numbers: Sequence[bool]) -> None:
+        """Check that the commas in numbers are not separators of thousands: 1,500 may be either."""
+        with_comma = [
+            text
+            for row in self._rows[first:]
+            for text, is_number in zip(row, are_numbers, strict=False)
+            if is_number and "," in text and number_of(text, ",") is not None
+        ]
+        if with_comma and all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text) for text in with_comma):
+            text = with_comma[0]
+            raise ScanError(
+                f"{text!r} may be {text.replace(',', '.')} or {text.replace(',', '')}: each comma in the numbers has "
+                "three digits after it; write them with a decimal point and without separators of thousands"
+            )
+
+    def _may_be_heading(self, row: int) -> bool:
+        """Return whether a line above the rows has several cells, or units alone: only one column may have a unit."""
+        filled = [text for text in self._rows[row] if text]
+        return len(filled) >= 2 or (self._style.delimiter != SPACE and bool(filled) and _is_unit(filled[0]))
+
+    def _headings(self, above: list[int]) -> tuple[list[str], list[str | None], set[int], list[str]]:
+        """Give the names and the units of the columns, the lines that state them, and what was assumed."""
         blank: list[str | None] = [None] * self._width
         if not above:
-            return [""] * self._width, blank, set()
-        last = [self._cell(above[-1], j) for j in range(self._width)]
-        if len(above) == 1 or not _are_units(last):
-            return last, blank, {above[-1]}
-        names = [self._cell(above[-2], j) for j in range(self._width)]
-        units = blank[:]
-        for j, text in enumerate(last):
-            if text and _is_unit(text):
-                units[j] = text
+            return [""] * self._width, blank, set(), []
+        last = self._heading(above[-1])
+        names, lower, used = last, [""], above[-1:]
+        if len(above) > 1:
+            before = self._heading(above[-2])
+            if _are_units(last) or any(
+                _is_unit(unit) and _is_known(name) for name, unit in zip(before, last, strict=False)
+            ):
+                names, lower, used = before, last, above[-2:]
+            elif _n_names(before) > _n_names(last) and sum(map(bool, before)) == sum(map(bool, last)):
+                names, lower, used = before, [], above[-2:]  # the last line describes the names, or states types
+            elif sum(map(bool, before)) > 1 and all(_is_unit(text) for text in before if text):  # units come first
+                lower, used = before, above[-2:]
+        n = max(len(names), len(lower))
+        has_row_names = self._has_row_names(n)
+        if self._style.delimiter == SPACE and not has_row_names:
+            self._require_whole(used)
+        names = [*names, *[""] * (n - len(names))]
+        units: list[str | None] = [None] * n
+        for j, text in enumerate(lower):
+            is_unknown_unit = _is_known(names[j]) and not _is_quantity(text)
+            if text and names[j] and (_is_unit(text) or is_unknown_unit):
+                units[j] = _bare(text)
             elif text:  # the lower of two levels of names
                 names[j] = text
-        return names, units, set(above[-2:])
+        if has_row_names:
+            note = (
+                "the first cell of each row is quoted and has no heading: taken as the name of the row, as R writes it"
+            )
+            return ["", *names], [None, *units], set(used), [note]
+        return names, units, set(used), []
+
+    def _heading(self, row: int) -> list[str]:
+        """Read a line of headings: all of its cells, as many as the rows have if there is a way to read it so."""
+        texts = [self._text(row, j) for j in range(int(self._cells.widths[row]))]
+        bare = re.sub(r"[#%]+\s*(?=\S)|#+$", "", texts[0], count=1) if texts[0][:1] in ("#", "%") else texts[0]
+        if self._style.delimiter != SPACE:
+            return [bare, *texts[1:]]
+        if bare in ("", "%"):
+            texts = texts[1:]
+        else:
+            texts[0] = bare
+        line = self._data[self._starts[row] : self._ends[row]].tobytes().decode(self._style.encoding, "replace")
+        apart = [text.strip('"') for text in re.split(r"\s{2,}|\t", line.strip(" \t\r#%"))]
+        return next((way for way in (texts, _glued(texts), apart) if len(way) == self._width), texts)
+
+    def _require_whole(self, rows: Sequence[int]) -> None:
+        """Check that headings between blanks have as many words as there are columns; others would name the wrong ones.
+
+        Raises
+        ------
+        ScanError
+            If they do not.
+        """
+        for row in rows:
+            if (n := len(self._heading(row))) != self._width:
+                raise ScanError(
+                    f"the heading has {n:,} words, but the table has {self._width:,} columns, which blanks separate: "
+                    "put names that hold blanks in quotes, or leave two blanks between names"
+                )
+
+    def _has_row_names(self, n_names: int) -> bool:
+        """Return whether rows have one cell more than the heading, and begin with a quoted one: R's names of rows."""
+        if n_names + 1 != self._width or not len(self._with_numbers):
+            return False
+        starts, ends = self._bounds[0]
+        rows = [row for row in range(self._body, len(self._rows)) if ends[row] > starts[row]]
+        return bool(rows) and all(starts[row] and self._data[starts[row] - 1] == QUOTE for row in rows)
+
+
+def _glued(texts: Sequence[str]) -> list[str]:
+    """Join words in parentheses or brackets to the word before them: ``Depth (m)`` is one name."""
+    found: list[str] = []
+    for text in texts:
+        is_inside = bool(found) and found[-1].count("(") + found[-1].count("[") > found[-1].count(")") + found[
+            -1
+        ].count("]")
+        if found and (is_inside or text.startswith(("(", "["))):
+            found[-1] += f" {text}"
+        else:
+            found.append(text)
+    return found
+
+
+def _n_names(texts: Sequence[str]) -> int:
+    return sum(map(_is_quantity, texts))
+
+
+def _is_known(name: str) -> bool:
+    return any(quantity.rank(name) is not None for quantity in (*FEATURES, DEPTH))
+
+
+def _is_quantity(text: str) -> bool:
+    """Return whether a text is the name of a quantity, and no unit: ``ms`` may be milliseconds."""
+    return _is_known(text) and not _is_unit(text)
+
+
+def _bare(unit: str) -> str:
+    """Return a unit without the brackets around it: ``(g/cm3)`` is ``g/cm3``."""
+    match = re.fullmatch(r"[(\[](.*)[)\]]", unit.strip())
+    return match[1].strip() if match else unit
 
 
 def _is_unit(text: str) -> bool:
@@ -239,11 +376,7 @@ def _is_unit(text: str) -> bool:
 def _are_units(texts: Sequence[str]) -> bool:
     """Tell whether a line states units: some of its cells are, and none is the name of a quantity."""
     filled = [text for text in texts if text]
-    if any(
-        quantity.rank(text) is not None and not _is_unit(text) for text in filled for quantity in (*FEATURES, DEPTH)
-    ):
-        return False
-    return any(map(_is_unit, filled))
+    return not any(map(_is_quantity, filled)) and any(map(_is_unit, filled))
 
 
 def _statements(rows: Sequence[Sequence[str]]) -> dict[str, str]:

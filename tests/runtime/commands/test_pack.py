@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lithovae.runtime import InputError, LithoModel, OutputError, ScanError
+from lithovae.runtime.commands import packing
 from lithovae.runtime.commands.one_scan import embed_scan
 from lithovae.runtime.commands.pack import app
 from lithovae.runtime.commands.packing import Packed, pack_scans
@@ -196,6 +197,68 @@ def test_names_of_files(write: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="would replace"):
         pack_scans([packed, write("GRA.csv", *GRA)], packed)
     assert pack_scans([packed, tmp_path / "GRA.csv"], tmp_path / "both.h5").groups[0][0] == "GRA"
+
+
+GEOTEK_MS = ("Hole,Depth (m),MS1", ",,SI x 10^-5", "A,0.11,17", "A,1.69,-2.5")
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [[("MS", "MS1")], [("MS", "MS.csv:MS1")], [("MS", "MS.csv:2")], [("MS", "*S1")]],
+)
+def test_a_column_is_mapped_and_named_as_source(
+    write: Callable[..., Path], tmp_path: Path, mapping: list[tuple[str, str]]
+) -> None:
+    files = [write("MS.csv", *GEOTEK_MS), write("GRA.csv", *GRA)]
+    said = pack_scans(files, tmp_path / "scan.h5", None, mapping)
+    assert [name for name, *_ in said.groups] == ["GRA", "MS"]
+    with h5py.File(tmp_path / "scan.h5") as file:
+        column = file["MS/Magnetic susceptibility (instr. units)"]
+        assert column[:].tolist() == [17, -2.5]
+        assert column.attrs["source"] == "MS.csv: MS1 (SI x 10^-5), as mapped"
+    assert any("as mapped, although its unit is 'SI x 10^-5'" in note for note in said.notes)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("2", r"--map: MS=2 needs a file, as in --map MS=GRA.csv:2"),
+        ("MS9", "--map: no file has the column 'MS9', mapped to MS"),
+        ("other.csv:MS1", "--map: no file has the column 'other.csv:MS1'"),
+    ],
+)
+def test_a_mapped_column_is_that_of_a_file(
+    write: Callable[..., Path], tmp_path: Path, entry: str, message: str
+) -> None:
+    files = [write("GRA.csv", *GRA), write("MS.csv", *MS)]
+    with pytest.raises(InputError, match=message):
+        pack_scans(files, tmp_path / "scan.h5", None, [("MS", entry)])
+    assert not (tmp_path / "scan.h5").exists()
+
+
+def test_a_table_without_headings_is_mapped_by_numbers(write: Callable[..., Path], tmp_path: Path) -> None:
+    files = [write("GRA.csv", *GRA), write("ngr.dat", "1 0.1 30", "1 0.2 31", "1 1.7 33")]
+    arguments = ["--map", "NGR=ngr.dat:2", "--map", "depth=ngr.dat:1", "--out", str(tmp_path / "scan.h5")]
+    done = CliRunner().invoke(app, [*map(str, files), *arguments])
+    assert done.exit_code == 0, done.output
+    with h5py.File(tmp_path / "scan.h5") as file:
+        assert file["NGR/NGR total counts (cps)"][:].tolist() == [30, 31, 33]
+        assert file["NGR/depth"][:].tolist() == [0.1, 0.2, 1.7]
+
+
+def test_a_file_that_changes_while_it_is_packed_is_noticed(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, real = write("MS.csv", *MS), packing._write
+
+    def write_and_change(*arguments: Any) -> None:
+        real(*arguments)
+        write("MS.csv", *MS, "A,1,2,1.75,9")
+
+    monkeypatch.setattr(packing, "_write", write_and_change)
+    with pytest.raises(ScanError, match=r"MS\.csv changed from \d+ to \d+ bytes while it was read"):
+        pack(tmp_path, table)
+    assert not (tmp_path / "packed.h5").exists()
 
 
 def test_eight_files_of_a_real_site(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import datetime
+import gzip
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ import xlsxwriter
 
 from lithovae.runtime import LithoModel, ScanError
 from lithovae.runtime.commands.one_scan import embed_scan
+from lithovae.runtime.process.progress import silent
+from lithovae.runtime.rows.rows import rows_of
 from lithovae.runtime.scan.scan import open_scan
 
 NAMES = ["Hole", "Core", "Depth", "Bulk density", "MS"]
@@ -123,6 +126,52 @@ def test_las_curves_have_units_null_values_and_a_well(tmp_path: Path) -> None:
         assert np.array_equal(stretch.features[1], [np.nan, 7.25, 8], equal_nan=True)
 
 
+def wrapped(text: str) -> str:
+    head, data = text.replace("WRAP. NO", "WRAP. YES").split("~ASCII\n")
+    return head + "~ASCII\n" + data.replace(" ", "\n  ", 1).replace("3.0 1.7 8", "3.0\n1.7 8")
+
+
+def delimited(text: str, mark: str, delimiter: str) -> str:
+    head, data = text.replace("WRAP. NO :", f"WRAP. NO :\nDLM. {mark} :").split("~ASCII\n")
+    return head + "~ASCII\n" + data.replace(" ", delimiter)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        wrapped(LAS),
+        delimited(LAS, "COMMA", ","),
+        delimited(LAS, "TAB", "\t"),
+        delimited(LAS, "SPACE", "   "),
+        LAS.partition("~ASCII")[0] + "~ASCII" + LAS.partition("~ASCII")[2].replace(" ", ","),
+        LAS.partition("~ASCII")[0] + "~ASCII" + LAS.partition("~ASCII")[2].replace(".", ","),
+        LAS.replace("\n", "\r\n"),
+        LAS.replace("2.0 -111", "# a comment\n2.0 -"),
+        LAS.replace("DEPT.F :", "DEPT. :"),
+        LAS.replace(": name", ": der Name, Süd"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1"])
+def test_las_is_read_however_it_is_written(tmp_path: Path, text: str, encoding: str) -> None:
+    (tmp_path / "log").write_bytes(text.encode(encoding))
+    with open_scan(tmp_path / "log") as scan:
+        (stretch,) = scan.tracks[0].stretches()
+        assert stretch.depth is not None
+        assert stretch.depth.tolist() == pytest.approx([0.3048, 0.6096, 0.9144])
+        assert np.array_equal(stretch.features[0], [1.5, np.nan, 1.7], equal_nan=True)
+        assert np.array_equal(stretch.features[1], [np.nan, 7.25, 8], equal_nan=True)
+
+
+def test_a_parquet_column_that_cannot_be_read_is_still_known(tmp_path: Path) -> None:
+    columns: dict[str, Any] = {"Depth (m)": [0.1, 0.1], "MS": [1.0, 2.0], "Hole": [b"A", b"B"], "density": [None, None]}
+    pq.write_table(pa.table(columns), tmp_path / "core.parquet")
+    with open_scan(tmp_path / "core.parquet") as scan:
+        assert any("Hole holds binary, which cannot be read as labels" in note for note in scan.notes)
+        assert np.isnan(scan.tracks[0].read((0, 2)).features[0]).all()
+        with pytest.raises(ScanError, match="Hole holds binary"):
+            rows_of(scan, silent, 0.2, 1)
+
+
 def test_each_sheet_is_a_table(tmp_path: Path) -> None:
     write_xlsx(tmp_path / "core.xlsx", sheets=("A", "B"))
     with open_scan(tmp_path / "core.xlsx", {"MS": "B/MS", "density": "A/Bulk density"}) as scan:
@@ -199,7 +248,27 @@ def damaged() -> dict[str, tuple[Callable[[Path], object], str]]:
             lambda path: path.write_text(LAS.replace("7.25", "seven")),
             "KAPPA holds text|KAPPA .*not numbers|holds text",
         ),
-        "a LAS file with a short line": (lambda path: path.write_text(LAS.replace(" 7.25", "")), "LAS file"),
+        "a LAS file with a short line": (
+            lambda path: path.write_text(LAS.replace(" 7.25", "")),
+            "line 16 has 2 values, but the LAS file names 3 curves",
+        ),
+        "a LAS file whose short lines make up whole rows": (
+            lambda path: path.write_text(LAS.replace(" 7.25", "").replace(" -111\n", "\n").replace(" 8\n", "\n")),
+            "line 15 has 2 values, but",
+        ),
+        "a LAS file with a column too many": (
+            lambda path: path.write_text(LAS.replace("7.25", "7.25 7").replace("7 8", "7 8 9")),
+            "line 16 has 4 values",
+        ),
+        "a LAS file of two sections of data": (
+            lambda path: path.write_text(LAS + "~ASCII\n9.0 1.5 3\n"),
+            "has 2 sections of data",
+        ),
+        "a LAS file in metres and feet": (
+            lambda path: path.write_text(LAS.replace("STRT.F", "STRT.M")),
+            "the index DEPT is in ft by its curve, but in M by STRT",
+        ),
+        "a LAS file in gzip": (lambda path: path.write_bytes(gzip.compress(LAS.encode())), "a LAS file that gzip"),
     }
 
 

@@ -88,6 +88,21 @@ def test_inspect_shows_the_plan_and_writes_nothing(holes: Path) -> None:
     assert json.loads(as_json.stdout)["features"][1]["sources"][0]["mapped"]
 
 
+def test_inspect_of_a_table_in_text_names_its_hole_and_what_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "core.out"
+    path.write_text("Hole\tSB DEPTH\tDen1\tMS1\n\tm\tg/cc\tSI x 10^-5\nB\t0.1\t1.5\t20\nB\t0.2\t1.6\t21\n")
+    done = CliRunner().invoke(app, ["inspect", str(path)])
+    assert done.exit_code == 0, done.output
+    for line in (
+        "layout   text table, separated by tabs; all in one table",
+        "found    1 hole (B)",
+        "density  Den1                     g/cc  2 (100%)",
+        "MS       left out: see the notes        none: imputed",
+        "'SI x 10^-5' is not instr. units: left out (--map takes it unchanged); --calibration declares a conversion",
+    ):
+        assert line in done.stdout
+
+
 def test_inspect_fails_where_a_run_would(holes: Path) -> None:
     with h5py.File(holes, "a") as file:
         file["U1482A/run2/density"] = np.ones(100)

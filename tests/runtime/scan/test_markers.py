@@ -67,6 +67,12 @@ def test_a_marker_outside_the_plausible_range_is_missing_even_once(write_scan: W
         ([998.0, 999.0, 999.0, 1000.0, 1001.0], 999.0, False),
         ([5.0, -99.0, 12.0, -99.0, 9999.0, 9999.0], -99.0, True),
         ([-99.9, -99.9, -99.9], -99.9, True),
+        ([-99.9, *range(20)], -99.9, True),
+        ([-99.9, *range(19)], -99.9, False),
+        ([-99.9, *range(-9, 20)], -99.9, True),
+        ([-99.9, *range(-10, 20)], -99.9, False),  # not far from all others
+        ([-99.0, *range(20)], -99.0, False),  # may be a count
+        ([999.9, *range(20)], 999.9, False),  # strong susceptibility is ordinary
     ],
 )
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])

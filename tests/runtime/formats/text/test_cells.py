@@ -49,6 +49,9 @@ def test_numbers_have_the_bits_of_float(texts: list[str]) -> None:
         (b"1,2,\n,,\n\n3\n", Style(), [["1", "2"], ["3", ""]]),
         (b"  1   2\n\t3 \t 4  \n", Style(delimiter=32), [["1", "2"], ["3", "4"]]),
         ("ä;2,5\n".encode("latin-1"), Style(ord(";"), ord(","), encoding="latin-1"), [["ä", "2,5"]]),
+        (b'2" clast,a\n3" clast,b\n', Style(), [['2" clast', "a"], ['3" clast', "b"]]),
+        (b'a,5"\n"b, ""c""" ,2\n', Style(), [["a", '5"'], ['b, "c"', "2"]]),
+        (b'"a b" 2\n', Style(delimiter=32), [["a b", "2"]]),
         (b"a,b\n" * 3, Style(), [["a", "b"]] * 3),
         (b"\n", Style(), []),
         (b"", Style(), []),
@@ -67,6 +70,11 @@ def test_a_row_that_is_too_short_lacks_its_last_cells() -> None:
     np.testing.assert_array_equal(values, [3, np.nan, 6, 9])
     assert wrong == -1
     assert table.widths.tolist() == [3, 1, 3, 4]
+
+
+@pytest.mark.parametrize("text", ["1.500", "1.234,5", "1,234,567"])
+def test_beside_decimal_commas_a_point_is_no_decimal_sign(text: str) -> None:
+    assert number_of(text, ",") is None
 
 
 def test_decimal_commas() -> None:

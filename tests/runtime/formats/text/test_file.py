@@ -63,6 +63,57 @@ def test_however_it_is_written_the_numbers_are_the_same(tmp_path: Path, content:
     assert (depth, density, ms) == (DEPTH, DENSITY, MS)
 
 
+BLANKS = TABLE.replace(",", " ").replace("Bulk density", "Density")
+
+
+@pytest.mark.parametrize(
+    ("content", "note"),
+    [
+        (BLANKS, ""),
+        ("# " + BLANKS, ""),
+        ("% Depth Density MS\n% (cm) (kg/m3) iu\n10 1500 10\n20 1625 -2\n30 1750 33\n", ""),
+        ("m,g/cm3,iu\n" + TABLE.replace("Depth (m)", "Depth").replace("density (g/cm3)", "density"), ""),
+        (TABLE.replace("(m)", "").replace("\n0.1", "\nm,,\n0.1"), ""),
+        ("Depth,Density,MS\n,kg/m3,\n0.1,1500,10\n0.2,1625,-2\n0.3,1750,33\n", ""),
+        (TABLE.replace("\n", "\nfloat,float,float\n", 1), ""),
+        (TABLE.replace("\n", "\nwhere,how dense,how magnetic\n", 1), ""),
+        ("cm,kg/m3,iu\nDepth,Density,MS\n10,1500,10\n20,1625,-2\n30,1750,33\n", ""),
+        ("Depth,Density,MS,RGB,\ncm,kg/m3,,R,G\n10,1500,10,1,2\n20,1625,-2,3,4\n30,1750,33,5,6\n", ""),
+        ("Depth,Density,MS\n(cm),[kg/m3],(iu)\n10,1500,10\n20,1625,-2\n30,1750,33\n", ""),
+        (
+            '"Depth" "Density" "MS"\n"1" 0.1 1.5 10\n"2" 0.2 1.625 -2\n"3" 0.3 1.75 33\n',
+            "the first cell of each row is quoted and has no heading: taken as the name of the row, as R writes it",
+        ),
+        (
+            '"Depth","Density","MS"\n"a",0.1,1.5,10\n"b",0.2,1.625,-2\n"c",0.3,1.75,33\n',
+            "the first cell of each row is quoted and has no heading: taken as the name of the row, as R writes it",
+        ),
+        (TABLE.replace("-2.0", "-2.0\n# pause"), "1 line of the table begins with #: left out as a comment"),
+        (TABLE + "Exported from LORE\n", "the last line ('Exported from LORE') holds no numbers: left out"),
+        (TABLE + "END,,\n,,\nby me", "the last 2 lines ('END,,') hold no numbers: left out"),
+        (TABLE + "0.4,1.", "the last line has 2 cells, fewer than any other, and no line end"),
+        (TABLE.replace("\n", "\r") + "\n", ""),
+        (HEAD + ",Remark\n" + "\n".join(f'{row},{i}" clast' for i, row in enumerate(ROWS)), ""),
+        (HEAD + ",Remark\n" + f'{ROWS[0]},3" clast\n{ROWS[1]},\n{ROWS[2]},a "soft" one', ""),
+    ],
+)  # fmt: skip
+def test_what_stands_around_the_numbers_neither_moves_nor_loses_them(tmp_path: Path, content: str, note: str) -> None:
+    path = tmp_path / "core.txt"
+    path.write_bytes(content.encode())
+    scan, depth, density, ms = read(path)
+    assert (depth, density, ms) == (DEPTH, DENSITY, MS)
+    assert any(note in said for said in scan.notes) or not note, scan.notes
+
+
+def test_a_unit_that_is_not_known_leaves_its_column_out_with_a_note(tmp_path: Path) -> None:
+    path = tmp_path / "core.csv"
+    rows = "".join(f"{row}\n" for row in ROWS)
+    path.write_text(f"Depth,Density,MS\n(m),(g/cm3),(10⁻⁵ SI)\n{rows}", encoding="utf-8")
+    with open_scan(path) as scan:
+        assert list(scan.sources) == [0]
+        assert any("MS looks like" in note and "its unit '10⁻⁵ SI' is not instr. units" in note for note in scan.notes)
+
+
 def test_a_table_in_text_has_the_bits_of_one_in_hdf5(tmp_path: Path, write_scan: WriteScan) -> None:
     rng = np.random.default_rng(5)
     data: dict[str, Any] = {
