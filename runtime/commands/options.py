@@ -93,14 +93,25 @@ def settings_of(
 
     from lithovae.runtime.settings import Settings, parse_bin_width
 
+    calibrations = calibrations_of(calibration)
+    return Settings(model, mapping_of(map), parse_bin_width(bin), cast("Any", missing), threads, calibrations)
+
+
+def mapping_of(map: list[str] | None) -> dict[str, str]:
+    """Return the column of each feature that ``--map`` names.
+
+    Raises
+    ------
+    typer.BadParameter
+        If an entry does not have the form ``FEATURE=PATH``.
+    """
     mapping = {}
     for entry in map or []:
         feature, _, column = entry.partition("=")
         if not (feature and column):
             raise typer.BadParameter(f"{entry!r} does not have the form FEATURE=PATH", param_hint="--map")
         mapping[feature] = column
-    calibrations = calibrations_of(calibration)
-    return Settings(model, mapping, parse_bin_width(bin), cast("Any", missing), threads, calibrations)
+    return mapping
 
 
 def calibrations_of(path: Path | None) -> dict[str, Calibration]:
