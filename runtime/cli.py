@@ -24,6 +24,7 @@ class Verb(NamedTuple):
 VERBS: Mapping[str, Verb] = {
     "run": Verb("lithovae.runtime.commands.run"),
     "inspect": Verb("lithovae.runtime.commands.inspect"),
+    "bins": Verb("lithovae.runtime.commands.bins"),
     "follow": Verb("lithovae.runtime.commands.follow"),
     "pack": Verb("lithovae.runtime.commands.pack"),
     "verify": Verb("lithovae.runtime.commands.verify"),

@@ -78,6 +78,11 @@ class Quantity:
         """All names of the quantity, reduced to their `letters`, in order of preference."""
         return (letters(self.name), *self.aliases, *self.aliases_with_unit)
 
+    @cached_property
+    def heading(self) -> str:
+        """The name with the unit in parentheses, for a column of a table: a scan's reader finds both in it again."""
+        return self.name if self.unit_in(self.name) else f"{self.name} ({self.unit})"
+
     def rank(self, name: str) -> int | None:
         """Return how well a column's name matches: 0 is the best match, None is no match."""
         for candidate in _spellings(name):

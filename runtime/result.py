@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from .features import FeatureSet
 Columns = Mapping[str, NDArray[Any]]
 """Values of some rows, by name of the column: shape (n,) or (n, width)."""
 
+DEPTH_HEADING = "Depth (m)"
 ADDRESS_MEANINGS = {
     "expedition": "expedition, leg or cruise",
     "site": "site",
@@ -40,6 +41,8 @@ class ResultColumn(NamedTuple):
         Short description, for readers.
     name_in_row : str
         Name in formats that write each row as an object: the same as ``name``, unless that is a plural.
+    headings : tuple of str
+        Headings of its values in formats that write one value in a cell: one, or ``width`` of them.
     """
 
     name: str
@@ -48,6 +51,7 @@ class ResultColumn(NamedTuple):
     unit: str
     meaning: str
     name_in_row: str
+    headings: tuple[str, ...]
 
 
 class ResultSchema(NamedTuple):
@@ -58,8 +62,8 @@ class ResultSchema(NamedTuple):
     columns : tuple of ResultColumn
         The columns.
     features : tuple of str
-        Names of the features. Bit ``i`` of ``missing`` and ``implausible``, and column ``i`` of ``samples``, belong to
-        feature ``i``.
+        Names of the features. Bit ``i`` of ``missing`` and ``implausible``, and column ``i`` of ``samples`` and
+        ``values``, belong to feature ``i``.
     """
 
     columns: tuple[ResultColumn, ...]
@@ -75,6 +79,7 @@ class ResultSchema(NamedTuple):
         has_depth: bool,
         is_binned: bool,
         grows: bool,
+        has_values: bool = False,
     ) -> ResultSchema:
         """Return the schema of a run's result.
 
@@ -90,25 +95,75 @@ class ResultSchema(NamedTuple):
             Whether the rows have depths, and whether they are depth bins.
         grows : bool
             Whether rows are written while the scan is still growing.
+        has_values : bool
+            Whether the values of the features are written, too.
         """
-        columns = [_column("depth", np.float64, "depth of the row; for a bin, its centre", unit="m")] * has_depth
-        columns += [_column(part, dtype, ADDRESS_MEANINGS[part]) for part, dtype in address.items()]
+        columns = [_depth(DEPTH_HEADING)] * has_depth
+        columns += _address(address)
         columns += [
             _column("embeddings", np.float32, "embedding; NaN where the row has none", latent_dim, in_row="embedding"),
             _column("missing", features.bits, "bit i is set where feature i is missing"),
             _column("implausible", features.bits, "bit i is set where feature i is outside its plausible range"),
         ]
-        if is_binned:
-            columns.append(
-                _column("samples", np.int64, "number of samples behind each feature of a bin", len(features))
-            )
+        columns += [_samples(features)] * is_binned
+        columns += [_values(features)] * has_values
         if grows:
             columns.append(_column("complete", np.uint8, "1 if the row was finished, 0 if samples could have followed"))
             columns.append(_column("file", np.uint32, "number of earlier files of this name that held another core"))
         return cls(tuple(columns), features.names)
 
+    @classmethod
+    def of_values(
+        cls,
+        features: FeatureSet,
+        address: Mapping[str, np.dtype[Any]],
+        *,
+        has_depth: bool,
+        is_binned: bool,
+        depth_heading: str = DEPTH_HEADING,
+    ) -> ResultSchema:
+        """Return the schema of the rows themselves, without a model: address, depth, values and numbers of samples.
+
+        Parameters
+        ----------
+        features, address, has_depth, is_binned
+            As of `of`.
+        depth_heading : str
+            Heading of the depth.
+        """
+        columns = [*_address(address), *[_depth(depth_heading)] * has_depth, _values(features)]
+        return cls((*columns, *[_samples(features)] * is_binned), features.names)
+
+
+def _depth(heading: str) -> ResultColumn:
+    return _column("depth", np.float64, "depth of the row; for a bin, its centre", unit="m", headings=[heading])
+
+
+def _address(parts: Mapping[str, np.dtype[Any]]) -> list[ResultColumn]:
+    return [_column(part, dtype, ADDRESS_MEANINGS[part]) for part, dtype in parts.items()]
+
+
+def _values(features: FeatureSet) -> ResultColumn:
+    headings = [feature.heading for feature in features]
+    meaning = "value of each feature, in the model's unit; NaN where it is missing"
+    return _column("values", np.float32, meaning, len(features), headings=headings)
+
+
+def _samples(features: FeatureSet) -> ResultColumn:
+    headings = [f"samples {name}" for name in features.names]
+    meaning = "number of samples behind each feature of a bin"
+    return _column("samples", np.int64, meaning, len(features), headings=headings)
+
 
 def _column(
-    name: str, dtype: Any, meaning: str, width: int | None = None, *, unit: str = "", in_row: str = ""
+    name: str,
+    dtype: Any,
+    meaning: str,
+    width: int | None = None,
+    *,
+    unit: str = "",
+    in_row: str = "",
+    headings: Sequence[str] = (),
 ) -> ResultColumn:
-    return ResultColumn(name, np.dtype(dtype), width, unit, meaning, in_row or name)
+    usual = [name] if width is None else [f"{name}_{i}" for i in range(width)]
+    return ResultColumn(name, np.dtype(dtype), width, unit, meaning, in_row or name, tuple(headings or usual))

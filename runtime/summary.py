@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,35 +11,22 @@ from .description import ScanDescription
 from .features import FeatureSet
 
 
-class Summary(NamedTuple):
-    """Counts of what a run read and wrote. It can be pickled.
+@dataclass(frozen=True, kw_only=True, repr=False)
+class RowSummary:
+    """Counts of the rows of a scan that were written. It can be pickled.
 
     Attributes
     ----------
     scan : ScanDescription
         What was found in the file.
-    model, trained_on : str
-        Name of the bundle, and what it was trained on.
     features : FeatureSet
-        The model's features.
-    latent_dim : int
-        Length of an embedding.
-    missing : str
-        What was done with rows that lack a feature: ``nan``, ``impute``, ``drop`` or ``error``.
-    imputes : bool
-        Whether the model was trained to impute missing features.
+        The features of the rows.
     bin_width : float or None
         Width of the depth bins in metres; None if the rows are the scan's own.
     n_rows : int
         Number of rows written.
     n_missing, n_implausible : ndarray of shape (n_features,), int64
         Number of rows written in which each feature is missing, or outside its plausible range.
-    n_nan : int
-        Number of rows written without an embedding.
-    n_dropped : int
-        Number of rows not written because a feature was missing.
-    dropped : ndarray of shape (n_features,), int64
-        Number of these in which each feature was missing.
     n_left_out : int
         Number of samples, of all instruments, that are in no bin because their depth is missing.
     left_out : ndarray of shape (n_features,), int64
@@ -57,19 +44,11 @@ class Summary(NamedTuple):
     """
 
     scan: ScanDescription
-    model: str
-    trained_on: str
     features: FeatureSet
-    latent_dim: int
-    missing: str
-    imputes: bool
     bin_width: float | None
     n_rows: int
     n_missing: NDArray[np.int64]
     n_implausible: NDArray[np.int64]
-    n_nan: int
-    n_dropped: int
-    dropped: NDArray[np.int64]
     n_left_out: int
     left_out: NDArray[np.int64]
     n_implausible_samples: NDArray[np.int64]
@@ -80,4 +59,44 @@ class Summary(NamedTuple):
 
     def __repr__(self) -> str:
         bins = "" if self.bin_width is None else f" in bins of {self.bin_width:g} m"
-        return f"<Summary of {self.scan.path}: {self.n_rows:,} rows{bins}, {self.n_nan:,} without an embedding>"
+        return f"<{type(self).__name__} of {self.scan.path}: {self.n_rows:,} rows{bins}{self._more}>"
+
+    @property
+    def _more(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Summary(RowSummary):
+    """Counts of what a run read and wrote: of its rows, and of their embeddings. It can be pickled.
+
+    Attributes
+    ----------
+    model, trained_on : str
+        Name of the bundle, and what it was trained on.
+    latent_dim : int
+        Length of an embedding.
+    missing : str
+        What was done with rows that lack a feature: ``nan``, ``impute``, ``drop`` or ``error``.
+    imputes : bool
+        Whether the model was trained to impute missing features.
+    n_nan : int
+        Number of rows written without an embedding.
+    n_dropped : int
+        Number of rows not written because a feature was missing.
+    dropped : ndarray of shape (n_features,), int64
+        Number of these in which each feature was missing.
+    """
+
+    model: str
+    trained_on: str
+    latent_dim: int
+    missing: str
+    imputes: bool
+    n_nan: int
+    n_dropped: int
+    dropped: NDArray[np.int64]
+
+    @property
+    def _more(self) -> str:
+        return f", {self.n_nan:,} without an embedding"

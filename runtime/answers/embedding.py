@@ -41,11 +41,7 @@ class Embedded:
     @property
     def columns(self) -> dict[str, NDArray[Any]]:
         """Columns of the result, by their names in `lithovae.runtime.result.ResultSchema`."""
-        rows, block = self.rows, self.rows.block
-        columns: dict[str, NDArray[Any]] = {"embeddings": self.embeddings}
-        columns |= {"missing": rows.missing, "implausible": rows.implausible, **block.address}
-        columns |= {} if block.depth is None else {"depth": block.depth}
-        return columns | ({} if block.samples is None else {"samples": block.samples})
+        return {"embeddings": self.embeddings, **self.rows.columns}
 
 
 class Embedder:

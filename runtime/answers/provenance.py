@@ -1,14 +1,12 @@
-"""Provenance of a result: the scan, its columns, the settings and the model."""
+"""Provenance of a result: that of its rows, the policy for missing values and the model."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from lithovae.runtime.description import ScanDescription
 from lithovae.runtime.model.bundle import Bundle
+from lithovae.runtime.rows.provenance import about_rows
 
 
 def about(
@@ -30,22 +28,8 @@ def about(
         Notes about the rows, in addition to those of ``scan``.
     """
     return {
-        "scan": os.fsencode(Path(scan.path).name).decode(errors="backslashreplace"),  # a name need not be UTF-8
-        "sources": {
-            feature.name: ", ".join(source.text for source in feature.sources)
-            for feature in scan.features
-            if feature.sources
-        },
-        "calibrations": {
-            feature.name: asdict(source.calibration)
-            for feature in scan.features
-            for source in feature.sources
-            if source.calibration
-        },
-        "depth": sorted(set(scan.depths)),
-        "bin_width": bin_width,
+        **about_rows(scan, bin_width=bin_width, notes=notes),
         "missing": missing,
         "bundle": bundle.name,
         "checkpoint_sha256": bundle.description.get("checkpoint_sha256"),
-        "notes": [*scan.notes, *notes],
     }

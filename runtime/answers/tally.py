@@ -6,9 +6,8 @@ import numpy as np
 
 from lithovae.runtime.description import ScanDescription
 from lithovae.runtime.missing import bit_counts
-from lithovae.runtime.rows.own_depths import OwnDepths
 from lithovae.runtime.rows.rows import Rows
-from lithovae.runtime.rows.units import UnitCheck
+from lithovae.runtime.rows.tally import RowTally
 from lithovae.runtime.summary import Summary
 
 from .embedding import Embedded, Embedder
@@ -28,63 +27,34 @@ class Tally:
     """
 
     def __init__(self, rows: Rows, embedder: Embedder, *, has_depth_unit: bool = True) -> None:
-        self._rows, self._embedder = rows, embedder
-        self._n_rows = self._n_nan = self._n_dropped = 0
-        self._n_missing, self._n_implausible, self._dropped = np.zeros((3, len(rows.features)), np.int64)
-        self._depth_range: tuple[float, float] | None = None
-        self._own_depths, self._lost = OwnDepths(), rows.lost
-        self._units = UnitCheck(rows.features, has_depth_unit)
+        self._rows, self._embedder = RowTally(rows, has_depth_unit=has_depth_unit), embedder
+        self._n_nan = self._n_dropped = 0
+        self._dropped = np.zeros(len(rows.features), np.int64)
 
     def take(self, done: Embedded) -> None:
         """Count the rows of a block."""
-        rows, block, n = done.rows, done.rows.block, len(self._n_missing)
-        self._n_rows += len(block)
-        self._n_missing += bit_counts(rows.missing, n)
-        self._n_implausible += bit_counts(rows.implausible, n)
-        self._n_dropped += len(rows.dropped)
-        self._dropped += bit_counts(rows.dropped, n)
+        self._rows.take(done.rows)
+        self._n_dropped += len(done.rows.dropped)
+        self._dropped += bit_counts(done.rows.dropped, len(self._dropped))
         self._n_nan += done.n_nan
-        self._lost = self._lost.plus(block.lost)
-        self._units.add(block)
-        if self._rows.bin_width is None:
-            self._own_depths.add(block)
-        if block.depth_range is not None:
-            low, high = block.depth_range
-            known = self._depth_range or block.depth_range
-            self._depth_range = (min(low, known[0]), max(high, known[1]))
 
     @property
     def notes(self) -> list[str]:
         """Notes about the rows so far, in addition to those of the scan."""
-        return [
-            note
-            for note in (*self._rows.notes, *self._units.notes, self._own_depths.note, self._embedder.policy.note)
-            if note
-        ]
+        return [*self._rows.notes, *filter(None, [self._embedder.policy.note])]
 
     def summary(self, scan: ScanDescription) -> Summary:
         """Return the counts, after all rows have been taken."""
         bundle = self._embedder.model.bundle
+        counts = vars(self._rows.summary(scan)) | {"notes": self.notes}
         return Summary(
-            scan=scan,
+            **counts,
             model=bundle.name,
             trained_on=bundle.trained_on,
-            features=bundle.features,
             latent_dim=bundle.latent_dim,
             missing=self._embedder.policy.name,
             imputes=self._embedder.model.imputes,
-            bin_width=self._rows.bin_width,
-            n_rows=self._n_rows,
-            n_missing=self._n_missing,
-            n_implausible=self._n_implausible,
             n_nan=self._n_nan,
             n_dropped=self._n_dropped,
             dropped=self._dropped,
-            n_left_out=self._rows.n_left_out,
-            left_out=self._rows.left_out,
-            n_implausible_samples=self._rows.n_implausible,
-            depth_range=self._depth_range,
-            lost=list(self._lost.notes),
-            other_units=self._units.notes,
-            notes=self.notes,
         )

@@ -11,10 +11,10 @@ from lithovae.runtime.answers.embedding import Embedded, Embedder
 from lithovae.runtime.answers.provenance import about
 from lithovae.runtime.answers.tally import Tally
 from lithovae.runtime.description import ScanDescription
-from lithovae.runtime.errors import OutputError, ScanError
+from lithovae.runtime.errors import ScanError
 from lithovae.runtime.formats.unchanged import unchanged
 from lithovae.runtime.model.model import LithoModel
-from lithovae.runtime.outputs.whole_file import require_writable
+from lithovae.runtime.outputs.whole_file import require_result
 from lithovae.runtime.outputs.writer import whole_format
 from lithovae.runtime.process.pool import in_order
 from lithovae.runtime.process.progress import Progress, silent
@@ -32,6 +32,7 @@ def embed_scan(
     model: LithoModel,
     settings: Settings | None = None,
     *,
+    values: bool = False,
     announce: Callable[[ScanDescription], None] = lambda scan: None,
     progress: Progress = silent,
 ) -> Summary:
@@ -47,6 +48,8 @@ def embed_scan(
         The model.
     settings : Settings, optional
         Column mapping, bins and missing-value policy. Its ``model`` and ``threads`` are ignored.
+    values : bool, optional
+        Whether the values of the features are written, too.
     announce : callable, optional
         Called with what was found in the file, before anything is computed.
     progress : callable, optional
@@ -65,10 +68,8 @@ def embed_scan(
     OutputError
         If the result cannot be written. A file of an earlier run is unchanged.
     """
-    out, path, settings = Path(out), Path(path), settings or Settings()
-    require_writable(out)  # fail before an hour of binning, not after it
-    if out.exists() and path.exists() and out.samefile(path):
-        raise OutputError(f"the result would replace the scan {path}: choose another name", out)
+    path, settings = Path(path), settings or Settings()
+    out = require_result(Path(out), path)  # fail before an hour of binning, not after it
     open_whole = whole_format(out)
     with (
         unchanged(path) as require_unchanged,
@@ -88,11 +89,12 @@ def embed_scan(
             has_depth=rows.has_depth,
             is_binned=rows.bin_width is not None,
             grows=False,
+            has_values=values,
         )
 
         def embed(read: Callable[[], Block]) -> tuple[Embedded, Any]:
             done = embedder.embed(read())
-            return done, writer.pack(done.columns)
+            return done, writer.pack(done.columns | ({"values": done.rows.values} if values else {}))
 
         with (
             open_whole(out, schema, rows.n, fewer=embedder.policy.name == "drop") as writer,

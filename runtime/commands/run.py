@@ -40,6 +40,9 @@ def run(
     missing: Missing = "auto",
     calibration: CalibrationFile = None,
     threads: Threads = None,
+    values: Annotated[
+        bool, typer.Option("--values", help="Write the values of the features, too, as they were measured.")
+    ] = False,
 ) -> None:
     """Embed each SCAN: find its features, average them in depth bins if needed, run the model and write OUT."""
     from lithovae.runtime.answers.embedding import policy_of
@@ -60,7 +63,7 @@ def run(
     settings = settings_of(model, map, bin, missing, threads, calibration)
     litho_model = LithoModel.load(settings.model, threads=settings.threads)
     policy_of(litho_model.bundle, settings.missing)  # what it refuses is said once, not for each scan
-    embed = partial(embed_scan, model=litho_model, settings=settings)
+    embed = partial(embed_scan, model=litho_model, settings=settings, values=values)
     if len(scans) == 1 and not out.is_dir():
         summary = embed(scans[0], out, announce=announce, progress=progress)
         conclude(summary, out)

@@ -50,6 +50,21 @@ def require_writable(path: str | Path) -> Path:
     return path
 
 
+def require_result(path: str | Path, scan: str | Path) -> Path:
+    """Check that a result can be written at a path and would not replace the scan; return the path as it was given.
+
+    Raises
+    ------
+    OutputError
+        As `require_writable`; and if the path is the scan, also by another name.
+    """
+    path, scan = Path(path), Path(scan)
+    require_writable(path)
+    if path.exists() and scan.exists() and path.samefile(scan):
+        raise OutputError(f"the result would replace the scan {scan}: choose another name", path)
+    return path
+
+
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
     """Open a temporary file for writing; rename it to ``path`` when the block ends without an error.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.result import Columns, ResultSchema
 
-from . import hdf5, json_lines, npz
+from . import csv, hdf5, json_lines, npz, parquet
 
 
 class WholeWriter(Protocol):
@@ -78,6 +78,8 @@ FORMATS: Mapping[str, Format] = {
     ".jsonl": Format(growing=json_lines.JsonLinesFile),
 }
 """Format by extension."""
+TABLES: Mapping[str, WholeFormat] = {".csv": csv.open_whole, ".parquet": parquet.open_whole}
+"""Format of a table of the rows themselves, by extension."""
 DEFAULT_EXTENSION = ".npz"
 """Extension of the results of many scans."""
 
@@ -102,6 +104,19 @@ def whole_format(path: Path) -> WholeFormat:
     """
     if (whole := format_of(path).whole) is None:
         raise OutputError(f"{path} must end in {extensions('whole')}", path)
+    return whole
+
+
+def table_format(path: Path) -> WholeFormat:
+    """Return the format for a table of the rows themselves.
+
+    Raises
+    ------
+    OutputError
+        If the extension is not that of such a format.
+    """
+    if (whole := TABLES.get(path.suffix.lower())) is None:
+        raise OutputError(f"{path} must end in {' or '.join(TABLES)}", path)
     return whole
 
 

@@ -28,6 +28,7 @@ def bound_memory() -> None:
     import resource
 
     _is_memory_bound = True
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # pyarrow's own would reserve 1 GiB at once
     try:
         in_use = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
     except OSError:

@@ -1,8 +1,8 @@
-"""What `lithovae run` prints about a scan before it is embedded, and about the result afterwards."""
+"""What `lithovae run` and `bins` print about a scan before its rows are written, and about the result afterwards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lithovae.runtime.console import say
 from lithovae.runtime.description import ScanDescription
 from lithovae.runtime.features import FeatureSet
-from lithovae.runtime.summary import Summary
+from lithovae.runtime.summary import RowSummary, Summary
 
 from .lists import MAX_NOTES, several, unused_columns
 
@@ -39,23 +39,14 @@ def feature_lines(scan: ScanDescription) -> Iterator[str]:
 
 
 def conclude(summary: Summary, out: Path) -> None:
-    """Print what was read and written, with notes for the user."""
-    where = ""
-    if summary.depth_range:
-        where = f", {summary.depth_range[0]:.2f} to {summary.depth_range[1]:.2f} m"
-    if summary.bin_width is None:
-        say(f"rows   {summary.n_rows:,} unchanged from the scan{where}")
-    else:
-        tables = _count(summary.scan.n_tables, "table")
-        say(f"rows   {_count(summary.n_rows, 'bin')} of {summary.bin_width:g} m, from {tables}{where}")
-    for line in _left_out(summary):
-        say(f"note   {line}")
-    for line in _missing(summary):
-        say(f"note   {line}")
-    for line in implausible_lines(
-        summary.features, summary.n_implausible, summary.n_rows, summary.n_implausible_samples
-    ):
-        say(f"note   {line}")
+    """Print what was read and embedded, with notes for the user."""
+    left_out = []
+    if summary.n_dropped:
+        of = _by_feature(summary.dropped, summary.features.names)
+        left_out = [
+            f"{_count(summary.n_dropped, 'row')} with a missing feature left out because of --missing drop ({of})"
+        ]
+    _conclude_rows(summary, "imputed" if summary.missing == "impute" else "embedding is NaN", left_out)
     members = [("'missing'", summary.n_missing), ("'implausible'", summary.n_implausible)]
     if bits := [member for member, counts in members if counts.any()]:
         say(f"       which features, row by row: the bits of {' and '.join(bits)} in the output")
@@ -68,6 +59,32 @@ def conclude(summary: Summary, out: Path) -> None:
         say(f"note   {summary.n_nan:,} of {summary.n_rows:,} rows have no embedding (NaN){advice}")
     say(f"model  {summary.model}, trained on: {summary.trained_on}")
     say(f"wrote  {out}: embeddings ({summary.n_rows}, {summary.latent_dim}) float32")
+
+
+def conclude_table(summary: RowSummary, out: Path) -> None:
+    """Print what was read and written into a table of the rows themselves, with notes for the user."""
+    _conclude_rows(summary, "left blank")
+    for note in summary.notes:
+        say(f"note   {note}")
+    say(f"wrote  {out}: {_count(summary.n_rows, 'row')} of {_count(len(summary.features), 'feature')}")
+
+
+def _conclude_rows(summary: RowSummary, effect: str, left_out: Sequence[str] = ()) -> None:
+    """Print how many rows there are, and notes on what they lack; ``effect`` says what became of missing values."""
+    where = ""
+    if summary.depth_range:
+        where = f", {summary.depth_range[0]:.2f} to {summary.depth_range[1]:.2f} m"
+    if summary.bin_width is None:
+        say(f"rows   {summary.n_rows:,} unchanged from the scan{where}")
+    else:
+        tables = _count(summary.scan.n_tables, "table")
+        say(f"rows   {_count(summary.n_rows, 'bin')} of {summary.bin_width:g} m, from {tables}{where}")
+    for line in (*_left_out(summary), *left_out, *_missing(summary, effect)):
+        say(f"note   {line}")
+    for line in implausible_lines(
+        summary.features, summary.n_implausible, summary.n_rows, summary.n_implausible_samples
+    ):
+        say(f"note   {line}")
 
 
 def implausible_lines(
@@ -118,9 +135,8 @@ def conclude_one(summary: Summary, out: Path) -> None:
         say(f"note   {summary.scan.path}: {note}")
 
 
-def _missing(summary: Summary) -> Iterator[str]:
+def _missing(summary: RowSummary, effect: str) -> Iterator[str]:
     """Yield notes on which features are missing in how many rows; those that all rows lack share a note."""
-    effect = "imputed" if summary.missing == "impute" else "embedding is NaN"
     counts = dict(zip(summary.features.names, summary.n_missing.tolist(), strict=True))
     if lacking := [name for name, n in counts.items() if n == summary.n_rows > 0]:
         verb = "is" if len(lacking) == 1 else "are"
@@ -130,15 +146,12 @@ def _missing(summary: Summary) -> Iterator[str]:
             yield f"{name} is missing in {_of(n, summary.n_rows)}: {effect}"
 
 
-def _left_out(summary: Summary) -> Iterator[str]:
-    """Yield notes on samples and rows that were left out, and why."""
+def _left_out(summary: RowSummary) -> Iterator[str]:
+    """Yield notes on samples that were left out, and why."""
     if summary.n_left_out:
         of = _by_feature(summary.left_out, summary.features.names)
         yield f"{_count(summary.n_left_out, 'sample')} without a depth left out ({of})"
     yield from summary.lost
-    if summary.n_dropped:
-        of = _by_feature(summary.dropped, summary.features.names)
-        yield f"{_count(summary.n_dropped, 'row')} with a missing feature left out because of --missing drop ({of})"
 
 
 def _by_feature(counts: NDArray[np.int64], names: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,22 @@ class Prepared:
     missing: Bits
     implausible: Bits
     dropped: Bits
+
+    @property
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """What is known of the rows without a model, by its name in `lithovae.runtime.result.ResultSchema`."""
+        block = self.block
+        columns: dict[str, NDArray[Any]] = {"missing": self.missing, "implausible": self.implausible, **block.address}
+        columns |= {} if block.depth is None else {"depth": block.depth}
+        return columns | ({} if block.samples is None else {"samples": block.samples})
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """The values as they were measured, shape (n, n_features); NaN where one is missing."""
+        features = self.block.features
+        if not self.missing.any():
+            return features
+        return np.where(unpacked(self.missing, features.shape[1]), np.float32(np.nan), features)
 
 
 class MissingPolicy:

@@ -20,7 +20,7 @@ from lithovae.runtime.settings import Calibration
 
 from .address import ADDRESS, HOLE_PARTS
 from .choose import choose_sources
-from .depth import choose_depth, note_lengths, note_scales
+from .depth import choose_depth, note_lengths, note_scales, scale_of
 from .group_address import GroupAddresses, address_columns, constant_addresses
 from .mapping import MAPPED_DEPTH, mapped_columns
 from .section_depths import TableOfSamples, choose_section_depths, find_restarts
@@ -66,6 +66,25 @@ class Scan:
             for i, source in track.features.items():
                 found.setdefault(i, []).append(source)
         return dict(sorted(found.items()))
+
+    def with_found(self) -> Scan:
+        """Return the scan with a feature set of the features that it has: those looked for may be the catalogue."""
+        found = {i: position for position, i in enumerate(self.sources)}
+        features = FeatureSet(self.feature_set[i] for i in found)
+        tracks = [
+            replace(
+                track, feature_set=features, features={found[i]: source for i, source in sorted(track.features.items())}
+            )
+            for track in self.tracks
+        ]
+        return replace(self, feature_set=features, tracks=tracks)
+
+    @property
+    def depth_scale(self) -> str:
+        """Scale of all depths, as `lithovae.runtime.scan.depth.scale_of` names it; empty if they do not share one."""
+        scales = {scale_of(track.depth) for track in self.tracks if track.depth and not track.section_depths}
+        has_one = len(scales) == 1 and all(track.depth and not track.section_depths for track in self.tracks)
+        return scales.pop() if has_one else ""
 
     def describe(self) -> ScanDescription:
         """Return the interpretation as plain values, which remain valid after the file is closed."""

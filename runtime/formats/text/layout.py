@@ -209,6 +209,13 @@ class _Table:
         are_numbers = [number_of(text, self._decimal) is not None for text in texts]
         return bool(texts) and are_numbers[0] and sum(are_numbers) >= len(texts) / 2
 
+    def _is_below_headings(self, row: int) -> bool:
+        """Tell whether the line above has a heading for each column: a row there may be sparse."""
+        above = self._rows[row - 1] if row else []
+        return len(list(filter(None, above))) == self._width and all(
+            number_of(text, self._decimal) is None for text in above
+        )
+
     def layout(self, begin: int) -> Layout:
         """Find headings and units above the rows."""
         usual = float(np.median([self._n_filled(row) for row in range(self._body, len(self._rows))]))
@@ -216,7 +223,9 @@ class _Table:
         begins = (
             row
             for row in range(len(are_rows))
-            if are_rows[row] and self._n_filled(row) >= usual / 2 and np.mean(are_rows[row : row + 6]) >= 0.5
+            if are_rows[row]
+            and (self._n_filled(row) >= usual / 2 or self._is_below_headings(row))
+            and np.mean(are_rows[row : row + 6]) >= 0.5
         )
         if (first := next(begins, None)) is None:
             raise ScanError(NO_TABLE)

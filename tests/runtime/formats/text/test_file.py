@@ -114,6 +114,18 @@ def test_a_unit_that_is_not_known_leaves_its_column_out_with_a_note(tmp_path: Pa
         assert any("MS looks like" in note and "its unit '10⁻⁵ SI' is not instr. units" in note for note in scan.notes)
 
 
+def test_a_table_may_begin_with_sparse_rows(tmp_path: Path) -> None:
+    path = tmp_path / "core.csv"
+    whole = [f"A,{i},1.5,20,3,4,5" for i in range(4, 20)]
+    path.write_text(
+        "\n".join(["hole,depth (m),density,MS,Vp (m/s),Res,FP", "A,1,1.25,,,,", "A,2,,,,,", "A,3,,7,,,", *whole])
+    )
+    _, depth, density, ms = read(path)
+    assert depth[:4] == [1, 2, 3, 4]
+    np.testing.assert_array_equal(density[:4], [1.25, np.nan, np.nan, 1.5])
+    np.testing.assert_array_equal(ms[:4], [np.nan, np.nan, 7, 20])
+
+
 def test_a_table_in_text_has_the_bits_of_one_in_hdf5(tmp_path: Path, write_scan: WriteScan) -> None:
     rng = np.random.default_rng(5)
     data: dict[str, Any] = {

@@ -1,0 +1,86 @@
+"""Writes a result as CSV: UTF-8, commas, one heading a column, an empty cell where a value is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithovae.runtime.process.heartbeat import advanced
+from lithovae.runtime.result import Columns, ResultSchema
+
+from .whole_file import whole_file
+
+PIECE_ROWS = 4096
+"""Rows whose cells are in memory as text at once."""
+
+
+@contextmanager
+def open_whole(path: Path, schema: ResultSchema, n_rows: int, *, fewer: bool) -> Iterator[CsvWriter]:
+    """Open a CSV for the rows of a result; see `lithovae.runtime.outputs.writer.WholeFormat`."""
+    with whole_file(path) as file:
+        yield CsvWriter(file, schema)
+
+
+class CsvWriter:
+    """Writes blocks of rows as lines.
+
+    Parameters
+    ----------
+    file : file
+        Receives the lines.
+    schema : ResultSchema
+        The columns.
+    """
+
+    def __init__(self, file: IO[bytes], schema: ResultSchema) -> None:
+        self._file, self._names = file, [column.name for column in schema.columns]
+        headings = [heading for column in schema.columns for heading in column.headings]
+        self._file.write(_lines([[_quoted(heading)] for heading in headings]))
+
+    def pack(self, blocks: Columns) -> bytes:
+        """Format a block of rows. Any thread may call this, in any order."""
+        n, pieces = len(blocks[self._names[0]]), []
+        for start in range(0, n, PIECE_ROWS):
+            advanced()
+            rows = slice(start, start + PIECE_ROWS)
+            pieces.append(_lines([cells for name in self._names for cells in _cells(blocks[name][rows])]))
+        return b"".join(pieces)
+
+    def write(self, packed: bytes) -> None:
+        """Append a prepared block."""
+        self._file.write(packed)
+
+    def state(self, about: Mapping[str, Any]) -> None:
+        """Do nothing: a CSV with lines that are no rows is not one that other programs read."""
+
+
+def _lines(columns: Sequence[Sequence[str]]) -> bytes:
+    rows = (",".join(cells) for cells in zip(*columns, strict=True))
+    return "".join(f"{row}\n" if row.strip(",") else f"{row}NaN\n" for row in rows).encode()  # none is a blank line
+
+
+def _cells(values: NDArray[Any]) -> Iterator[list[str]]:
+    """Yield the cells of each column of values, shape (n,) or (n, k)."""
+    for column in [values] if values.ndim == 1 else values.T:
+        if column.dtype.kind == "f":
+            # as few digits as distinguish a number from its neighbours of the same type
+            texts = column.astype(np.str_).tolist()
+            is_there = np.isfinite(column).tolist()
+            yield [text.removesuffix(".0") if there else "" for text, there in zip(texts, is_there, strict=True)]
+        elif column.dtype.kind == "U":
+            found = column.tolist()
+            quoted = {text: _quoted(text) for text in set(found)}
+            yield [quoted[text] for text in found]
+        else:
+            yield list(map(str, column.tolist()))
+
+
+def _quoted(text: str) -> str:
+    """Return a cell: in quotes if it holds a delimiter, a quote or a line end, or could be taken for a comment."""
+    is_plain = not any(sign in text for sign in ',"\r\n') and not text.startswith("#")
+    return text if is_plain else '"' + text.replace('"', '""') + '"'
