@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.errors import DAMAGE, InputError, OutputError, ScanError
-from lithovae.runtime.features import DEPTH, FEATURES, Quantity
+from lithovae.runtime.features import CATALOGUE, DEPTH, Quantity
 from lithovae.runtime.findings import findings_of, naming
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
@@ -35,8 +35,6 @@ from lithovae.runtime.scan.tables import Tables
 from lithovae.runtime.scan.track import Track
 from lithovae.runtime.settings import Calibration
 
-INSTRUMENTS = ("GRA", "MS", "NGR", "R", "G", "B")
-"""Name of the instrument of each feature, for the groups."""
 OFFSET_NAME = "Offset"
 EXTENSIONS = (".h5", ".hdf5")
 
@@ -82,8 +80,8 @@ class Piece:
 
     @property
     def features(self) -> list[int]:
-        """Positions of its features in `FEATURES`."""
-        return [i for i, feature in enumerate(FEATURES) if feature.name in self.numbers]
+        """Positions of its features in `CATALOGUE`."""
+        return [i for i, feature in enumerate(CATALOGUE) if feature.name in self.numbers]
 
     @property
     def located_by(self) -> str:
@@ -282,14 +280,14 @@ def _pieces_of(
     """Find what a file holds: tables of samples, and tables of the tops of sections or cores."""
     columns, addresses = file.columns, GroupAddresses(file)
     pieces, used = [], set[str]()
-    has_features = any(feature.rank(column.name) is not None for feature in FEATURES for column in columns)
+    has_features = any(feature.rank(column.name) is not None for feature in CATALOGUE for column in columns)
     tops = [*tables_of_tops(file, columns, "section")]
     sections = {id(column) for table in tops for column in table.members}
     cores = tables_of_tops(file, [column for column in columns if id(column) not in sections], "core")
     samples: list[Piece] = []
     notes_of_scan: list[str] = []
     if has_features or mapping or not (tops or cores):
-        scan = understand(file, mapping, calibrations, is_alone=False)
+        scan = understand(file, mapping, calibrations, CATALOGUE, is_alone=False)
         samples = [_samples(path, scan, track) for track in scan.tracks]
         notes_of_scan = _unstated(scan)
     homes = {source.column.table for piece in samples for source, _ in piece.numbers.values()}
@@ -310,15 +308,15 @@ def _pieces_of(
 def _unstated(scan: Scan) -> list[str]:
     """Note the features without a unit: their new name states one."""
     return [
-        f"{source.column.path} states no unit: taken as {FEATURES[i].unit}"
+        f"{source.column.path} states no unit: taken as {CATALOGUE[i].unit}"
         for i, sources in scan.sources.items()
         for source in sources
-        if source.unit is None and FEATURES[i].unit != "0-255"
+        if source.unit is None and CATALOGUE[i].unit != "0-255"
     ]
 
 
 def _samples(path: Path, scan: Scan, track: Track) -> Piece:
-    numbers = {FEATURES[i].name: (source, FEATURES[i].unit) for i, source in track.features.items()}
+    numbers = {CATALOGUE[i].name: (source, CATALOGUE[i].unit) for i, source in track.features.items()}
     depth = track.depth
     if depth is None:
         own, above = Tables(track.file.columns).of(next(iter(track.features.values())).column.table)
@@ -360,9 +358,16 @@ def _groups(pieces: Sequence[Piece]) -> list[Group]:
     for members in found:
         kind = members[0].kind
         features = sorted({i for piece in members for i in piece.features})
-        name = "_".join(INSTRUMENTS[i] for i in features).replace("R_G_B", "RGB") if features else kind
-        groups.append((min(features, default=len(FEATURES)), Group(name, sorted(members, key=pieces.index))))
+        name = _group_name([CATALOGUE[i] for i in features]) if features else kind
+        groups.append((min(features, default=len(CATALOGUE)), Group(name, sorted(members, key=pieces.index))))
     return [group for _, group in sorted(groups, key=lambda each: each[0])]
+
+
+def _group_name(features: Sequence[Quantity]) -> str:
+    """Return the name of the group of some features: ``GRA_MS``, ``RGB``, ``Vp_Res``, ``XRF``."""
+    tags = (each.instrument if each.instrument == "XRF" else each.short or each.name for each in features)
+    names = dict.fromkeys(tag.replace("density", "GRA").replace("*", "") for tag in tags)
+    return "_".join(names).replace("R_G_B", "RGB").replace("L_a_b", "Lab")
 
 
 def _keys(piece: Piece) -> set[object]:
@@ -420,7 +425,7 @@ def _require_one_place_each(groups: Sequence[Group], holes: Mapping[int, set[Hol
                 continue
             both = [(a, b) for a in holes[id(one)] for b in holes[id(other)] if _same(a, b)]
             if both:
-                shared = [FEATURES[i].name for i in one.features if i in other.features]
+                shared = [CATALOGUE[i].name for i in one.features if i in other.features]
                 what = ", ".join(shared) or (f"top depths of {one.kind}" if one.kind != "samples" else "samples")
                 where = " ".join(filter(None, both[0][0])) or " ".join(filter(None, both[0][1]))
                 raise ScanError(
@@ -497,7 +502,7 @@ def _require_readable(partial: Path, out: Path) -> None:
         If the files do not make a scan together.
     """
     try:
-        with open_scan(partial, locking=False):
+        with open_scan(partial, features=CATALOGUE, locking=False):
             pass
     except ScanError as error:
         message = str(error).replace(str(partial), str(out))

@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import partial
 
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import COLOURS, DEPTH, FeatureSet, Quantity, letters, split_unit
+from lithovae.runtime.features import CATALOGUE, COLOURS, DEPTH, LILY, FeatureSet, Quantity, letters, split_unit
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
@@ -98,10 +98,16 @@ def choose_sources(
         ranked = candidates(feature, free, partial(_take, file, features, feature, beside, calibration), findings)
         if feature in COLOURS:
             ranked = [candidate for candidate in ranked if _is_colour(file, candidate.source.column, names)]
-        if ranked:
+        if not ranked:
+            continue
+        try:
             chosen[i] = _one_per_address(feature, ranked, file, addresses)
+        except ScanError as error:
+            if not _is_optional(features, feature):
+                raise
+            findings.note(f"{error}: left out")
     for i, column in unfit.items():
-        if i not in chosen:
+        if i not in chosen and not _is_optional(features, features[i]):
             name = features[i].name
             raise ScanError(f"column {column.path} matches feature {name} by name but holds {column.kind}, not numbers")
         findings.note(f"{column.path} holds {column.kind}, not numbers: not used for {features[i].name}")
@@ -110,6 +116,11 @@ def choose_sources(
     if not chosen:
         raise ScanError(_why_no_feature(features, columns, findings))
     return chosen
+
+
+def _is_optional(features: FeatureSet, feature: Quantity) -> bool:
+    """Return whether nobody asked for a feature: it is looked for because the catalogue has it."""
+    return features is CATALOGUE and feature not in LILY
 
 
 def _require_one_purpose(
@@ -152,7 +163,7 @@ def _take(
     calibration: Calibration | None,
     column: Column,
 ) -> Source | str:
-    """Return the source for a column whose name matches, or the reason why it is not used."""
+    """Return the source for a column whose name matches, or why it is not used; empty if another feature takes it."""
     if is_lab_colour(column, beside[column.table]):
         return f"is in one table with L and a: taken as b of L*a*b* colour, not as {feature.name}"
     source = _source(features, feature, column, calibration)
@@ -168,6 +179,9 @@ def _take(
             why_not = f"its pixels are {column.dtype}, whose range is not known to be 0 to 255"
         elif has_fractions_only(file, column):
             why_not = "its values range from 0 to 1, not from 0 to 255"
+    others = (other for other in features if other is not feature and other.rank(column.name) is not None)
+    if why_not and any(_source(features, other, column, None) for other in others):
+        return ""  # a K may be potassium by spectral gamma, or by XRF: its unit says which
     if source is None or why_not:
         calibrated = "; --calibration declares a conversion" if source is None and column.is_number else ""
         return f"looks like {feature.name}, but {why_not}: left out (--map takes it unchanged){calibrated}"

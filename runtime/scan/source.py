@@ -96,7 +96,8 @@ def candidates(
     columns : iterable of Column
         The columns to choose from.
     take : callable
-        Returns the source for a column whose name matches, or the reason why it is not used, which becomes a note.
+        Returns the source for a column whose name matches, or the reason why it is not used, which becomes a note
+        if it is not empty.
     findings : Findings
         Receives the notes.
     """
@@ -108,7 +109,7 @@ def candidates(
         taken = take(column)
         if isinstance(taken, Source):
             found.append(Candidate(rank, taken))
-        else:
+        elif taken:
             findings.note(f"{column.path} {taken}")
     return sorted(found, key=lambda candidate: candidate.rank)
 

@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import DEPTH, FEATURES, letters, unit_key
+from lithovae.runtime.features import CATALOGUE, DEPTH, letters, unit_key
 
 from .cells import NEWLINE, QUOTE, RETURN, SPACE, TAB, Cells, Lines, Style, number_of
 
@@ -35,7 +35,7 @@ _UNIT = re.compile(
     r"|a\.?u\.?|us/ft|us/m|mpa|bar|unitless|none",
     re.IGNORECASE,
 )
-_KNOWN_UNITS = frozenset(unit for quantity in (*FEATURES, DEPTH) for unit in quantity.units if unit)
+_KNOWN_UNITS = frozenset(unit for quantity in (*CATALOGUE, DEPTH) for unit in quantity.units if len(unit) > 1)
 
 
 @dataclass(frozen=True)
@@ -363,7 +363,7 @@ def _n_names(texts: Sequence[str]) -> int:
 
 
 def _is_known(name: str) -> bool:
-    return any(quantity.rank(name) is not None for quantity in (*FEATURES, DEPTH))
+    return any(quantity.rank(name) is not None for quantity in (*CATALOGUE, DEPTH))
 
 
 def _is_quantity(text: str) -> bool:
