@@ -12,6 +12,7 @@ from lithovae.runtime.console import clear_errors, new_app, prepare_streams, pro
 if TYPE_CHECKING:
     from lithovae.models.checkpoint import Checkpoint
     from lithovae.runtime.features import FeatureSet
+    from lithovae.runtime.settings import Settings
 
     from .lily import Coverage
     from .recipe import ModelPlan, Recipe
@@ -124,6 +125,14 @@ def fit(
         Path | None,
         typer.Option(help="Lithologies: a table with columns top, bottom, name, and hole if there are several."),
     ] = None,
+    map: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FEATURE=PATH", help="Use this column of a scan for a feature or for 'depth'."),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Declared conversions of a scan's units, as of lithovae run."),
+    ] = None,
     start_from: Annotated[
         Path | None,
         typer.Option(help="Fine-tune this checkpoint: its scaler, features and lithologies are kept."),
@@ -164,7 +173,8 @@ def fit(
 
         require_folder(bundle)
     start = None if start_from is None else Checkpoint.load(start_from)
-    rows = _read_inputs(inputs, _feature_set(features, start), start is None, intervals, simulated_seed)
+    settings = _settings(map, calibration)
+    rows = _read_inputs(inputs, _feature_set(features, start), start is None, intervals, settings, simulated_seed)
     model = model or _model_for(rows, start)
     plan = _plan(model)
     if intervals is not None and not plan.supervised:
@@ -318,11 +328,24 @@ def _feature_set(names: str | None, start: Checkpoint | None) -> FeatureSet | No
         raise typer.BadParameter(str(error), param_hint="--features") from error
 
 
+def _settings(map: list[str] | None, calibration: Path | None) -> Settings:
+    """Return the mapping and the calibrations that the user gives."""
+    from lithovae.runtime.scan.calibration import read_calibrations
+    from lithovae.runtime.settings import Settings
+
+    entries = [entry.partition("=") for entry in map or []]
+    if wrong := next((entry for entry in entries if not (entry[0] and entry[2])), None):
+        raise typer.BadParameter(f"{''.join(wrong)!r} does not have the form FEATURE=PATH", param_hint="--map")
+    mapping = {feature: path for feature, _, path in entries}
+    return Settings(mapping=mapping, calibrations=read_calibrations(calibration) if calibration else {})
+
+
 def _read_inputs(
     inputs: list[Path],
     features: FeatureSet | None,
     all_features: bool,
     intervals: Path | None,
+    settings: Settings,
     simulated_seed: int | None,
 ) -> TrainingTable:
     """Read the rows to train on, and print what was read."""
@@ -335,6 +358,7 @@ def _read_inputs(
         features=features,
         all_features=all_features,
         intervals=intervals,
+        settings=settings,
         warn=_warn,
         report=_report_coverage,
         progress=progress,

@@ -14,6 +14,7 @@ from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats import excel
 from lithovae.runtime.formats.open import open_file
 from lithovae.runtime.process.progress import Progress
+from lithovae.runtime.settings import Settings
 
 from .intervals import Intervals
 from .lily import Coverage, is_download, read_lily
@@ -48,6 +49,7 @@ def read_inputs(
     features: FeatureSet | None = None,
     all_features: bool = True,
     intervals: Path | None = None,
+    settings: Settings | None = None,
     warn: Warn = lambda message: None,
     report: Callable[[Coverage], object] = lambda coverage: None,
     progress: Progress = lambda items, label, total, size: items,
@@ -68,6 +70,8 @@ def read_inputs(
         Whether each of these must have a value in some file.
     intervals : Path, optional
         File of described intervals, which then are the only source of lithologies; see `Intervals`.
+    settings : Settings, optional
+        Mapping and calibrations for the scans, as of `read_scan`.
     warn : callable, optional
         Called with a note on what was left out or assumed.
     report, progress
@@ -85,7 +89,7 @@ def read_inputs(
         simulated and measured files are mixed; if the intervals do not fit; or if no row is left.
     """
     described = None if intervals is None else Intervals.read(intervals)
-    read = list(_read_all(paths, features or CATALOGUE, warn, report, progress))
+    read = list(_read_all(paths, features or CATALOGUE, settings, warn, report, progress))
     _require_one_kind(read)
     chosen = features or _features_of(read, warn)
     _require_values(read, chosen, all_features=all_features)
@@ -119,6 +123,7 @@ def read_inputs(
 def _read_all(
     paths: Sequence[Path],
     features: FeatureSet,
+    settings: Settings | None,
     warn: Warn,
     report: Callable[[Coverage], object],
     progress: Progress,
@@ -126,11 +131,11 @@ def _read_all(
     for path in paths:
         if not path.is_dir():
             _require_unpacked(path)
-            yield _Read(path, _read(path, features))
+            yield _Read(path, _read(path, features, settings))
         elif is_download(path):
             yield _Read(path, ScanRows(read_lily(path, report=report, progress=progress)))
         else:
-            yield from _read_folder(path, features, warn)
+            yield from _read_folder(path, features, settings, warn)
 
 
 def _require_unpacked(path: Path) -> None:
@@ -145,12 +150,12 @@ def _require_unpacked(path: Path) -> None:
             raise TableError(f"{path} is a {kind} file: unpack it, and give what is in it", path)
 
 
-def _read_folder(folder: Path, features: FeatureSet, warn: Warn) -> Iterator[_Read]:
+def _read_folder(folder: Path, features: FeatureSet, settings: Settings | None, warn: Warn) -> Iterator[_Read]:
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     n_read = 0
     for path in files:
         try:
-            rows = _read(path, features)
+            rows = _read(path, features, settings)
         except (ScanError, TableError) as error:
             warn(f"skipped {error}")
             continue
@@ -160,10 +165,10 @@ def _read_folder(folder: Path, features: FeatureSet, warn: Warn) -> Iterator[_Re
         raise TableError(f"{folder} has no file that can be read as a scan or a table ({len(files)} files)", folder)
 
 
-def _read(path: Path, features: FeatureSet) -> ScanRows:
+def _read(path: Path, features: FeatureSet, settings: Settings | None) -> ScanRows:
     if (table := _published(path)) is not None:
         return ScanRows(table, implausible=table.implausible())
-    return read_scan(path, features)
+    return read_scan(path, features, settings)
 
 
 def _published(path: Path) -> TrainingTable | None:

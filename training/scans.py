@@ -17,6 +17,7 @@ from lithovae.runtime.rows.units import UnitCheck
 from lithovae.runtime.scan.address import HOLE_PARTS, AddressCodes, hole_parts
 from lithovae.runtime.scan.scan import open_scan
 from lithovae.runtime.scan.track import Track
+from lithovae.runtime.settings import Settings
 
 from .table import NO_LABEL, TrainingTable, simulated_seed
 
@@ -46,7 +47,7 @@ class ScanRows:
     notes: list[str] = field(default_factory=list)
 
 
-def read_scan(path: Path, feature_set: FeatureSet) -> ScanRows:
+def read_scan(path: Path, feature_set: FeatureSet, settings: Settings | None = None) -> ScanRows:
     """Read a scan, or a table in any format that the runtime reads, into bins of 20 cm.
 
     A bin's lithology is the most common one of its samples, in a tie the first in alphabetical order. If several
@@ -58,13 +59,16 @@ def read_scan(path: Path, feature_set: FeatureSet) -> ScanRows:
         The file.
     feature_set : FeatureSet
         The features to look for.
+    settings : Settings, optional
+        Mapping and calibrations; the other settings are not used.
 
     Raises
     ------
     ScanError
         As `lithovae.runtime.scan.scan.open_scan` and `lithovae.runtime.rows.rows.rows_of`.
     """
-    with open_scan(path, features=feature_set) as scan:
+    settings = settings or Settings()
+    with open_scan(path, settings.mapping, settings.calibrations, feature_set) as scan:
         binning, lithologies = Binning(scan, BIN_WIDTH), _Lithologies()
         for rank, track in enumerate(scan.tracks):
             column = _lithology_column(track)

@@ -273,3 +273,18 @@ def test_a_simulated_table_needs_no_seed_and_refuses_another(run: CliRunner, tmp
     failed = run.invoke(app, ["fit", table, "--out", out, "--epochs", "1", "--simulated-seed", "42"])
     assert failed.exit_code == 2
     assert "simulated with seed 5" in " ".join(failed.output.replace("│", "").split())
+
+
+def test_columns_are_mapped_and_calibrated_as_in_a_run(run: CliRunner, tmp_path: Path) -> None:
+    depth = np.arange(200) * 0.05
+    rows = np.column_stack([depth, 1.5 + depth / 100, 30 + depth])
+    np.savetxt(tmp_path / "a.csv", rows, delimiter=",", header="depth (m),probe,MS (SI x 10^-5)", comments="")
+    (tmp_path / "c.toml").write_text('[MS]\nunit = "SI x 10^-5"\ngain = 2.0\nsource = "a test"\n')
+    options = ["--map", "density=probe", "--calibration", str(tmp_path / "c.toml"), "--epochs", "1"]
+    done = run.invoke(app, ["fit", str(tmp_path / "a.csv"), "--out", str(tmp_path / "m.pt"), *options])
+    assert done.exit_code == 0, done.output
+    loaded = Checkpoint.load(tmp_path / "m.pt")
+    assert loaded.features.names == LILY.names[:2]
+    assert np.expm1(loaded.scaler.mean_[1]) == pytest.approx(2 * 35, rel=0.01)
+    failed = run.invoke(app, ["fit", str(tmp_path / "a.csv"), "--out", str(tmp_path / "m.pt"), "--map", "density"])
+    assert "does not have the form FEATURE=PATH" in " ".join(failed.output.replace("│", "").split())

@@ -346,6 +346,13 @@ def test_instruments_are_masked_as_wholes() -> None:
     assert draw_mask(torch.zeros(2, 6), STANDARD, None) is None
 
 
+def test_a_model_that_saw_masked_instruments_imputes(table: TrainingTable) -> None:
+    few, recipe = table.take(np.arange(len(table)) < 100), replace(STANDARD, epochs=1)
+    assert fit(few, recipe, supervised=False, trained_on="").missing == "nan"
+    masked = replace(recipe, mask_instruments=0.2)
+    assert fit(few, masked, supervised=False, trained_on="").missing == "impute"
+
+
 def test_another_feature_set_is_trained(table: TrainingTable) -> None:
     lake = FeatureSet.named(["density", "MS", "Vp", "Res"])
     few = table.take(np.arange(len(table)) < 300)
