@@ -89,7 +89,7 @@ def read_inputs(
         simulated and measured files are mixed; if the intervals do not fit; or if no row is left.
     """
     described = None if intervals is None else Intervals.read(intervals)
-    read = list(_read_all(paths, features or CATALOGUE, settings, warn, report, progress))
+    read = list(_read_all(paths, features, settings, warn, report, progress))
     _require_one_kind(read)
     chosen = features or _features_of(read, warn)
     _require_values(read, chosen, all_features=all_features)
@@ -122,20 +122,45 @@ def read_inputs(
 
 def _read_all(
     paths: Sequence[Path],
-    features: FeatureSet,
+    features: FeatureSet | None,
     settings: Settings | None,
     warn: Warn,
     report: Callable[[Coverage], object],
     progress: Progress,
 ) -> Iterator[_Read]:
-    for path in paths:
-        if not path.is_dir():
-            _require_unpacked(path)
-            yield _Read(path, _read(path, features, settings))
-        elif is_download(path):
-            yield _Read(path, ScanRows(read_lily(path, report=report, progress=progress)))
-        else:
-            yield from _read_folder(path, features, settings, warn)
+    files = [(path, folder) for given in paths for path, folder in _files(given)]
+    places = [path.resolve() for path, _ in files]
+    if twice := next((path for i, path in enumerate(places) if path in places[:i]), None):
+        raise TableError(f"{twice} is given twice: its rows would count twice", twice)
+    stems = [path.stem for path, _ in files]
+    n_read = dict.fromkeys((folder for _, folder in files), 0)
+    for (path, folder), place in zip(files, places, strict=True):
+        name = path.stem if stems.count(path.stem) == 1 else str(place.with_suffix(""))
+        try:
+            if path.is_dir():
+                rows = ScanRows(read_lily(path, report=report, progress=progress))
+            else:
+                _require_unpacked(path)
+                rows = _read(path, features, settings, name)
+        except (ScanError, TableError) as error:
+            if folder is None:
+                raise
+            warn(f"skipped {error}")
+            continue
+        n_read[folder] += 1
+        yield _Read(path, rows)
+    if empty := next((folder for folder, n in n_read.items() if folder is not None and not n), None):
+        raise TableError(f"{empty} has no file that can be read as a scan or a table", empty)
+
+
+def _files(path: Path) -> list[tuple[Path, Path | None]]:
+    """Return the files of a folder, and the folder; a file, or the folder of a download, is returned alone."""
+    if not path.is_dir() or is_download(path):
+        return [(path, None)]
+    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    if not files:
+        raise TableError(f"{path} has no file", path)
+    return [(file, path) for file in files]
 
 
 def _require_unpacked(path: Path) -> None:
@@ -150,25 +175,10 @@ def _require_unpacked(path: Path) -> None:
             raise TableError(f"{path} is a {kind} file: unpack it, and give what is in it", path)
 
 
-def _read_folder(folder: Path, features: FeatureSet, settings: Settings | None, warn: Warn) -> Iterator[_Read]:
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    n_read = 0
-    for path in files:
-        try:
-            rows = _read(path, features, settings)
-        except (ScanError, TableError) as error:
-            warn(f"skipped {error}")
-            continue
-        n_read += 1
-        yield _Read(path, rows)
-    if not n_read:
-        raise TableError(f"{folder} has no file that can be read as a scan or a table ({len(files)} files)", folder)
-
-
-def _read(path: Path, features: FeatureSet, settings: Settings | None) -> ScanRows:
-    if (table := _published(path)) is not None:
+def _read(path: Path, features: FeatureSet | None, settings: Settings | None, name: str) -> ScanRows:
+    if (features is None or {*features.names} <= {*LILY.names}) and (table := _published(path)) is not None:
         return ScanRows(table, implausible=table.implausible())
-    return read_scan(path, features, settings)
+    return read_scan(path, features or CATALOGUE, settings, name=name)
 
 
 def _published(path: Path) -> TrainingTable | None:

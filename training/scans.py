@@ -47,7 +47,9 @@ class ScanRows:
     notes: list[str] = field(default_factory=list)
 
 
-def read_scan(path: Path, feature_set: FeatureSet, settings: Settings | None = None) -> ScanRows:
+def read_scan(
+    path: Path, feature_set: FeatureSet, settings: Settings | None = None, *, name: str | None = None
+) -> ScanRows:
     """Read a scan, or a table in any format that the runtime reads, into bins of 20 cm.
 
     A bin's lithology is the most common one of its samples, in a tie the first in alphabetical order. If several
@@ -61,6 +63,8 @@ def read_scan(path: Path, feature_set: FeatureSet, settings: Settings | None = N
         The features to look for.
     settings : Settings, optional
         Mapping and calibrations; the other settings are not used.
+    name : str, optional
+        Name of a hole that the scan does not name; by default that of the file.
 
     Raises
     ------
@@ -84,7 +88,7 @@ def read_scan(path: Path, feature_set: FeatureSet, settings: Settings | None = N
         markers = (marker for track in scan.tracks for marker in track.markers.values())
         notes = [*scan.notes, *binning.notes, *(note for marker in markers if (note := marker.note))]
         table = TrainingTable(
-            hole=_hole_names(block.address, len(block), path),
+            hole=_hole_names(block.address, len(block), path.stem if name is None else name),
             depth=binning.bins.depth.copy(),
             features=block.features.astype(np.float64),
             lithology=lithologies.of(*split_keys(binning.bins.keys)),
@@ -147,11 +151,11 @@ class _Lithologies:
         return each.merge(first, how="left", on=["hole", "bin"])["name"].fillna("").to_numpy(object).astype(np.str_)
 
 
-def _hole_names(address: dict[str, NDArray[np.str_]], n: int, path: Path) -> NDArray[np.str_]:
-    """Return the hole of each row: its expedition, site and letter; the file's name where the site is not known."""
+def _hole_names(address: dict[str, NDArray[np.str_]], n: int, name: str) -> NDArray[np.str_]:
+    """Return each row's hole: expedition, site and letter; the scan's name before it where the site is not known."""
     parts = [np.broadcast_to(address[part], n) for part in HOLE_PARTS if part in address]
     if not parts:
-        return np.full(n, path.stem)
+        return np.full(n, name)
     known = [part for part in HOLE_PARTS if part in address]
     keys, rows = np.unique(np.rec.fromarrays(parts), return_inverse=True)
     names = []
@@ -159,5 +163,5 @@ def _hole_names(address: dict[str, NDArray[np.str_]], n: int, path: Path) -> NDA
         named = hole_parts(dict(zip(known, map(str, key), strict=True)))
         texts = [text for part in HOLE_PARTS if (text := named.get(part, ""))]
         is_whole = bool(named.get("site")) or len(named.get("hole", "")) > 2  # A alone is a hole of every site
-        names.append("-".join(texts if is_whole else [path.stem, *texts]))
+        names.append("-".join(texts if is_whole else [name, *texts]))
     return np.array(names, np.str_)[rows]

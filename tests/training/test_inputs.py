@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lithovae.runtime.console import progress
-from lithovae.runtime.errors import LithoError
+from lithovae.runtime.errors import LithoError, TableError
 from lithovae.runtime.features import CATALOGUE, LILY, FeatureSet
 from lithovae.runtime.rows.rows import rows_of
 from lithovae.runtime.scan.scan import open_scan
@@ -105,6 +105,31 @@ def test_holes_of_several_scans_stay_apart(tmp_path: Path) -> None:
     assert next(note for note in notes if "README.md" in note).startswith("skipped ")
     one, other = (read_inputs([tmp_path / "cores" / f"{name}.csv"]) for name in ("first", "second"))
     np.testing.assert_array_equal(table.features, np.concatenate([one.features, other.features]))
+
+
+def test_files_of_the_same_name_are_different_holes(tmp_path: Path) -> None:
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        lake_core(tmp_path / folder / "core.csv")
+    table = read_inputs([tmp_path / "first", tmp_path / "second"])
+    assert len(set(table.hole.tolist())) == 2
+
+
+def test_a_file_is_not_taken_twice(core: Path) -> None:
+    with pytest.raises(TableError, match="is given twice"):
+        read_inputs([core, core.parent])
+
+
+def test_other_features_of_a_table_with_the_published_columns(table: TrainingTable, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    table.write(path)
+    frame = pd.read_csv(path)
+    frame.assign(Vp=1500.0).to_csv(path, index=False)
+    read = read_inputs([path], features=FeatureSet.named(["density", "Vp"]))
+    assert read.measured.all()
+    assert len(read) == len(table)
+    assert set(read.hole.tolist()) == set(table.hole.tolist())
+    assert set(read.classes) == set(table.classes)
 
 
 def test_holes_are_named_by_their_address(tmp_path: Path) -> None:
