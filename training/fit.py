@@ -19,6 +19,7 @@ from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.models.state import build_model
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime.errors import TableError, TrainingError
+from lithovae.runtime.other_units import ArrayUnits
 
 from .loss import instruments_of, weigh
 from .recipe import Recipe
@@ -76,7 +77,7 @@ def fit(
     Raises
     ------
     TableError
-        If fewer than two rows have a value, a feature has none, most values of a feature are implausible, or a model
+        If fewer than two rows have a value, a feature has none, or its values can only be in another unit, or a model
         with a lithology head gets no row with a lithology, or one that its checkpoint to start from does not know.
     TrainingError
         If the loss is not a number, ``start`` has no lithology head and the model is to have one, or ``resume`` is
@@ -141,6 +142,8 @@ def _trainable(table: TrainingTable, warn: Warn, *, all_features: bool) -> Train
         warn(f"no row has a value of {', '.join(without)}: what the model knew of it may be lost")
     if wrong := table.implausible():
         raise TableError(f"{next(iter(wrong.values()))}: is it in another unit?")
+    if wrong_units := ArrayUnits(table.feature_set).notes(np.where(measured, table.features, np.nan)):
+        raise TableError(wrong_units[0])
     if not has_value.all():
         warn(f"{np.count_nonzero(~has_value):,} of {len(table):,} rows have no value: left out")
         table = table.take(has_value)

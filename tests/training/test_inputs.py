@@ -287,6 +287,12 @@ WRONG: dict[str, tuple[bytes, dict[str, object], str]] = {
         {},
         "none of the features|density",
     ),
+    "susceptibility in SI": (lines_of(frame_with(MS=np.linspace(1e-5, 9e-5, 60))), {}, "instrument units"),
+    "colours to 1": (
+        lines_of(frame_with(**{colour: np.linspace(0.1, 0.9, 60) for colour in "RGB"})),
+        {"features": "density,R"},
+        "no file has a value of R",
+    ),
     "velocity in parsecs": (
         lines_of(frame_with(Vp=9e9)),
         {"features": "Vp"},
