@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.models.vae import VAE, SemiSupervisedVAE
-from lithovae.training.fit import train_epoch
+from lithovae.training.fit import Rows, train_epoch
 from lithovae.training.recipe import STANDARD
 from lithovae.training.simulate import simulate_table
 from lithovae.training.step import Step
@@ -31,7 +31,7 @@ def our_epochs(model: VAE, x: Tensor, labels: Tensor | None) -> Iterator[float]:
     step = Step(model.train(), STANDARD)
     optimizer = torch.optim.Adam([step.parameters], lr=STANDARD.learning_rate, fused=True)
     while True:
-        yield train_epoch(step, optimizer, x, labels, beta=1.0)["loss"]
+        yield train_epoch(step, optimizer, Rows(x, labels), beta=1.0)["loss"]
 
 
 def plain_epochs(model: VAE, x: Tensor, labels: Tensor | None) -> Iterator[float]:

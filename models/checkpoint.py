@@ -123,7 +123,8 @@ class Checkpoint:
     @property
     def missing(self) -> Literal["impute", "nan"]:
         """The policy for missing features: impute if inputs were masked in training, else the row's outputs are NaN."""
-        return "impute" if self.recipe.get("mask_probability") else "nan"
+        masks = self.recipe.get("mask_probability") or self.recipe.get("mask_instruments")
+        return "impute" if masks else "nan"
 
     @classmethod
     def load(

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from torch import nn
 
 from lithovae.models.checkpoint import Checkpoint
-from lithovae.runtime.features import FEATURES
 
 from .published_scores import score_table
 from .scores import Scores
@@ -20,14 +19,14 @@ SIMULATED_LIMITS = (
     "the training works, not which model is better.",
 )
 MEASURED_LIMITS = (
-    "Not the only ground on which to name a lithology: it is a statistical guess from six sensors, and a described "
+    "Not the only ground on which to name a lithology: it is a statistical guess from a few sensors, and a described "
     "core or thin section outranks it.",
     "Not for cores unlike those it was trained on (another setting, other lithologies, another way of drilling) "
     "until it has been scored on some that are described.",
 )
 LIMITS = (
     "Single rows: each row, a 20 cm bin in training, is embedded on its own, without its neighbours, depth or hole.",
-    "Only for these six sensors and units: {features}. Another unit or another instrument (a point sensor for magnetic "
+    "Only for these sensors and units: {features}. Another unit or another instrument (a point sensor for magnetic "
     "susceptibility, a handheld gamma counter, a camera with another calibration, a wireline log) gives embeddings "
     "that look like any other and mean nothing.",
     "Values beyond those of the training rows are extrapolated without a warning.",
@@ -94,7 +93,7 @@ def model_card(name: str, checkpoint: Checkpoint, scores: Scores | None, others:
 def _description(checkpoint: Checkpoint) -> str:
     model = checkpoint.model
     hidden = [layer.out_features for layer in model.encoder if isinstance(layer, nn.Linear)]
-    widths = " → ".join(map(str, [len(FEATURES), *hidden, model.fc_mu.out_features]))
+    widths = " → ".join(map(str, [len(checkpoint.features), *hidden, model.fc_mu.out_features]))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     head = f", with a head for {len(checkpoint.classes)} lithologies" if checkpoint.classes else ""
     return (
@@ -106,7 +105,7 @@ def _description(checkpoint: Checkpoint) -> str:
 def _limits(checkpoint: Checkpoint, simulated: bool) -> list[str]:
     features = ", ".join(
         feature.name if feature.unit in feature.name or not feature.unit else f"{feature.name} in {feature.unit}"
-        for feature in FEATURES
+        for feature in checkpoint.features
     )
     limits = [*(SIMULATED_LIMITS if simulated else MEASURED_LIMITS), *LIMITS]
     if checkpoint.classes:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lithovae.runtime.console import clear_errors, new_app, prepare_streams, progress
 
 if TYPE_CHECKING:
+    from lithovae.models.checkpoint import Checkpoint
+    from lithovae.runtime.features import FeatureSet
+    from lithovae.runtime.settings import Settings
+
     from .lily import Coverage
-    from .recipe import ModelPlan
+    from .recipe import ModelPlan, Recipe
     from .table import TrainingTable
 
 SIMULATED = (
-    "Simulated data: {rows} rows drawn from the published statistics of the LILY table (IODP), seed {seed}; "
+    "Simulated data: {rows} rows drawn from the published statistics of the LILY table (IODP), {seed}; "
     "no measured core."
 )
 
@@ -27,6 +31,14 @@ app = new_app("Make checkpoints from a table of core measurements.")
 Table = Annotated[
     Path,
     typer.Argument(help="Training table (CSV or HDF5 with the nine LILY columns), or the folder of a LILY download."),
+]
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Scans, folders of scans, tables (HDF5, text, LAS, Excel, Parquet), or the folder of a LILY download.",
+        show_default=False,
+    ),
 ]
 Model = Annotated[str, typer.Option(help="unsup, semisup, unsup_hybrid or semisup_hybrid.")]
 
@@ -46,7 +58,9 @@ def simulate(
 
     if not out.suffix or out.is_dir():
         rows = simulate_download(out, seed, share, progress=progress)
-        (out / SIMULATED_MARK).write_text(SIMULATED.format(rows=sum(rows.values()), seed=seed) + "\n", encoding="utf-8")
+        (out / SIMULATED_MARK).write_text(
+            SIMULATED.format(rows=sum(rows.values()), seed=f"seed {seed}") + "\n", encoding="utf-8"
+        )
         typer.echo(f"wrote {out}: " + ", ".join(f"{name} ({n:,} rows)" for name, n in rows.items()))
         return
     table = simulate_table(seed, share)
@@ -89,9 +103,53 @@ def scan(
 @app.command()
 @clear_errors("training,export")
 def fit(
-    table: Table,
+    inputs: Inputs,
     out: Annotated[Path, typer.Option(help="Checkpoint to write (.pt); its .json is written beside it.")],
-    model: Model = "semisup_hybrid",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="unsup, semisup, unsup_hybrid or semisup_hybrid. Default: a hybrid one, with a lithology head if the "
+            "rows have lithologies; with --start-from, the kind of that checkpoint.",
+            show_default=False,
+        ),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            help="Features to train on: names or aliases separated by commas, as in density,MS,Vp. Default: those that "
+            "the data have; the six of the LILY table if they have all of these.",
+            metavar="NAMES",
+        ),
+    ] = None,
+    intervals: Annotated[
+        Path | None,
+        typer.Option(help="Lithologies: a table with columns top, bottom, name, and hole if there are several."),
+    ] = None,
+    map: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FEATURE=PATH", help="Use this column of a scan for a feature or for 'depth'."),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Declared conversions of a scan's units, as of lithovae run."),
+    ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(help="Fine-tune this checkpoint: its scaler, features and lithologies are kept."),
+    ] = None,
+    mask_instruments: Annotated[
+        float | None,
+        typer.Option(help="Probability that all inputs of an instrument are masked in a row.", min=0.0, max=0.9),
+    ] = None,
+    hold_out: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the rows not to train on: whole sites or holes, or blocks of depth of a single hole. The "
+            "model is scored on them.",
+            min=0.01,
+            max=0.9,
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Number of epochs, instead of the recipe's.", min=1)] = None,
     bundle: Annotated[Path | None, typer.Option(help="Also export the model as a bundle, to this folder.")] = None,
     simulated_seed: Annotated[
@@ -99,45 +157,51 @@ def fit(
     ] = None,
 ) -> None:
     """Train a model; an interrupted run resumes where it stopped."""
-    from dataclasses import replace
-
-    from lithovae.models.checkpoint import require_place
+    from lithovae.models.checkpoint import Checkpoint, require_place
 
     from .card import model_card
     from .epochs import EpochReport
     from .fit import fit as train
     from .resume import state_path
+    from .split import hold_out as split
 
-    plan = _plan(model)
+    if model is not None:
+        _plan(model)
     require_place(out)
     if bundle is not None:  # fail before hours of training, not after
         from lithovae.export.bundle import require_folder
 
         require_folder(bundle)
-    recipe = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
-    rows = _read(table)
-    trained_on = f"{table.resolve().name}: {len(rows)} rows."
-    if (table / SIMULATED_MARK).is_file():
-        trained_on = f"Simulated data: a download of raw measurements, {len(rows)} rows when binned; no measured core."
-    if simulated_seed is not None:
-        trained_on = SIMULATED.format(rows=len(rows), seed=simulated_seed)
+    start = None if start_from is None else Checkpoint.load(start_from)
+    settings = _settings(map, calibration)
+    rows = _read_inputs(inputs, _feature_set(features, start), start is None, intervals, settings, simulated_seed)
+    model = model or _model_for(rows, start)
+    plan = _plan(model)
+    if intervals is not None and not plan.supervised:
+        raise typer.BadParameter(f"{model} has no lithology head to learn from it", param_hint="--intervals")
+    recipe = _changed(plan.recipe, epochs=epochs, mask_instruments=mask_instruments)
+    if start is not None and start.classes and not plan.supervised:
+        _warn("the checkpoint to start from has a lithology head, which the new model does not have")
+    trained, held_out = (rows, None) if hold_out is None else split(rows, seed=0, share=hold_out)
     with EpochReport(recipe.epochs) as report:
         checkpoint = train(
-            rows,
+            trained,
             recipe,
             supervised=plan.supervised,
-            trained_on=trained_on,
+            trained_on=_trained_on(inputs, trained, start_from),
             report=report,
             warn=_warn,
             resume=state_path(out),
+            start=start,
         )
     checkpoint.card = model_card(model, checkpoint, None)
     checkpoint.save(out)
     state_path(out).unlink(missing_ok=True)
     typer.echo(f"wrote {out} and {out.with_suffix('.json').name}: {model}, {recipe.epochs} epochs of {recipe.name}")
+    if held_out is not None:
+        _score(checkpoint, start, held_out)
     if bundle is not None:
         from lithovae.export.bundle import write_bundle
-        from lithovae.models.checkpoint import Checkpoint
 
         write_bundle(Checkpoint.load(out), bundle)
         typer.echo(f"wrote {bundle}: a bundle, verified against torch")
@@ -156,7 +220,7 @@ def evaluate(
 ) -> None:
     """Train a recipe without a fifth of the sites, score it on them, and print the scores beside the published ones."""
     import json
-    from dataclasses import asdict, replace
+    from dataclasses import replace
 
     from lithovae.models.checkpoint import Checkpoint
     from lithovae.runtime.errors import CheckpointError
@@ -174,7 +238,7 @@ def evaluate(
         require_writable(out)
     rows = _read(table)
     shipped = Checkpoint.load(checkpoint) if checkpoint else None
-    if shipped is not None and (shipped.recipe, shipped.data_digest) != (asdict(plan.recipe), rows.digest()):
+    if shipped is not None and (shipped.recipe, shipped.data_digest) != (plan.recipe.to_json(), rows.digest()):
         raise CheckpointError(
             f"{checkpoint} was not trained on this table with the recipe of {model}: the scores would not be its own",
             checkpoint,
@@ -233,27 +297,139 @@ def _plan(model: str) -> ModelPlan:
     return MODELS[model]
 
 
+def _model_for(rows: TrainingTable, start: Checkpoint | None) -> str:
+    """Return the model to train if the user names none."""
+    supervised = bool(rows.classes) and (start is None or bool(start.classes))
+    kind = "semisup" if supervised else "unsup"
+    return kind if start is not None and start.recipe.get("name") == "standard" else f"{kind}_hybrid"
+
+
+def _changed(recipe: Recipe, **settings: float | None) -> Recipe:
+    """Return a recipe with the settings that the user gives."""
+    from dataclasses import replace
+
+    given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+    return replace(recipe, **given)
+
+
+def _feature_set(names: str | None, start: Checkpoint | None) -> FeatureSet | None:
+    """Return the features that the user names, or those of the checkpoint to start from; None if there are neither."""
+    from lithovae.runtime.features import FeatureSet
+
+    if start is not None:
+        if names is not None:
+            raise typer.BadParameter("the checkpoint to start from has its features", param_hint="--features")
+        return start.features
+    if names is None:
+        return None
+    try:
+        return FeatureSet.named(name.strip() for name in names.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--features") from error
+
+
+def _settings(map: list[str] | None, calibration: Path | None) -> Settings:
+    """Return the mapping and the calibrations that the user gives."""
+    from lithovae.runtime.scan.calibration import read_calibrations
+    from lithovae.runtime.settings import Settings
+
+    entries = [entry.partition("=") for entry in map or []]
+    if wrong := next((entry for entry in entries if not (entry[0] and entry[2])), None):
+        raise typer.BadParameter(f"{''.join(wrong)!r} does not have the form FEATURE=PATH", param_hint="--map")
+    mapping = {feature: path for feature, _, path in entries}
+    return Settings(mapping=mapping, calibrations=read_calibrations(calibration) if calibration else {})
+
+
+def _read_inputs(
+    inputs: list[Path],
+    features: FeatureSet | None,
+    all_features: bool,
+    intervals: Path | None,
+    settings: Settings,
+    simulated_seed: int | None,
+) -> TrainingTable:
+    """Read the rows to train on, and print what was read."""
+    from dataclasses import replace
+
+    from .inputs import read_inputs
+
+    rows = read_inputs(
+        inputs,
+        features=features,
+        all_features=all_features,
+        intervals=intervals,
+        settings=settings,
+        warn=_warn,
+        report=_report_coverage,
+        progress=progress,
+    )
+    if simulated_seed is not None:
+        stated = f"seed {simulated_seed}"
+        if rows.simulated not in ("", stated):
+            raise typer.BadParameter(
+                f"the table says that it was simulated with {rows.simulated}", param_hint="--simulated-seed"
+            )
+        rows = replace(rows, simulated=stated)
+    _report_rows(", ".join(map(str, inputs)), rows)
+    short = rows.feature_set.short_names.values()
+    gaps = ~rows.measured
+    missing = ", ".join(
+        f"{name} {max(share, 0.001):.1%}" for name, share in zip(short, gaps.mean(axis=0), strict=True) if share
+    )
+    typer.echo(f"features: {', '.join(short)}{f'; missing: {missing}' if missing else ''}")
+    return rows
+
+
+def _trained_on(inputs: list[Path], rows: TrainingTable, start: Path | None) -> str:
+    """Return the sentence about the rows that is kept with the checkpoint."""
+    after = f" Fine-tuned from {start.name}." if start else ""
+    if len(inputs) == 1 and (inputs[0] / SIMULATED_MARK).is_file():
+        return f"Simulated data: a download of raw measurements, {len(rows)} rows when binned; no measured core.{after}"
+    if rows.simulated:
+        return SIMULATED.format(rows=len(rows), seed=rows.simulated) + after
+    names = [path.resolve().name for path in inputs]
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"{', '.join(names[:4])}{more}: {len(rows)} rows.{after}"
+
+
+def _score(checkpoint: Checkpoint, start: Checkpoint | None, held_out: TrainingTable) -> None:
+    """Print how well a model restores rows that it was not trained on, and how well the one before it did."""
+    from .validate import validate
+
+    n_holes = len(set(held_out.hole.tolist()))
+    typer.echo(f"held out: {len(held_out):,} rows of {n_holes} hole{'s' * (n_holes > 1)}, which it was not trained on")
+    for name, each in (("before fine-tuning", start), ("squared error", checkpoint)):
+        if each is not None:
+            found = validate(each, held_out)
+            short = each.features.short_names
+            errors = ", ".join(f"{short[feature]} {error:.3g}" for feature, error in found.errors.items())
+            named = "" if found.accuracy is None else f"; lithology right in {found.accuracy:.0%} of {found.labelled:,}"
+            typer.echo(f"{name}: {found.error:.3g} per value in scaled space ({errors}){named}")
+
+
 def _read(table: Path) -> TrainingTable:
     """Read a table, or build one from a download, and print what was read."""
-    from .lily import PUBLISHED_COVERAGE, read_lily
+    from .lily import read_lily
     from .table import TrainingTable
 
-    if table.is_dir():
-
-        def report(coverage: Coverage) -> None:
-            for name, n in coverage.bins.items():
-                joined = f", {coverage.joined[name]:,} joined" if name in coverage.joined else ""
-                published = f"{PUBLISHED_COVERAGE.bins[name]:,}"
-                typer.echo(
-                    f"{name:4} {coverage.samples[name]:>11,} samples, {n:>8,} bins (published {published}){joined}"
-                )
-            typer.echo(f"{coverage.outliers:,} bins of implausible density dropped, {coverage.rows:,} rows left")
-
-        rows = read_lily(table, report=report, progress=progress)
-    else:
-        rows = TrainingTable.read(table)
-    typer.echo(f"read {table}: {len(rows):,} rows, {len(rows.classes)} lithologies, {len(set(rows.hole))} holes")
+    is_folder = table.is_dir()
+    rows = read_lily(table, report=_report_coverage, progress=progress) if is_folder else TrainingTable.read(table)
+    _report_rows(str(table), rows)
     return rows
+
+
+def _report_rows(name: str, rows: TrainingTable) -> None:
+    typer.echo(f"read {name}: {len(rows):,} rows, {len(rows.classes)} lithologies, {len(set(rows.hole))} holes")
+
+
+def _report_coverage(coverage: Coverage) -> None:
+    from .lily import PUBLISHED_COVERAGE
+
+    for name, n in coverage.bins.items():
+        joined = f", {coverage.joined[name]:,} joined" if name in coverage.joined else ""
+        published = f"{PUBLISHED_COVERAGE.bins[name]:,}"
+        typer.echo(f"{name:4} {coverage.samples[name]:>11,} samples, {n:>8,} bins (published {published}){joined}")
+    typer.echo(f"{coverage.outliers:,} bins of implausible density dropped, {coverage.rows:,} rows left")
 
 
 def _warn(message: str) -> None:

@@ -18,7 +18,7 @@ from lithovae.runtime.outputs.whole_file import whole_file
 
 from .lily import CHANNELS, FILES, HOLE_PARTS, PUBLISHED_COVERAGE
 from .simulate import simulate_table
-from .table import LITHOLOGY, TrainingTable
+from .table import LITHOLOGY, SIMULATED, TrainingTable
 
 if TYPE_CHECKING:
     from lithovae.runtime.process.progress import Progress
@@ -102,11 +102,13 @@ def simulate_download(
         files = {instrument: stack.enter_context(whole_file(folder / name)) for instrument, name in FILES.items()}
         for instrument, file in files.items():
             channels = (FEATURE_NAMES[i] for i in CHANNELS[instrument])
-            file.write(_line(*HOLE_PARTS, "Core", "Type", "Sect", "A/W", DEPTH.name, *channels, LITHOLOGY).encode())
+            file.write(
+                _line(*HOLE_PARTS, "Core", "Type", "Sect", "A/W", DEPTH.name, *channels, LITHOLOGY, SIMULATED).encode()
+            )
         for parts in progress(_measured(table, rng), "writing", len(table), lambda parts: len(parts[0].number)):
             for bins in parts:
                 for instrument in bins.instruments:
-                    text = _samples(bins, instrument, rng)
+                    text = _samples(bins, instrument, rng, table.simulated)
                     files[instrument].write(text.encode())
                     rows[instrument] += text.count("\n")
     return rows
@@ -144,7 +146,7 @@ def _sibling(hole: str) -> str:
     return hole[:-1] + chr(ord(hole[-1]) + 12)
 
 
-def _samples(bins: Bins, instrument: str, rng: np.random.Generator) -> str:
+def _samples(bins: Bins, instrument: str, rng: np.random.Generator, simulated: str) -> str:
     """Return the lines of an instrument's samples in some bins, evenly spaced and clear of the bins' edges."""
     channels, n = list(CHANNELS[instrument]), SAMPLES[instrument]
     offset = ((np.arange(n) + 0.5) / n - 0.5) * BIN_WIDTH
@@ -153,20 +155,20 @@ def _samples(bins: Bins, instrument: str, rng: np.random.Generator) -> str:
     room = np.maximum(0, [FEATURES[i].plausible[1] for i in channels] - means)
     noise = rng.uniform(-1, 1, (len(means), n // 2, len(channels))) * np.minimum(NOISE * np.abs(means), room)
     values = means + np.concatenate([noise, -noise], axis=1)  # in pairs, so that the mean holds
-    lines = _lines(bins, len(channels))
+    lines = _lines(bins, len(channels), simulated)
     lost = np.flatnonzero(rng.random(len(lines)) < SENTINEL_SHARE)
     text = "".join(line * n for line in lines) % tuple(np.dstack([depth, values]).ravel().tolist())
     return text + "".join(lines[i] % (depth[i, 0], *[SENTINEL] * len(channels)) for i in lost.tolist())
 
 
-def _lines(bins: Bins, n_channels: int) -> list[str]:
+def _lines(bins: Bins, n_channels: int, simulated: str) -> list[str]:
     """Return a line for each bin's samples, with placeholders for the depth and the values."""
     core, in_core = np.divmod(bins.number, round(CORE_LENGTH / BIN_WIDTH))
     section = (in_core * BIN_WIDTH / SECTION_LENGTH).astype(np.int64)
     kind = np.where(bins.number * BIN_WIDTH < PISTON_DEPTH, "H", "R")
     hole, places = bins.hole.split("-"), ["%.4f", *["%.8g"] * n_channels]
     return [
-        _line(*hole, str(core + 1), kind, str(section + 1), "A", *places, lithology.replace("%", "%%"))
+        _line(*hole, str(core + 1), kind, str(section + 1), "A", *places, lithology.replace("%", "%%"), simulated)
         for core, kind, section, lithology in zip(
             core.tolist(), kind.tolist(), section.tolist(), bins.lithology.tolist(), strict=True
         )

@@ -20,7 +20,6 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime.errors import TableError
-from lithovae.runtime.features import FEATURE_NAMES, LILY
 from lithovae.runtime.missing import missing_bits
 
 from .scores import HeadScores, Scores
@@ -62,15 +61,15 @@ def evaluate(checkpoint: Checkpoint, test: TrainingTable, train: TrainingTable, 
     for name, table, least in (("test", test, 2), ("train", train, 1)):
         if len(table) < least:
             raise TableError(f"the {name} table has {len(table)} rows; evaluation needs at least {least}")
-        lacking = int(np.count_nonzero(missing_bits(table.features.astype(np.float32), LILY)))
+        lacking = int(np.count_nonzero(missing_bits(table.features.astype(np.float32), table.feature_set)))
         if lacking:
             raise TableError(f"{lacking} of the {name} table's {len(table)} rows lack a feature: remove them")
     model = copy.deepcopy(checkpoint.model).double().eval()
     scaled = checkpoint.scaler.transform(test.features)
     mu, logvar = _encode(model, scaled)
     divergence = 0.5 * (mu**2 + np.exp(logvar) - 1 - logvar).mean(axis=0)
-    masked = {}
-    for i, name in enumerate(FEATURE_NAMES):
+    masked, features = {}, checkpoint.features.names
+    for i, name in enumerate(features):
         without = scaled.copy()
         without[:, i] = 0
         masked[name] = r2(test.features[:, i], _reconstruct(checkpoint, model, _encode(model, without)[0])[:, i])
@@ -89,7 +88,7 @@ def evaluate(checkpoint: Checkpoint, test: TrainingTable, train: TrainingTable, 
             apart=checkpoint.data_digest == train.digest() and holes.isdisjoint(train.hole.tolist()),
             unseen=float(np.mean(~np.isin(test.lithology, names))),
             commonest=float(np.mean(test.lithology == names[np.argmax(counts)])),
-            reconstruction={name: r2(test.features[:, i], restored[:, i]) for i, name in enumerate(FEATURE_NAMES)},
+            reconstruction={name: r2(test.features[:, i], restored[:, i]) for i, name in enumerate(features)},
             masked=masked,
             divergence=tuple(divergence.tolist()),
             ari=cluster_agreement(mu[clustered], test.lithology[clustered], seed),

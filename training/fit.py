@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,12 +16,12 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.scaler import DistributionAwareScaler
+from lithovae.models.state import build_model
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime.errors import TableError, TrainingError
-from lithovae.runtime.features import FEATURE_NAMES, FEATURES, LILY
-from lithovae.runtime.missing import missing_bits
+from lithovae.runtime.other_units import ArrayUnits
 
-from .loss import weigh
+from .loss import instruments_of, weigh
 from .recipe import Recipe
 from .resume import EVERY, RunState
 from .step import Step
@@ -44,13 +45,18 @@ def fit(
     report: Report = lambda epoch: None,
     warn: Warn = lambda message: None,
     resume: Path | None = None,
+    start: Checkpoint | None = None,
 ) -> Checkpoint:
     """Train a model.
+
+    The reconstruction loss is of measured values alone. The input for a missing one is 0 in scaled space, the mean of
+    the feature, as it is for an input that the recipe masks. Rows without a value, and the cross-entropy of rows
+    without a lithology, are left out.
 
     Parameters
     ----------
     table : TrainingTable
-        Rows without a missing feature.
+        Rows, with or without gaps.
     recipe : Recipe
         How to train. The same recipe, table and torch version give the same checkpoint.
     supervised : bool
@@ -65,64 +71,147 @@ def fit(
     resume : Path, optional
         File for the state of the run, written every few epochs; remove it once the checkpoint is saved. If it exists,
         the run resumes from it and gives the same checkpoint, bit for bit, as an uninterrupted run.
+    start : Checkpoint, optional
+        Checkpoint to start from. Its scaler, feature set and, if ``supervised``, classes are kept.
 
     Raises
     ------
     TableError
-        If a row lacks a feature, or the table has fewer than two rows.
+        If fewer than two rows have a value, a feature has none, or its values can only be in another unit, or a model
+        with a lithology head gets no row with a lithology, or one that its checkpoint to start from does not know.
     TrainingError
-        If the loss is not a number, or ``resume`` is damaged or the state of another table, recipe, model or torch
-        version.
+        If the loss is not a number, ``start`` has no lithology head and the model is to have one, or ``resume`` is
+        damaged or the state of another table, recipe, model or torch version.
     """
-    bits = missing_bits(table.features.astype(np.float32), LILY)
-    if bits.any():
-        row = int(np.flatnonzero(bits)[0])
-        names = ", ".join(name for i, name in enumerate(FEATURE_NAMES) if bits[row] >> i & 1)
-        raise TableError(
-            f"{np.count_nonzero(bits)} of the table's {len(table)} rows have a missing or impossible value, the "
-            f"first in row {row + 1} ({table.hole[row]}, {table.depth[row]:g} m: {names}): remove them before training"
-        )
-    if len(table) < 2:
-        raise TableError("a table to train on needs at least two rows")
     digest = table.digest()
-    state = None if resume is None else RunState(resume, recipe, supervised=supervised, data_digest=digest)
+    if start is not None:
+        table = table.select(start.features)
+    table = _trainable(table, warn, all_features=start is None)
+    classes = _classes(table, start) if supervised else ()
+    state = None
+    if resume is not None:
+        sha256 = "" if start is None else start.sha256
+        state = RunState(resume, recipe, supervised=supervised, data_digest=digest, start=sha256)
     for sign in _signs_before(table, supervised):
         warn(sign)
-    scaler = DistributionAwareScaler().fit(table.features)
-    x = torch.tensor(scaler.transform(table.features), dtype=torch.float32)
-    labels = torch.tensor(table.labels) if supervised else None
+    measured = table.measured
+    is_whole = bool(measured.all())
+    values = table.features if is_whole else np.where(measured, table.features, np.nan)
+    scaler = DistributionAwareScaler(table.feature_set.transforms).fit(values) if start is None else start.scaler
+    scaled = scaler.transform(values)
+    rows = Rows(
+        torch.tensor(scaled if is_whole else np.where(measured, scaled, 0.0), dtype=torch.float32),
+        torch.tensor(table.labels_in(classes)) if supervised else None,
+        None if is_whole else torch.tensor(measured),
+    )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # layers this small gain nothing from more, and one thread is reproducible
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         try:
-            model = SemiSupervisedVAE(n_classes=len(table.classes)) if supervised else VAE()
-            history = _train(model, x, labels, recipe, report, warn, state)
-            for sign in _signs_after(model.eval(), x):
+            model = _model(table, classes, start)
+            step = Step(model.train(), recipe, instruments_of(table.feature_set))
+            history = _train(step, rows, report, warn, state)
+            for sign in _signs_after(model.eval(), rows.x):
                 warn(sign)
         finally:
             torch.set_num_threads(threads)
     return Checkpoint(
         model=model,
         scaler=scaler,
-        classes=table.classes if supervised else (),
-        recipe=asdict(recipe),
+        classes=classes,
+        recipe=recipe.to_json(),
         trained_on=trained_on,
         data_digest=digest,
         history=history,
+        features=table.feature_set,
     )
 
 
+def _trainable(table: TrainingTable, warn: Warn, *, all_features: bool) -> TrainingTable:
+    """Return the rows that have a value, after a check that they can be trained on."""
+    measured = table.measured
+    has_value = np.asarray(measured.any(axis=1))
+    if np.count_nonzero(has_value) < 2:
+        n = np.count_nonzero(has_value)
+        raise TableError(f"a table to train on needs at least two rows with a value; {n} of {len(table)} has one")
+    without = [name for name, n in zip(table.feature_set.names, measured.sum(axis=0), strict=True) if not n]
+    if without and all_features:
+        raise TableError(f"no row has a value of {', '.join(without)}: leave it out of the features")
+    if without:
+        warn(f"no row has a value of {', '.join(without)}: what the model knew of it may be lost")
+    if wrong := table.implausible():
+        raise TableError(f"{next(iter(wrong.values()))}: is it in another unit?")
+    if wrong_units := ArrayUnits(table.feature_set).notes(np.where(measured, table.features, np.nan)):
+        raise TableError(wrong_units[0])
+    if not has_value.all():
+        warn(f"{np.count_nonzero(~has_value):,} of {len(table):,} rows have no value: left out")
+        table = table.take(has_value)
+    return table
+
+
+def _classes(table: TrainingTable, start: Checkpoint | None) -> tuple[str, ...]:
+    """Return the classes of the lithology head."""
+    if start is not None and not start.classes:
+        raise TrainingError("the checkpoint to start from has no lithology head: train a model without one")
+    if not table.classes:
+        raise TableError(
+            "no row has a lithology: give a column named Principal or lithology, or --intervals, or train a model "
+            "without a lithology head (unsup, unsup_hybrid)"
+        )
+    if start is None:
+        return table.classes
+    if unknown := [name for name in table.classes if name not in start.classes]:
+        more = f" and {len(unknown) - 4} more" if len(unknown) > 4 else ""
+        raise TableError(
+            f"the checkpoint to start from does not know the lithologies {', '.join(unknown[:4])}{more}: name them as "
+            "it does, or fine-tune without a lithology head (--model unsup or unsup_hybrid)"
+        )
+    return start.classes
+
+
+def _model(table: TrainingTable, classes: tuple[str, ...], start: Checkpoint | None) -> VAE:
+    """Return the model to train: a new one, or a copy of the one to start from, without its head if it has no use."""
+    if start is None:
+        n = len(table.feature_set)
+        return SemiSupervisedVAE(n, n_classes=len(classes)) if classes else VAE(n)
+    state = copy.deepcopy(start.model.state_dict())
+    if not classes:
+        state = {name: tensor for name, tensor in state.items() if not name.startswith("classifier.")}
+    return build_model(state, Path("the checkpoint to start from"))
+
+
+class Rows(NamedTuple):
+    """The rows to train on.
+
+    Attributes
+    ----------
+    x : Tensor of shape (n, k), float32
+        Scaled features; 0 where one is missing.
+    labels : Tensor of shape (n,), int64, or None
+        Classes, -1 for a row without one; None for a model without a lithology head.
+    measured : Tensor of shape (n, k), bool, or None
+        Which features were measured; None if all were.
+    """
+
+    x: Tensor
+    labels: Tensor | None
+    measured: Tensor | None = None
+
+    def take(self, chosen: Tensor | slice) -> Rows:
+        """Return some rows."""
+        labels = None if self.labels is None else self.labels[chosen]
+        return Rows(self.x[chosen], labels, None if self.measured is None else self.measured[chosen])
+
+
 def _train(
-    model: VAE,
-    x: Tensor,
-    labels: Tensor | None,
-    recipe: Recipe,
+    step: Step,
+    rows: Rows,
     report: Report,
     warn: Warn = lambda message: None,
     state: RunState | None = None,
 ) -> list[dict[str, float]]:
-    step = Step(model, recipe)
+    model, recipe = step.model, step.recipe
     optimizer = Adam([step.parameters], lr=recipe.learning_rate, fused=True)
     plateau = None
     if recipe.plateau_patience is not None:
@@ -138,7 +227,7 @@ def _train(
         history = found["history"]
     for epoch in range(len(history), recipe.epochs):
         beta, rate = recipe.beta(epoch), optimizer.param_groups[0]["lr"]
-        means = train_epoch(step, optimizer, x, labels, beta)
+        means = train_epoch(step, optimizer, rows, beta)
         if not all(map(_is_number, means.values())):
             raise TrainingError(f"the loss is not a number in epoch {epoch + 1}: {means}")
         if plateau is not None:
@@ -164,24 +253,24 @@ def _train(
     return history
 
 
-def train_epoch(step: Step, optimizer: Adam, x: Tensor, labels: Tensor | None, beta: float) -> dict[str, float]:
+def train_epoch(step: Step, optimizer: Adam, rows: Rows, beta: float) -> dict[str, float]:
     """Take a step for each batch of the shuffled rows; return the mean loss and its parts."""
-    recipe, order = step.recipe, torch.randperm(len(x))
-    x, labels = x[order], None if labels is None else labels[order]  # once, so that a batch is a slice
+    n = len(rows.x)
+    recipe, shuffled = step.recipe, rows.take(torch.randperm(n))  # once, so that a batch is a slice
     sums: dict[str, Tensor] = {}
-    for rows in _batches(len(x), recipe.batch_size):
-        batch = x[rows]
-        parts = step(batch, None if labels is None else labels[rows], beta)
+    for some in _batches(n, recipe.batch_size):
+        batch = shuffled.take(some)
+        parts = step(batch.x, batch.labels, beta, batch.measured)
         if recipe.clip_norm is not None:
             clip_grad_norm_(step.parameters, recipe.clip_norm)
         optimizer.step()
         # A sum over the batch's rows becomes a sum over the epoch's; a mean is weighted by the batch's rows.
-        weight = 1 if recipe.reduction == "sum" else len(batch)
+        weight = 1 if recipe.reduction == "sum" else len(batch.x)
         for name, part in parts.items():
             if name not in sums:
                 sums[name] = torch.zeros((), dtype=torch.float64)
             sums[name].add_(part, alpha=weight)
-    means = {name: float(total) / len(x) for name, total in sums.items()}
+    means = {name: float(total) / n for name, total in sums.items()}
     return {"loss": weigh(means, recipe, beta), **means}
 
 
@@ -196,23 +285,27 @@ def _batches(n_rows: int, size: int) -> Iterator[slice]:
 
 
 def _signs_before(table: TrainingTable, supervised: bool) -> Iterator[str]:
-    for feature, values in zip(FEATURES, table.features.T, strict=True):
+    for feature, values, measured in zip(table.feature_set, table.features.T, table.measured.T, strict=True):
         low, high = feature.plausible
-        beyond = int(np.count_nonzero((values < low) | (values > high)))
+        beyond = int(np.count_nonzero(measured & ((values < low) | (values > high))))
         if beyond:
             span = f"outside {low:g} to {high:g} {feature.unit}"
             yield f"{feature.name} is {span} in {beyond:,} rows: is it in another unit?"
-    for name, values in zip(FEATURE_NAMES, table.features.T, strict=True):
-        if values.min() == values.max():
-            yield f"the feature {name!r} is {values[0]:g} in every row: the model learns nothing from it"
+    for name, values, measured in zip(table.feature_set.names, table.features.T, table.measured.T, strict=True):
+        if measured.any() and np.ptp(values[measured]) == 0:
+            rows = "every row" if measured.all() else "every row that has it"
+            yield f"the feature {name!r} is {values[measured][0]:g} in {rows}: the model learns nothing from it"
     if supervised:
-        rare = [name for name, rows in zip(table.classes, np.bincount(table.labels), strict=True) if rows == 1]
+        counts = np.bincount(table.labels[table.labels >= 0])
+        rare = [name for name, rows in zip(table.classes, counts, strict=True) if rows == 1]
         if rare:
             more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
             yield (
                 f"{len(rare)} of {len(table.classes)} classes have a single row ({', '.join(rare[:5])}{more}): "
                 "the lithology head cannot learn them"
             )
+        if without := int(np.count_nonzero(table.labels < 0)):
+            yield f"{without:,} of {len(table):,} rows have no lithology: the lithology head does not learn from them"
 
 
 def _signs_after(model: VAE, x: Tensor) -> Iterator[str]:

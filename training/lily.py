@@ -7,7 +7,10 @@ whose density is 0.3 to 4.0 g/cm³. The files are read in chunks: memory grows w
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +24,7 @@ from lithovae.runtime.errors import TableError
 from lithovae.runtime.features import DENSITY, DEPTH, FEATURE_NAMES, LILY
 from lithovae.runtime.missing import measurable, without_sentinels
 
-from .table import LITHOLOGY, TrainingTable
+from .table import LITHOLOGY, SIMULATED, TrainingTable
 
 if TYPE_CHECKING:
     from lithovae.runtime.process.progress import Progress
@@ -85,7 +88,7 @@ def read_lily(
     ----------
     folder : path-like
         Holds ``GRA_DataLITH.csv``, ``MS_DataLITH.csv``, ``NGR_DataLITH.csv`` and ``RGB_DataLITH.csv``, in upper or
-        lower case.
+        lower case; each may be compressed by gzip (``.csv.gz``).
     report : callable, optional
         Called once with the `Coverage`, before the table is returned or found to be empty.
     progress : callable, optional
@@ -109,12 +112,15 @@ def read_lily(
     holes, lithologies = Codes(), Codes()
     bins = DepthBins(len(FEATURE_NAMES))
     described = DepthBins(1)  # counts density samples; its "holes" are pairs of a hole and a lithology
+    seeds: set[str] = set()
     for instrument, path in paths.items():
         channels = list(CHANNELS[instrument])
         columns = [*HOLE_PARTS, LITHOLOGY] if instrument == "GRA" else HOLE_PARTS
         n_samples = n_used = 0
         chunks = _chunks(path, columns, [FEATURE_NAMES[i] for i in channels], chunk_rows)
         for texts, numbers, _ in progress(chunks, f"reading {path.name}", path.stat().st_size, lambda chunk: chunk[2]):
+            if SIMULATED in texts:
+                seeds.update(texts[SIMULATED].dropna().unique().tolist())
             hole, numbers = holes.of(texts[HOLE_PARTS]), without_sentinels(numbers)
             depth = numbers[:, 0]
             values = np.column_stack(
@@ -126,7 +132,7 @@ def read_lily(
             n_samples += len(hole)
             n_used += int(use.sum()) - (bins.n_left_out - before)
             if instrument == "GRA":
-                lithology = lithologies.of(texts)
+                lithology = lithologies.of(texts[columns])
                 use &= lithology >= 0
                 described.add(depth[use], {0: values[use, 0]}, lithology[use])
         if not n_samples:
@@ -143,7 +149,9 @@ def read_lily(
         raise TableError(_why_empty(Path(folder), coverage), folder)
     hole, depth = hole_names[bins.hole[rows][keep]], bins.depth[rows][keep]
     order = np.lexsort((depth, hole))
-    return TrainingTable(hole[order], depth[order], features[keep][order], names[keep][order].astype(np.str_))
+    lithology_of_row = names[keep][order].astype(np.str_)
+    simulated = ", ".join(sorted(seeds))
+    return TrainingTable(hole[order], depth[order], features[keep][order], lithology_of_row, simulated=simulated)
 
 
 def _find(folder: Path) -> dict[str, Path]:
@@ -152,8 +160,8 @@ def _find(folder: Path) -> dict[str, Path]:
         raise TableError(f"no such folder: {folder}; it should hold {', '.join(FILES.values())}", folder)
     found: dict[str, Path] = {}
     for instrument, name in FILES.items():
-        alike = sorted(path for path in folder.iterdir() if path.name.casefold() == name.casefold() and path.is_file())
-        alike = [path for path in alike if path.name == name] or alike
+        alike = sorted(path for path in folder.iterdir() if _name(path) == name.casefold() and path.is_file())
+        alike = [path for path in alike if path.name in (name, f"{name}.gz")] or alike
         if len(alike) > 1:
             raise TableError(f"{folder} holds {' and '.join(path.name for path in alike)}: keep one of them", folder)
         if alike:
@@ -163,26 +171,35 @@ def _find(folder: Path) -> dict[str, Path]:
     return found
 
 
+def is_download(folder: Path) -> bool:
+    """Return whether a folder holds a file of the LILY download."""
+    return not {_name(path) for path in folder.iterdir()}.isdisjoint(name.casefold() for name in FILES.values())
+
+
+def _name(path: Path) -> str:
+    return path.name.casefold().removesuffix(".gz")
+
+
 def _chunks(path: Path, texts: list[str], channels: list[str], chunk_rows: int) -> Iterator[Chunk]:
     try:
         header = {str(name).strip(): str(name) for name in pd.read_csv(path, nrows=0, encoding="utf-8-sig")}
         numbers = [DEPTH.name, *channels]
         if absent := [name for name in (*texts, *numbers) if name not in header]:
             raise TableError(f"{path} lacks the column {', '.join(map(repr, absent))}; it has {list(header)}", path)
-        with (
-            path.open("rb") as file,
-            pd.read_csv(
-                file,
+        texts = [*texts, *([SIMULATED] if SIMULATED in header else [])]
+        with ExitStack() as stack:
+            file = stack.enter_context(path.open("rb"))
+            frames = pd.read_csv(
+                stack.enter_context(gzip.GzipFile(fileobj=file)) if path.suffix.casefold() == ".gz" else file,
                 usecols=[header[name] for name in (*texts, *numbers)],
                 dtype={header[name]: str for name in texts},
                 index_col=False,
                 encoding="utf-8-sig",
                 chunksize=chunk_rows,
                 low_memory=False,
-            ) as frames,
-        ):
+            )
             n_rows = position = 0
-            for frame in frames:
+            for frame in stack.enter_context(frames):
                 frame.columns = [str(name).strip() for name in frame]
                 position, before = file.tell(), position
                 columns = [_numbers(frame[name], path, n_rows) for name in numbers]
@@ -190,7 +207,7 @@ def _chunks(path: Path, texts: list[str], channels: list[str], chunk_rows: int) 
                 n_rows += len(frame)
     except pd.errors.EmptyDataError as error:
         raise TableError(f"{path} is empty; download it again", path) from error
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, pd.errors.ParserError) as error:
         raise TableError(f"{path} cannot be read as CSV: {error}", path) from error
 
 

@@ -15,7 +15,7 @@ from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.outputs.whole_file import whole_file
 
 from .stratigraphy import CORE_BINS
-from .table import TrainingTable
+from .table import SIMULATED, TrainingTable
 
 SECTION_LENGTH = 1.5
 SENTINEL = -999.25
@@ -117,6 +117,7 @@ def simulate_scan(
     with whole_file(out) as file, h5py.File(file, "w") as scan:
         scan.attrs["hole"] = "SIM-A"  # not the name of a real hole: none of this was measured
         scan.attrs["source"] = f"LithoVAE's simulator, seed {seed}: no measured core"
+        scan.attrs[SIMULATED] = f"seed {seed}"
         for instrument in INSTRUMENTS:
             step = colour_step if instrument.group == "RGB" else instrument.step
             group = scan.create_group(instrument.group)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,9 @@ class Recipe:
         Weight of the cross-entropy, if the model has a lithology head.
     mask_probability : float
         Share of the inputs that are set to 0 in scaled space; the loss compares with the unmasked rows.
+    mask_instruments : float
+        Probability that all inputs of an instrument are set to 0 together, for each row and each instrument of the
+        feature set; beside ``mask_probability``.
     masked_weight : float
         Weight of the mean squared error over the masked cells.
     clip_norm : float or None
@@ -53,6 +56,11 @@ class Recipe:
     batch_size: int = 256
     learning_rate: float = 1e-3
     seed: int = 42
+    mask_instruments: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the recipe as plain data, without a masking by instrument that is off."""
+        return {name: value for name, value in asdict(self).items() if name != "mask_instruments" or value}
 
     def beta(self, epoch: int) -> float:
         """Return the weight of the divergence in an epoch, counted from 0."""

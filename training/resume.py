@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +34,18 @@ class RunState:
         Whether its model has a lithology head.
     data_digest : str
         Digest of its table.
+    start : str
+        SHA-256 of the checkpoint that it starts from; empty if there is none.
     """
 
-    def __init__(self, path: Path, recipe: Recipe, *, supervised: bool, data_digest: str) -> None:
+    def __init__(self, path: Path, recipe: Recipe, *, supervised: bool, data_digest: str, start: str = "") -> None:
         self.path = path
         self._run = {
             "training table": data_digest,
             "kind of model": "semi-supervised" if supervised else "unsupervised",
+            "checkpoint to start from": start,
             "version of torch": str(torch.__version__),
-            **{f"recipe's {name}": value for name, value in asdict(recipe).items()},
+            **{f"recipe's {name}": value for name, value in recipe.to_json().items()},
         }
 
     def read(self) -> dict[str, Any] | None:

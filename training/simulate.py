@@ -81,7 +81,7 @@ def simulate_table(seed: int = 42, share: float = 1.0) -> TrainingTable:
     )
     means = _class_means(facts, classes, rng)
     features = _tune(facts, classes, means, rows)
-    return TrainingTable(hole=hole, depth=depth, features=features, lithology=lithology)
+    return TrainingTable(hole, depth, features, lithology, simulated=f"seed {seed}")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ A score on rows of a hole that was trained on, or of its neighbour, is too optim
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,10 @@ from lithovae.runtime.errors import TableError
 from .table import TrainingTable
 
 SITE_AND_HOLE = re.compile(r"^(.+-.+)-[A-Z]{1,2}$")
+BLOCKS = 10
+"""Blocks of depth that a single hole is cut into."""
+LEAST_ROWS = 20
+"""Rows that are enough to train on, or to score."""
 
 
 def split_holes(table: TrainingTable, seed: int, test_share: float = 0.2) -> tuple[TrainingTable, TrainingTable]:
@@ -46,15 +51,55 @@ def split_holes(table: TrainingTable, seed: int, test_share: float = 0.2) -> tup
         raise ValueError(f"test_share must be between 0 and 1, not {test_share}")
     holes, position = np.unique(table.hole, return_inverse=True)
     site_of_row = np.array([SITE_AND_HOLE.sub(r"\1", str(hole)) for hole in holes])[position]
-    sites, counts = np.unique(site_of_row, return_counts=True)
-    if len(sites) < 2:
-        raise TableError(f"a table of {len(sites)} sites cannot be split by site: it needs at least two")
-    order = np.random.default_rng(seed).permutation(len(sites))
-    rows = np.cumsum(counts[order])[:-1]  # without the last site, which is always trained on
-    n_test = int(np.argmin(np.abs(rows - test_share * len(table)))) + 1
-    aside = np.isin(site_of_row, sites[order[:n_test]])
-    return _rows(table, ~aside), _rows(table, aside)
+    n_sites = len(np.unique(site_of_row))
+    if n_sites < 2:
+        raise TableError(f"a table of {n_sites} sites cannot be split by site: it needs at least two")
+    return _split(table, site_of_row, seed, test_share)
 
 
-def _rows(table: TrainingTable, chosen: NDArray[np.bool_]) -> TrainingTable:
-    return TrainingTable(table.hole[chosen], table.depth[chosen], table.features[chosen], table.lithology[chosen])
+def hold_out(table: TrainingTable, seed: int, share: float) -> tuple[TrainingTable, TrainingTable]:
+    """Split a table in two, and keep apart what is alike: whole sites, else whole holes, else blocks of depth.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        Rows of any number of holes. Those of a single hole are cut into ten blocks of depth.
+    seed : int
+        The same seed splits the same rows in the same way.
+    share : float
+        Share of the rows to hold out, between 0 and 1; met as closely as whole sites, holes or blocks allow.
+
+    Returns
+    -------
+    train, test : TrainingTable
+        Rows in the table's order.
+
+    Raises
+    ------
+    TableError
+        If fewer than 20 rows would be held out or trained on.
+    """
+    names = [SITE_AND_HOLE.sub(r"\1", str(hole)) for hole in table.hole.tolist()]
+    if len(set(names)) > 1:
+        parts = split_holes(table, seed, share)
+    elif len(set(table.hole.tolist())) > 1:
+        parts = _split(table, table.hole, seed, share)
+    else:
+        rank = np.argsort(np.argsort(table.depth, kind="stable"))
+        parts = _split(table, rank * BLOCKS // len(table), seed, share)
+    least = min(map(len, parts))
+    if least < LEAST_ROWS:
+        raise TableError(
+            f"{len(table)} rows are too few to hold some out: of {len(parts[0])} to train on and {len(parts[1])} to "
+            f"score, each needs {LEAST_ROWS}"
+        )
+    return parts
+
+
+def _split(table: TrainingTable, group: NDArray[Any], seed: int, share: float) -> tuple[TrainingTable, TrainingTable]:
+    """Split a table by whole groups of rows; the last group in random order is always trained on."""
+    groups, counts = np.unique(group, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    n_test = int(np.argmin(np.abs(np.cumsum(counts[order])[:-1] - share * len(table)))) + 1
+    aside = np.isin(group, groups[order[:n_test]])
+    return table.take(~aside), table.take(aside)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 
-from .loss import Parts
+from .loss import Parts, draw_mask
 from .recipe import Recipe
 
 
@@ -26,16 +26,20 @@ class Step:
         The model; its parameters become views of `parameters`.
     recipe : Recipe
         How to train.
+    instruments : Tensor of shape (k,), optional
+        Number of each feature's instrument; needed if the recipe masks instruments.
 
     Attributes
     ----------
+    model, recipe
+        Those given.
     parameters : Parameter of shape (n_parameters,)
         All parameters as one vector: an optimizer steps once instead of 22 times. Each call sets its ``grad``.
     """
 
-    def __init__(self, model: VAE, recipe: Recipe) -> None:
+    def __init__(self, model: VAE, recipe: Recipe, instruments: Tensor | None = None) -> None:
         own = list(model.parameters())
-        self.recipe, self._model = recipe, model
+        self.recipe, self.model, self._instruments = recipe, model, instruments
         self.parameters = nn.Parameter(torch.cat([parameter.detach().flatten() for parameter in own]))
         self.parameters.grad = torch.zeros_like(self.parameters)
         sizes = [parameter.numel() for parameter in own]
@@ -47,14 +51,12 @@ class Step:
         self._head = _Head(model.classifier) if isinstance(model, SemiSupervisedVAE) else None
 
     @torch.inference_mode()
-    def __call__(self, x: Tensor, labels: Tensor | None, beta: float) -> Parts:
+    def __call__(self, x: Tensor, labels: Tensor | None, beta: float, measured: Tensor | None = None) -> Parts:
         """Set the gradient for a batch, and return the parts of its loss as `loss_parts` does."""
         recipe, parts = self.recipe, Parts()
         per_row = 1 if recipe.reduction == "sum" else 1 / len(x)
-        seen, masked = x, None
-        if recipe.mask_probability:
-            masked = torch.rand_like(x) < recipe.mask_probability
-            seen = x.masked_fill(masked, 0.0)
+        masked = draw_mask(x, recipe, self._instruments)
+        seen = x if masked is None else x.masked_fill(masked, 0.0)
         for layer in self._encoder:
             seen = layer.forward(seen)
         mu, logvar = self._mu.forward(seen), self._logvar.forward(seen)
@@ -65,19 +67,22 @@ class Step:
             hidden = layer.forward(hidden)
         error = self._out.forward(hidden).sub_(x)
 
-        per_cell = per_row if recipe.reduction == "sum" else per_row / x.shape[1]
+        per_cell: Tensor | float = per_row if recipe.reduction == "sum" else per_row / x.shape[1]
+        if measured is not None:  # a gap has no error, and so no slope
+            error.mul_(measured)
+            per_cell = per_row if recipe.reduction == "sum" else 1 / measured.sum()
         parts["reconstruction"] = torch.dot(error.view(-1), error.view(-1)) * per_cell
         slope = error * (2 * per_cell)
         if masked is not None:
             error.mul_(masked)
-            count = masked.sum().clamp_(min=1)
+            count = (masked if measured is None else masked & measured).sum().clamp_(min=1)
             parts["masked"] = torch.dot(error.view(-1), error.view(-1)) / count
             slope.add_(error.mul_(2 * recipe.masked_weight / count))
         slope = self._out.backward(slope)
         for layer in reversed(self._decoder):
             slope = layer.backward(slope)
         if self._head is not None and labels is not None:
-            parts["cross_entropy"], head_slope = self._head(z, labels, per_row, recipe.alpha)
+            parts["cross_entropy"], head_slope = self._head(z, labels, recipe)
             slope = slope.add_(head_slope)
 
         per_latent = per_row if recipe.reduction == "sum" else per_row / mu.shape[1]
@@ -92,7 +97,7 @@ class Step:
 
     def release(self) -> None:
         """Give each parameter of the model its own memory again."""
-        for parameter in self._model.parameters():
+        for parameter in self.model.parameters():
             parameter.data, parameter.grad = parameter.data.clone(), None
 
 
@@ -146,15 +151,21 @@ class _Head:
         first, _, dropout, last = cast(list[Any], layers)
         self.first, self.last, self.share = _Linear(first), _Linear(last), dropout.p
 
-    def __call__(self, z: Tensor, labels: Tensor, per_row: float, alpha: float) -> tuple[Tensor, Tensor]:
+    def __call__(self, z: Tensor, labels: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
+        labelled = labels >= 0
+        n = int(labelled.sum())
+        per_row = 1 if recipe.reduction == "sum" else 1 / max(n, 1)
         active = self.first.forward(z).relu_()
         kept = (torch.rand_like(active) >= self.share) * (1 / (1 - self.share))
         logs = torch.log_softmax(self.last.forward(active * kept), 1)
-        labels = labels[:, None]
-        loss = logs.gather(1, labels).sum() * -per_row
+        chosen = labels.clamp(min=0)[:, None]
+        own = logs.gather(1, chosen)
+        loss = (own if n == len(labels) else own[labelled]).sum() * -per_row
         slope = logs.exp_()
-        slope.scatter_add_(1, labels, torch.full_like(labels, -1, dtype=slope.dtype))
-        slope = self.last.backward(slope.mul_(alpha * per_row)).mul_(kept)
+        slope.scatter_add_(1, chosen, torch.full_like(chosen, -1, dtype=slope.dtype))
+        if n < len(labels):
+            slope.mul_(labelled[:, None])
+        slope = self.last.backward(slope.mul_(recipe.alpha * per_row)).mul_(kept)
         return loss, self.first.backward(torch.ops.aten.threshold_backward(slope, active, 0))
 
 

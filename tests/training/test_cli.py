@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime import LithoModel
 from lithovae.runtime.errors import OutputError
+from lithovae.runtime.features import LILY, FeatureSet
 from lithovae.training.cli import app
 from lithovae.training.recipe import MODELS
 from lithovae.training.scores import Scores
@@ -81,7 +82,7 @@ def test_an_interrupted_run_goes_on_and_leaves_nothing_behind(
 
 
 def test_evaluation_writes_scores_and_card(run: CliRunner, table: TrainingTable, tmp_path: Path) -> None:
-    table.write(tmp_path / "ours.csv")
+    replace(table, simulated="").write(tmp_path / "ours.csv")
     checkpoint = str(tmp_path / "mine.pt")
     short = {"semisup": replace(MODELS["semisup"], recipe=replace(MODELS["semisup"].recipe, epochs=1))}
     with patch.dict(MODELS, short):
@@ -152,7 +153,7 @@ def test_compare_prints_every_figure(run: CliRunner, table: TrainingTable, tmp_p
 
 
 def test_a_table_of_ones_own_is_named(run: CliRunner, table: TrainingTable, tmp_path: Path) -> None:
-    table.write(tmp_path / "ours.csv")
+    replace(table, simulated="").write(tmp_path / "ours.csv")
     arguments = ["fit", str(tmp_path / "ours.csv"), "--out", str(tmp_path / "m.pt"), "--epochs", "1"]
     assert run.invoke(app, arguments).exit_code == 0
     assert Checkpoint.load(tmp_path / "m.pt").trained_on == f"ours.csv: {len(table)} rows."
@@ -187,3 +188,103 @@ def test_mistakes_are_said_before_anything_is_done(
     assert failed.exit_code in (1, 2)
     assert message in failed.output.replace("\n", " ").replace("│", "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Path:
+    """A core with density, susceptibility and velocity; half of it is described."""
+    rng, n = np.random.default_rng(0), 3000
+    columns = {
+        "depth (m)": np.arange(n) * 0.02,
+        "density": rng.normal(1.4, 0.1, n),
+        "MS": rng.normal(20, 5, n),
+        "Vp": np.where(np.arange(n) < 1000, np.nan, rng.normal(1500, 20, n)),
+    }
+    path = tmp_path / "core.csv"
+    np.savetxt(path, np.column_stack(list(columns.values())), delimiter=",", header=",".join(columns), comments="")
+    (tmp_path / "beds.csv").write_text("top (cm),base (cm),name\n0,2000,gyttja\n2000,3000,clay\n")
+    return path
+
+
+def test_from_a_scan_with_gaps_to_a_bundle(run: CliRunner, core: Path, tmp_path: Path) -> None:
+    out, bundle = tmp_path / "lake.pt", tmp_path / "lake"
+    options = ["--intervals", str(tmp_path / "beds.csv"), "--hold-out", "0.2", "--mask-instruments", "0.1"]
+    done = run.invoke(app, ["fit", str(core), "--out", str(out), "--epochs", "2", "--bundle", str(bundle), *options])
+    assert done.exit_code == 0, done.output
+    assert "features: density, MS, Vp; missing: Vp 33" in done.stdout
+    assert "held out: 60 rows of 1 hole, which it was not trained on" in done.stdout
+    assert "lithology right in" in done.stdout
+    loaded = Checkpoint.load(out)
+    assert (loaded.features, loaded.classes) == (FeatureSet.named(["density", "MS", "Vp"]), ("clay", "gyttja"))
+    assert (loaded.recipe["name"], loaded.recipe["mask_instruments"]) == ("hybrid", 0.1)
+    assert "3 → 64 → 32 → 10" in loaded.card
+    assert "P-wave velocity in m/s" in loaded.card
+    embeddings = LithoModel.load(bundle).embed(np.array([[1.4, 20, np.nan], [1.4, 20, 1500]]))
+    assert np.isfinite(embeddings).all()
+
+
+def test_fine_tuning(run: CliRunner, core: Path, table: TrainingTable, tmp_path: Path) -> None:
+    replace(table, simulated="").write(tmp_path / "ours.csv")
+    first, second = tmp_path / "first.pt", tmp_path / "second.pt"
+    assert run.invoke(app, ["fit", str(tmp_path / "ours.csv"), "--out", str(first), "--epochs", "1"]).exit_code == 0
+    arguments = ["fit", str(core), "--out", str(second), "--start-from", str(first), "--epochs", "3"]
+    done = run.invoke(app, [*arguments, "--hold-out", "0.2"])
+    assert done.exit_code == 0, done.output
+    assert "before fine-tuning: " in done.stdout
+    assert "no row has a value of NGR total counts (cps), R, G, B" in done.stderr
+    before, after = Checkpoint.load(first), Checkpoint.load(second)
+    assert (after.features, after.classes) == (LILY, ())  # without lithologies, the head has no use
+    assert after.trained_on == "core.csv: 241 rows. Fine-tuned from first.pt."
+    np.testing.assert_array_equal(after.scaler.mean_, before.scaler.mean_)
+    odd = run.invoke(app, [*arguments, "--intervals", str(tmp_path / "beds.csv")])
+    assert odd.exit_code == 1
+    assert "does not know the lithologies gyttja: name them as it does" in odd.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--features", "density,colour of the sky"], "no quantity is named 'colour of the sky'"),
+        (["--features", "density,GRA"], "names Bulk density (GRA) twice"),
+        (["--features", "density,Res"], "no file has a value of Electrical resistivity"),
+        (["--model", "unsup", "--intervals", "beds.csv"], "unsup has no lithology head"),
+        (["--model", "semisup"], "no row has a lithology"),
+        (["--intervals", "absent.csv"], "absent.csv cannot be read as intervals: no such file"),
+        (["--start-from", "absent.pt"], "absent.pt"),
+        (["--hold-out", "0.95"], "0.95"),
+    ],
+)
+def test_options_that_do_not_fit(
+    run: CliRunner, core: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    failed = run.invoke(app, ["fit", str(core), "--out", "m.pt", *options])
+    assert failed.exit_code in (1, 2)
+    assert message in " ".join(failed.output.replace("│", "").split())
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_simulated_table_needs_no_seed_and_refuses_another(run: CliRunner, tmp_path: Path) -> None:
+    table, out = str(tmp_path / "t.csv"), str(tmp_path / "m.pt")
+    assert run.invoke(app, ["simulate", "--out", table, "--share", "0.002", "--seed", "5"]).exit_code == 0
+    assert run.invoke(app, ["fit", table, "--out", out, "--epochs", "1"]).exit_code == 0
+    assert "seed 5; no measured core." in Checkpoint.load(out).trained_on
+    failed = run.invoke(app, ["fit", table, "--out", out, "--epochs", "1", "--simulated-seed", "42"])
+    assert failed.exit_code == 2
+    assert "simulated with seed 5" in " ".join(failed.output.replace("│", "").split())
+
+
+def test_columns_are_mapped_and_calibrated_as_in_a_run(run: CliRunner, tmp_path: Path) -> None:
+    depth = np.arange(200) * 0.05
+    rows = np.column_stack([depth, 1.5 + depth / 100, 30 + depth])
+    np.savetxt(tmp_path / "a.csv", rows, delimiter=",", header="depth (m),probe,MS (SI x 10^-5)", comments="")
+    (tmp_path / "c.toml").write_text('[MS]\nunit = "SI x 10^-5"\ngain = 2.0\nsource = "a test"\n')
+    options = ["--map", "density=probe", "--calibration", str(tmp_path / "c.toml"), "--epochs", "1"]
+    done = run.invoke(app, ["fit", str(tmp_path / "a.csv"), "--out", str(tmp_path / "m.pt"), *options])
+    assert done.exit_code == 0, done.output
+    loaded = Checkpoint.load(tmp_path / "m.pt")
+    assert loaded.features.names == LILY.names[:2]
+    assert np.expm1(loaded.scaler.mean_[1]) == pytest.approx(2 * 35, rel=0.01)
+    failed = run.invoke(app, ["fit", str(tmp_path / "a.csv"), "--out", str(tmp_path / "m.pt"), "--map", "density"])
+    assert "does not have the form FEATURE=PATH" in " ".join(failed.output.replace("│", "").split())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lithovae.runtime.errors import TableError
-from lithovae.training.split import split_holes
+from lithovae.training.split import hold_out, split_holes
 from lithovae.training.table import TrainingTable
 
 
@@ -56,3 +56,26 @@ def test_refuses_what_cannot_be_split() -> None:
         split_holes(holes_of([9]), 0)
     with pytest.raises(ValueError, match="between 0 and 1"):
         split_holes(holes_of([9, 9]), 0, 1.0)
+
+
+def test_what_is_held_out_is_of_other_sites_or_holes(table: TrainingTable) -> None:
+    assert hold_out(table, 0, 0.2)[1].digest() == split_holes(table, 0, 0.2)[1].digest()
+    hole = np.repeat(["1-U1-A", "1-U1-B", "1-U1-C"], 50)
+    n = len(hole)
+    site = TrainingTable(hole, np.arange(n, dtype=np.float64), np.ones((n, 6)), np.full(n, "clay"))
+    train, test = hold_out(site, 0, 0.3)
+    assert (len(set(train.hole)), len(set(test.hole))) == (2, 1)
+    assert set(train.hole).isdisjoint(test.hole)
+
+
+def test_a_single_hole_is_held_out_in_blocks_of_depth() -> None:
+    n = 300
+    depth = np.random.default_rng(0).permutation(n).astype(np.float64)
+    train, test = hold_out(TrainingTable(np.full(n, "A"), depth, np.ones((n, 6)), np.full(n, "")), 0, 0.2)
+    assert (len(train), len(test)) == (240, 60)
+    assert np.count_nonzero(np.diff(np.sort(test.depth)) > 1) <= 1  # two blocks
+
+
+def test_too_few_rows_to_hold_out() -> None:
+    with pytest.raises(TableError, match="30 rows are too few to hold some out"):
+        hold_out(holes_of([30]), 0, 0.2)
