@@ -105,8 +105,9 @@ def read_scan(
                 low, high = feature.plausible
                 what = f"{outside:,} of {outside + inside:,} samples of {feature.name} are outside"
                 what = f"{what} {low:g} to {high:g} {feature.unit}"
-                if outside > inside and block.left_out is not None:
-                    least, most = block.left_out.lowest[i], block.left_out.highest[i]
+                assert block.left_out is not None
+                least, most = block.left_out.lowest[i], block.left_out.highest[i]
+                if outside > inside and most > 0:  # no unit makes a negative value positive: that is a faulty sensor
                     implausible[feature.name] = f"{what} ({least:g} to {most:g})"
                 else:
                     notes.append(f"{what}: left out")
