@@ -7,6 +7,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+PIECE = 8192
+"""Number of steps that are taken at once: they fit in a core's cache, and their array is used again."""
+
 
 class Depths:
     """Depths of some consecutive samples.
@@ -28,15 +31,25 @@ class Depths:
         """Difference of each depth, but the first, to the one before it; shape (n - 1,)."""
         return self.values[1:] - self.values[:-1]
 
-    @cached_property
+    @property
     def least_step(self) -> float:
         """Least of the steps; NaN if a depth is, infinity if there are no steps."""
-        return float(self.steps.min(initial=np.inf))
+        return self._extreme_steps[0]
 
-    @cached_property
+    @property
     def most_step(self) -> float:
         """Greatest of the steps; NaN if a depth is, negative infinity if there are no steps."""
-        return float(self.steps.max(initial=-np.inf))
+        return self._extreme_steps[1]
+
+    @cached_property
+    def _extreme_steps(self) -> tuple[float, float]:
+        least, most, n = np.inf, -np.inf, max(0, len(self) - 1)
+        piece = np.empty(min(n, PIECE))
+        for start in range(0, n, PIECE):
+            stop = min(start + PIECE, n)
+            steps = np.subtract(self.values[start + 1 : stop + 1], self.values[start:stop], out=piece[: stop - start])
+            least, most = np.minimum(least, steps.min()), np.maximum(most, steps.max())  # NaN stays NaN
+        return float(least), float(most)
 
     @cached_property
     def ends(self) -> tuple[float, float]:
