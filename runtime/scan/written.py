@@ -17,6 +17,8 @@ from .track import Stretch, Track
 
 NEIGHBOURS = 64
 """Written rows beside a blank run from which the usual step of the depth is taken."""
+SHORT = 4096
+"""Length of tracks whose depth is read once, not at each end."""
 JUMP = 1.5
 """A depth jumps if it changes by more than so many of the largest steps nearby."""
 BLANK_TEXTS = ("", "0")
@@ -55,6 +57,10 @@ def _written(track: Track) -> Track:
     if track.depth is None or not track.length:
         return track
     stored = replace(track, section_depths=None) if track.section_depths else track  # an offset of 0, not its depth
+    if track.length <= SHORT:
+        depth = stored.read_depth((0, track.length))
+        if not (_may_begin_blank(depth[: 1 + NEIGHBOURS]) or _may_begin_blank(depth[-1 - NEIGHBOURS :][::-1])):
+            return track
     head = _Run.of(stored, from_end=False)
     if head.length == track.length:
         return replace(track, length=0) if head.length > 1 else track
@@ -80,9 +86,8 @@ class _Run:
         length, has_zero = 0, False
         n = min(1 + NEIGHBOURS, track.length)
         depth = track.read_depth((track.length - n, track.length) if from_end else (0, n))[:: -1 if from_end else 1]
-        blank = _is_blank_number(depth[:2])
-        if not blank[0] or (n > 1 and not blank[1] and not _jumps(depth[1:])):
-            return cls(from_end, 0, False)  # nearly every scan, also if it starts at 0 m
+        if not _may_begin_blank(depth):
+            return cls(from_end, 0, False)
         for span in _spans_inwards(track, from_end):
             stretch = track.read(span)
             blank = _blank_rows(stretch)[:: -1 if from_end else 1]
@@ -107,6 +112,12 @@ class _Run:
         if self.length == 1:
             return jumps and impossible
         return bool(jumps or impossible or not self.has_zero or (steps > 0).all())
+
+
+def _may_begin_blank(depth: NDArray[np.float64]) -> bool:
+    """Return whether rows from an end on may begin with blank ones, by their depths: hardly ever, also at 0 m."""
+    blank = _is_blank_number(depth[:2])
+    return bool(blank[0]) and (len(depth) == 1 or bool(blank[1]) or _jumps(depth[1:]))
 
 
 def _jumps(depth: NDArray[np.float64]) -> bool:
