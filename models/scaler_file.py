@@ -57,8 +57,8 @@ def read_scaler(name_or_path: str | Path, features: FeatureSet = LILY) -> Distri
             pickled = file.read(1) == b"\x80"
         if pickled or path.suffix.lower() in (".pkl", ".pickle", ".joblib"):
             raise ValueError(
-                "a pickle could run code when it is read; if you trust it, convert it with: "
-                f"import joblib, numpy; s = joblib.load({path.name!r}); "
+                "a pickle could run code when it is read; if you trust it, convert it where its class can be imported: "
+                f"import joblib, numpy; s = joblib.load({path.name!r}); s = getattr(s, 'scaler', s); "
                 "numpy.savez('scaler.npz', mean=s.mean_, scale=s.scale_)"
             )
         read = {".npz": _read_npz, ".csv": _read_csv}.get(path.suffix.lower(), _read_json)
