@@ -92,7 +92,8 @@ class Quantity:
 
     def needs_unit(self, name: str) -> bool:
         """Return whether a column with this name is used only if it has a known unit."""
-        return not set(_spellings(name)).isdisjoint(self.aliases_with_unit)
+        rank = self.rank(name)  # "Ca" needs one, "Ca (XRF)" does not
+        return rank is not None and self.names[rank] in self.aliases_with_unit
 
     def is_point_sensor(self, name: str) -> bool:
         """Return whether a column's name denotes this quantity as measured by a point sensor."""
