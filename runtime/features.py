@@ -92,7 +92,8 @@ class Quantity:
 
     def needs_unit(self, name: str) -> bool:
         """Return whether a column with this name is used only if it has a known unit."""
-        return not set(_spellings(name)).isdisjoint(self.aliases_with_unit)
+        rank = self.rank(name)  # "Ca" needs one, "Ca (XRF)" does not
+        return rank is not None and self.names[rank] in self.aliases_with_unit
 
     def is_point_sensor(self, name: str) -> bool:
         """Return whether a column's name denotes this quantity as measured by a point sensor."""
@@ -142,17 +143,18 @@ def split_unit(name: str) -> tuple[str, str]:
 @lru_cache(_NAMES)
 def split_suffix(name: str) -> tuple[str, str]:
     """Split ``"depth_cm"`` into ``("depth", "cm")``; the unit is empty if the name does not end in one."""
-    match = _SUFFIX.fullmatch(name.strip())
+    match = UNIT_SUFFIX.fullmatch(name.strip())
     return (match[1], match[2]) if match else (name, "")
 
 
-_SUFFIX = re.compile(
+UNIT_SUFFIX = re.compile(
     r"(.*?[^\s_.,])[\s_.,]+"
     r"(k?m|cm|mm|ft|feet|(?:centi|milli)?met(?:re|er)s?|gm?[_/]?cc|g[_/]c3|gm?[_/]?cm(?:\*\*|\^)?-?3"
     r"|kg[_/]?m(?:\*\*|\^)?-?3|k[_/]m3|k?m/s|k?m_?s-1|ohm[_.\-]?m|cps|g?api|(?:10(?:\*\*|\^)?-?[568][_ ]?)?si"
     r"|si[ _]?x?[ _]?10(?:\*\*|\^)?-?[568]|iu)",
     re.IGNORECASE,
 )
+"""A name that ends in a unit: the name, and the unit."""
 
 
 @lru_cache(_NAMES)

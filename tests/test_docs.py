@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -106,13 +110,44 @@ def test_scan_format_names_what_the_code_knows(root: Path) -> None:
 
 
 def test_aliases_are_written_as_they_are_compared() -> None:
-    for quantity in (*features.FEATURES, features.DEPTH):
-        for alias in (*quantity.aliases, *quantity.point_sensor_aliases):
+    known = (*features.CATALOGUE, features.DEPTH)
+    for quantity in known:
+        for alias in (*quantity.aliases, *quantity.aliases_with_unit, *quantity.point_sensor_aliases):
             assert alias == features.letters(alias), alias
         for unit in quantity.units:
-            assert unit == unit.strip().casefold(), unit
-    claimed = [name for quantity in (*features.FEATURES, features.DEPTH) for name in quantity.names]
-    assert len(claimed) == len(set(claimed))  # no name means two things
+            assert unit == features.unit_key(unit), unit
+    claimed = Counter(name for quantity in known for name in quantity.names)
+    for name in (name for name, n in claimed.items() if n > 1):  # K, by XRF or by gamma: its unit tells which
+        rivals = [quantity for quantity in known if name in quantity.names]
+        units = [{unit for unit in quantity.units if unit} for quantity in rivals]
+        assert all(name in quantity.aliases_with_unit for quantity in rivals), name
+        assert set.intersection(*units) == set(), name
+
+
+def test_docs_and_javascript_have_the_catalogue(root: Path) -> None:
+    script = runpy.run_path(str(root / "examples" / "quantities.py"))
+    page, data = script["PAGE"].read_text(encoding="utf-8"), script["JSON"].read_text(encoding="utf-8")
+    assert page == script["with_tables"](page), "run examples/quantities.py"
+    assert data == script["as_json"](), "run examples/quantities.py"
+    stated = json.loads(data)
+    known = (*features.CATALOGUE, features.DEPTH)
+    for quantity, entry in zip(known, (*stated["quantities"], stated["depth"]), strict=True):
+        plain = (entry["name"], entry["unit"], tuple(entry["plausible"]), entry["transform"], entry["instrument"])
+        own = (quantity.name, quantity.unit, quantity.plausible, quantity.transform, quantity.instrument)
+        assert plain == own
+        names = (features.letters(entry["name"]), *entry["aliases"], *entry["aliases_with_unit"])
+        assert names == quantity.names
+        assert tuple(entry["point_sensor_aliases"]) == quantity.point_sensor_aliases
+        assert {unit: Fraction(*factor) for unit, factor in entry["units"].items()} == quantity.units
+    section = page[page.index(script["BEGIN"]) : page.index(script["END"])]
+    words = set(re.findall(r"`([^`]+)`", section))
+    for quantity in known:
+        if quantity.instrument != "XRF" or quantity.short == "Fe":
+            assert {quantity.name, *quantity.names, *quantity.point_sensor_aliases} <= words
+            assert {quantity.short} - {""} <= words
+    also = re.search(r"Like iron \(Fe\), by their symbols: (.*)\.", section)
+    assert also
+    assert {*also[1].split(", "), "Fe"} == {*features.ELEMENTS}
 
 
 def test_errors_are_drawn_as_they_are(root: Path) -> None:

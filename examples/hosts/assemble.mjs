@@ -12,8 +12,9 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const SHIPPED = ['semisup_hybrid', 'unsup_hybrid', 'semisup', 'unsup']
   .map((name) => here(`../../models/bundles/${name}`));
 const PAGE = [
-  'index.html', 'style.css', 'page.mjs', 'elements.mjs', 'panels.mjs', 'plot.mjs', 'worker.mjs', 'columns.mjs',
-  'csv.mjs', 'errors.mjs', 'hdf5.mjs', 'litho.mjs', 'metadata.mjs', 'other_units.mjs', 'table.mjs', 'core.csv',
+  'index.html', 'style.css', 'page.mjs', 'elements.mjs', 'panels.mjs', 'plot.mjs', 'colour.mjs', 'worker.mjs',
+  'columns.mjs', 'csv.mjs', 'errors.mjs', 'hdf5.mjs', 'litho.mjs', 'metadata.mjs', 'other_units.mjs', 'quantities.mjs',
+  'quantities.json', 'table.mjs', 'core.csv',
 ];
 const VENDOR = {
   'onnxruntime-web/dist/ort.wasm.bundle.min.mjs': 'ort.wasm.bundle.min.mjs',

@@ -1,5 +1,5 @@
 /** A CSV file (comma, semicolon or tab; a header line) as a table of raw rows. */
-import { findDepth, findFeatures } from './columns.mjs';
+import { converter, findDepth, findFeatures } from './columns.mjs';
 import { LithoError } from './errors.mjs';
 import { Growing, withoutSentinels } from './table.mjs';
 
@@ -16,24 +16,33 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
  */
 export function readCsv(Papa, source, name, { features, sentinels }, progress = () => {}) {
   const rows = new Growing(Float32Array), depths = new Growing(Float64Array);
-  let header, columns, depth, n = 0;
+  let header, found, convert, depth, n = 0, isBlank = false;
 
   const take = (cells) => {
+    if (cells.length === 1 && cells[0] === '') {
+      isBlank ||= header !== undefined;
+      return;
+    }
     if (!header) {
       header = cells.map((cell) => cell.trim());
       if (/[\0-\x08]/.test(header.join())) {
         throw new LithoError(`${name} is not a text file; for HDF5, use the web page or lithovae-run`);
       }
       const named = header.map((column) => ({ name: column }));
-      columns = findFeatures(named, features, name);
+      found = findFeatures(named, features, name);
+      convert = found.columns.map((column) => converter(column, sentinels));
       depth = findDepth(named);
       return;
+    }
+    if (isBlank && header.length === 1) {
+      throw new LithoError(`${name}, row ${n + 1} is a blank line, in a table of one column: write NaN where a value is `
+        + 'missing');
     }
     n++;
     if (cells.length !== header.length) {
       throw new LithoError(`${name}, row ${n} has ${cells.length} cells, the header has ${header.length}`);
     }
-    for (const { index } of columns) rows.push(number(cells[index], index));
+    found.columns.forEach(({ index }, i) => rows.push(convert[i](number(cells[index], index))));
     if (depth) depths.push(number(cells[depth.index], depth.index));
   };
   const number = (cell, index) => {
@@ -46,7 +55,6 @@ export function readCsv(Papa, source, name, { features, sentinels }, progress = 
 
   return new Promise((resolve, reject) => {
     Papa.parse(source, {
-      skipEmptyLines: true,
       chunk: ({ data, errors, meta }, parser) => {
         const stop = (error) => {
           reject(error); // before abort, which calls complete
@@ -68,7 +76,7 @@ export function readCsv(Papa, source, name, { features, sentinels }, progress = 
         if (!header) return reject(new LithoError(`${name} is empty`));
         if (!n) return reject(new LithoError(`${name} has a header but no rows`));
         const values = withoutSentinels(depths.values, sentinels);
-        return resolve({ name, columns, rows: rows.values, depth: depth ? { ...depth, values } : null });
+        return resolve({ name, ...found, rows: rows.values, depth: depth ? { ...depth, values } : null });
       },
     });
   });

@@ -6,9 +6,9 @@ import { pipeline } from 'node:stream/promises';
 
 import { readCsv } from './csv.mjs';
 import { LithoError } from './errors.mjs';
-import { LithoModel } from './litho.mjs';
+import { isAnyMissing, LithoModel } from './litho.mjs';
 import { importPackages } from './packages.mjs';
-import { doubts, embeddingsCsv, length, summarise } from './table.mjs';
+import { doubts, embeddingsCsv, length, summarise, unitOf } from './table.mjs';
 
 async function main(folder, path) {
   if (!folder || !path) throw new LithoError('usage: node embed.mjs BUNDLE_DIR rows.csv > embeddings.csv');
@@ -38,11 +38,12 @@ function report(table, result, description) {
   say(description.model_card.split('\n')[0]);
   const summary = summarise(table, result.missing, description);
   for (const { feature, column, nMissing } of summary) {
-    say(`${feature.name} [${feature.unit}]: "${column.name}" (${column.unit ?? 'no unit stated'})`
+    say(`${feature.name} [${feature.unit}]: "${column.name}" (${unitOf(column)})`
       + (nMissing ? `, missing in ${nMissing} rows` : ''));
   }
   for (const doubt of doubts(table, summary)) say(`warning: ${doubt}`);
-  const nMissing = result.missing.filter((bits) => bits).length;
+  const rows = Array.from({ length: length(table) }, (_, row) => row);
+  const nMissing = rows.filter((row) => isAnyMissing(row, result.missing, description)).length;
   const fate = description.missing === 'impute' ? 'imputed, see the column "missing"' : 'no embedding';
   say(`${length(table)} row${length(table) === 1 ? '' : 's'}`
     + (nMissing ? `, ${nMissing} of them with missing values: ${fate}` : ''));

@@ -1,11 +1,12 @@
 /** Read an HDF5 scan as a table: 1-D datasets of one group, or a 2-D dataset with the attribute `columns`. */
-import { findDepth, findFeatures, letters } from './columns.mjs';
+import { converter, findDepth, findFeatures } from './columns.mjs';
 import { LithoError } from './errors.mjs';
+import { letters } from './quantities.mjs';
 import { withoutSentinels } from './table.mjs';
 
 const READ_ROWS = 65_536;
 const MAX_GROUPS_DEEP = 8; // a group may contain a link to itself
-const ELSEWHERE = 'lithovae-run reads more layouts, names and units';
+const ELSEWHERE = 'lithovae-run reads more layouts';
 
 /**
  * Read an HDF5 scan.
@@ -28,7 +29,8 @@ export async function readHdf5(h5wasm, path, name, { features, sentinels }, prog
   try {
     const columns = [...columnsOf(file)];
     const found = orElsewhere(() => findFeatures(columns, features, name));
-    const chosen = found.map(({ index }) => columns[index]);
+    const chosen = found.columns.map(({ index }) => columns[index]);
+    const convert = found.columns.map((column) => converter(column, sentinels));
     for (const column of chosen) requirePlain(column, name);
     requireOneTable(chosen, name);
     const [first] = chosen, n = first.length;
@@ -39,12 +41,15 @@ export async function readHdf5(h5wasm, path, name, { features, sentinels }, prog
     const rows = new Float32Array(n * features.length), depths = depth && new Float64Array(n);
     for (let start = 0; start < n; start += READ_ROWS) {
       const end = Math.min(start + READ_ROWS, n);
-      chosen.forEach((column, i) => column.read(start, end, (x, row) => { rows[row * features.length + i] = x; }));
+      chosen.forEach((column, i) => column.read(start, end, (x, row) => {
+        rows[row * features.length + i] = convert[i](x);
+      }));
       if (depth) members[depth.index].read(start, end, (x, row) => { depths[row] = x; });
       await progress(end, n);
     }
     return {
-      name, rows, columns: found.map(({ unit }, i) => ({ name: chosen[i].path, unit })),
+      name, rows, notes: found.notes,
+      columns: found.columns.map((column, i) => ({ ...column, name: chosen[i].path })),
       depth: depth ? { ...depth, values: withoutSentinels(depths, sentinels) } : null,
     };
   } catch (error) {

@@ -1,9 +1,11 @@
 /** A LithoVAE model in JavaScript, for Node.js and browsers: raw rows to embeddings and the most likely lithology. */
 import { LithoError } from './errors.mjs';
-import { readDescription } from './metadata.mjs';
+import { LOG1P, readDescription } from './metadata.mjs';
 
 /** Rows per run: their intermediate results fit a core's cache. */
 export const BLOCK_ROWS = 4096;
+
+const ERRORS_ONLY = 3;
 
 export class LithoModel {
   #ort; #embedder; #classifier;
@@ -48,14 +50,14 @@ export class LithoModel {
    * Embed raw rows.
    * @param {Float32Array} rows (n, features), row after row, in the description's units; NaN and sentinels are missing.
    * @param {(done: number) => unknown} progress Awaited after each block. If it throws, embedding stops.
-   * @returns {Promise<{embeddings: Float32Array, missing: Uint32Array, lithology?: Uint16Array,
-   *   probability?: Float32Array}>} Embeddings (n, latent_dim), NaN where there is none; bit i of `missing` is set
-   *   where feature i is missing; the index of the most likely class, and its probability (NaN where there is none).
+   * @returns {Promise<{embeddings: Float32Array, missing: Uint8Array, lithology?: Uint16Array,
+   *   probability?: Float32Array}>} Embeddings (n, latent_dim), NaN where there is none; `missing` (n, features), 1
+   *   where a feature is missing and 0 elsewhere; the index of the most likely class, and its probability (NaN where there is none).
    */
   async embed(rows, progress = () => {}) {
     const width = this.description.features.length, latent = this.description.latent_dim, classes = this.classes.length;
     const n = rows.length / width;
-    const out = { embeddings: new Float32Array(n * latent), missing: missingBits(rows, this.description) };
+    const out = { embeddings: new Float32Array(n * latent), missing: missingMask(rows, this.description) };
     if (classes) Object.assign(out, { lithology: new Uint16Array(n), probability: new Float32Array(n).fill(NaN) });
     for (let start = 0; start < n; start += BLOCK_ROWS) {
       const block = rows.subarray(start * width, (start + BLOCK_ROWS) * width);
@@ -71,28 +73,33 @@ export class LithoModel {
   }
 }
 
-/** Bits of the features that are missing in each row: NaN, infinity, a sentinel, or no logarithm. */
-export function missingBits(rows, { features, sentinels }) {
+/** Which values are missing, 1 for each: NaN, infinity, a sentinel, or no logarithm. */
+export function missingMask(rows, { features, sentinels }) {
   const width = features.length, known = new Set(sentinels.map(Math.fround));
-  const needsLog = features.map((feature) => feature.transform === 'log1p(x)');
-  const bits = new Uint32Array(rows.length / width);
+  const needsLog = features.map(({ transform }) => LOG1P.includes(transform));
+  const mask = new Uint8Array(rows.length);
   for (let at = 0; at < rows.length; at++) {
-    const x = rows[at], i = at % width;
-    if (!Number.isFinite(x) || known.has(x) || (needsLog[i] && x <= -1)) bits[(at - i) / width] |= 1 << i;
+    const x = rows[at];
+    if (!Number.isFinite(x) || known.has(x) || (needsLog[at % width] && x <= -1)) mask[at] = 1;
   }
-  return bits;
+  return mask;
 }
 
-/** Names of the features whose bits are set. */
-export function missingNames(bits, { features }) {
-  return features.filter((_, i) => bits & (1 << i)).map((feature) => feature.name);
+/** Names of the features that are missing in a row. */
+export function missingNames(row, missing, { features }) {
+  return features.filter((_, i) => missing[row * features.length + i]).map(({ name }) => name);
+}
+
+/** Whether any feature is missing in a row. */
+export function isAnyMissing(row, missing, { features: { length: width } }) {
+  return missing.subarray(row * width, (row + 1) * width).includes(1);
 }
 
 async function openSession(ort, { name, bytes, description }) {
   const { inputs, outputs, tolerance } = description.golden;
   let session, found;
   try {
-    session = await ort.InferenceSession.create(bytes);
+    session = await ort.InferenceSession.create(bytes, { logSeverityLevel: ERRORS_ONLY });
     const flat = Object.fromEntries(Object.entries(inputs).map(([key, rows]) => [key, numbers(rows)]));
     found = await run(ort, session, flat, Object.values(inputs)[0][0].length);
   } catch (error) {

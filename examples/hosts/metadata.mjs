@@ -5,9 +5,14 @@
  * onnx.proto are needed: ModelProto.metadata_props = 14, StringStringEntryProto.key = 1 and .value = 2.
  */
 import { LithoError } from './errors.mjs';
+import { contradictionOf, letters } from './quantities.mjs';
 
 export const KEY = 'lithovae';
-export const SCHEMAS = [2, 3];
+export const SCHEMAS = [2, 3, 4];
+export const LOG1P = ['log1p', 'log1p(x)']; // its name, and its formula in schemas 2 and 3
+
+const MAX_FEATURES = 64;
+const TRANSFORMS = ['none', 'signed_log', 'log1p'], FORMULAS = ['none', 'sign(x)*log1p(|x|)', 'log1p(x)'];
 
 const VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5;
 const isText = (value) => typeof value === 'string';
@@ -17,7 +22,7 @@ const areNumbers = (values) => Array.isArray(values) && values.every(Number.isFi
 /** The keys that a host needs, each with a check of its value. */
 const NEEDED = {
   graph: isText,
-  features: (list) => Array.isArray(list) && list.length > 0 && list.length <= 32 && list.every(isFeature),
+  features: areFeatures,
   missing: (policy) => policy === 'impute' || policy === 'nan',
   sentinels: areNumbers,
   latent_dim: (n) => Number.isInteger(n) && n > 0,
@@ -27,9 +32,13 @@ const NEEDED = {
   golden: (golden) => [golden?.inputs, golden?.outputs, golden?.tolerance].every((part) => part instanceof Object),
 };
 
-function isFeature(feature) {
-  return isText(feature?.name) && isText(feature.unit) && isText(feature.transform)
-    && areNumbers(feature.plausible) && feature.plausible.length === 2;
+function areFeatures(list, { schema }) {
+  const transforms = schema > 3 ? TRANSFORMS : FORMULAS;
+  const isFeature = (feature) => isText(feature?.name) && letters(feature.name) !== '' && isText(feature.unit)
+    && transforms.includes(feature.transform) && (schema < 4 || isText(feature.instrument))
+    && areNumbers(feature.plausible) && feature.plausible.length === 2 && feature.plausible[0] < feature.plausible[1];
+  return Array.isArray(list) && list.length > 0 && list.length <= MAX_FEATURES && list.every(isFeature)
+    && new Set(list.map(({ name }) => name)).size === list.length;
 }
 
 /**
@@ -51,10 +60,12 @@ export function readDescription(bytes, name) {
   }
   if (!SCHEMAS.includes(description?.schema)) {
     throw new LithoError(`${name} has metadata schema ${description?.schema}, but this host reads schemas `
-      + `${SCHEMAS.join(' and ')}: export it again`);
+      + `${SCHEMAS.slice(0, -1).join(', ')} and ${SCHEMAS.at(-1)}: export it again`);
   }
-  const wrong = Object.keys(NEEDED).filter((key) => !NEEDED[key](description[key]));
+  const wrong = Object.keys(NEEDED).filter((key) => !NEEDED[key](description[key], description));
   if (wrong.length) throw new LithoError(`${name}: invalid metadata (${wrong.join(', ')}): export it again`);
+  const against = description.features.map(contradictionOf).find(Boolean);
+  if (against) throw new LithoError(`${name} ${against}: export it again`);
   return description;
 }
 

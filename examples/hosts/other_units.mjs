@@ -2,8 +2,9 @@
  * Values that, all together, can only be in another unit: the rules of the Python runtime (`runtime/other_units.py`,
  * `runtime/rows/units.py`), and its words. Nothing is changed.
  */
+import { COLOURS } from './quantities.mjs';
+
 const BETWEEN = 'all values are from {low} to {high}; the models need ';
-const COLOURS = ['R', 'G', 'B'];
 
 /**
  * Ranges (both ends included) that hold all values of a feature only if they are in another unit. The features of a

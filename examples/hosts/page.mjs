@@ -1,13 +1,13 @@
 /** The page: sends what the user drops to the worker, and shows its results. */
 import { $, make } from './elements.mjs';
-import { describeRow, showLegend, showRows, showSummary } from './panels.mjs';
-import { drawCore, lithologyColours } from './plot.mjs';
-import { embeddingsCsv } from './table.mjs';
+import { describeRow, describeValues, showLegend, showRows, showSummary } from './panels.mjs';
+import { drawCore, drawFeatures, lithologyColours } from './plot.mjs';
+import { embeddingsCsv, length } from './table.mjs';
 
 const worker = new Worker(new URL('worker.mjs', import.meta.url), { type: 'module' });
 
 /** The page's state; `shown` is the result in the plot, the tables and the download. */
-const state = { lastId: 0, modelId: 0, scanId: 0, scan: null, description: null, classes: [], shown: null, plot: null };
+const state = { lastId: 0, modelId: 0, scanId: 0, scan: null, description: null, classes: [], shown: null, plots: {} };
 
 // ---- requests to the worker
 
@@ -101,24 +101,31 @@ function show({ table, result, summary, said }) {
   showSummary(state.shown, summary, said);
   showRows(state.shown);
   redraw();
-  const { drawn } = state.plot, n = result.missing.length;
-  const some = `${drawn.toLocaleString('en')} of ${n.toLocaleString('en')} rows are drawn. Point at a row for details.`;
-  $('readout').textContent = drawn < n ? some : 'Point at a row for details.';
-  $('plot').ariaLabel = `Embedding of ${table.name} against ${table.depth?.name ?? 'row'}`;
+  const n = length(table), against = `of ${table.name} against ${table.depth?.name ?? 'row'}`;
+  const some = ({ drawn }) => (drawn < n ? `${drawn.toLocaleString('en')} of ${n.toLocaleString('en')} rows are drawn. ` : '');
+  $('readout').textContent = `${some(state.plots.plot)}Point at a row for details.`;
+  $('values').textContent = `${some(state.plots.features)}Shaded: no value. Marked at an edge: not plausible. `
+    + 'Point at a row for its values.';
+  $('plot').ariaLabel = `Embedding ${against}`;
+  $('features').ariaLabel = `${state.plots.features.titles.join(', ')} ${against}`;
   document.body.dataset.state = 'done';
 }
 
 function redraw() {
   if (!state.shown) return;
-  state.plot = drawCore($('plot'), state.shown, state.shown.colours);
+  state.plots = {
+    plot: drawCore($('plot'), state.shown, state.shown.colours),
+    features: drawFeatures($('features'), state.shown),
+  };
   showLegend(state.shown);
 }
 
-$('plot').onpointermove = (event) => {
-  const row = state.plot?.rowAt(event.offsetY);
-  if (row === undefined || !state.shown) return;
-  $('readout').textContent = describeRow(row, state.shown);
-};
+for (const [plot, readout, describe] of [['plot', 'readout', describeRow], ['features', 'values', describeValues]]) {
+  $(plot).onpointermove = (event) => {
+    const row = state.plots[plot]?.rowAt(event.offsetY);
+    if (row !== undefined && state.shown) $(readout).textContent = describe(row, state.shown);
+  };
+}
 
 $('download').onclick = async () => {
   const { table, result, description, classes } = state.shown, pieces = [];

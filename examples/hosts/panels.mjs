@@ -1,9 +1,9 @@
 /** Text and tables for a result: the columns that were read, the first rows, the legend, details of a row. */
-import { splitUnit } from './columns.mjs';
 import { $, fixed, head, make, plural, short } from './elements.mjs';
 import { missingNames } from './litho.mjs';
 import { stateOf } from './plot.mjs';
-import { length } from './table.mjs';
+import { quantityOf, splitUnit } from './quantities.mjs';
+import { length, unitOf } from './table.mjs';
 
 const FIRST_ROWS = 10;
 /** Labels of the states of a row. */
@@ -12,7 +12,7 @@ const STATES = { measured: 'measured', imputed: 'partly imputed', none: 'no embe
 /** Show the column read for each feature, its unit, missing values, implausible values, and doubts about units. */
 export function showSummary({ table, result, description }, summary, said) {
   const counts = { measured: 0, imputed: 0, none: 0 };
-  for (let row = 0; row < length(table); row++) counts[stateOf(row, result, description.latent_dim)]++;
+  for (let row = 0; row < length(table); row++) counts[stateOf(row, result, description)]++;
   $('summary-title').textContent = `${table.name}: ${plural(length(table), 'row')}`;
   $('fate').textContent = [
     `${counts.measured.toLocaleString('en')} fully measured`,
@@ -26,7 +26,7 @@ export function showSummary({ table, result, description }, summary, said) {
     head('feature', 'column', 'values', 'plausible', 'missing', 'implausible'),
     make('tbody', {}, ...summary.map(({ feature, column, nMissing, nOutside, least, most }) => make('tr', {},
       make('th', { scope: 'row' }, feature.name, make('small', {}, feature.unit)),
-      make('td', {}, column.name, make('small', {}, column.unit ?? 'no unit stated')),
+      make('td', {}, column.name, make('small', {}, unitOf(column))),
       make('td', {}, least > most ? 'none' : `${short(least)} to ${short(most)}`),
       make('td', {}, feature.plausible.join(' to ')),
       make('td', { className: nMissing ? 'imputed' : '' }, nMissing ? plural(nMissing, 'row') : 'none'),
@@ -48,12 +48,14 @@ export function showRows({ table, result, description, classes }) {
   };
   $('rows-title').textContent = n < length(table) ? `First ${n} rows` : 'Rows';
   const body = Array.from({ length: n }, (_, row) => {
-    const worth = stateOf(row, result, latent);
+    const worth = stateOf(row, result, description);
     return make('tr', {},
       make('td', {}, String(row + 1)),
       ...(depth ? [make('td', {}, short(table.depth.values[row], 6))] : []),
-      ...features.map(({ plausible }, i) => (
-        featureCell(table.rows[row * features.length + i], plausible, result.missing[row] & (1 << i), worth))),
+      ...features.map(({ plausible }, i) => {
+        const at = row * features.length + i;
+        return featureCell(table.rows[at], plausible, result.missing[at], worth);
+      }),
       make('td', { className: `text ${worth}` }, STATES[worth]),
       ...(classes.length ? [make('td', { className: `text ${worth}` }, lithologyText(row, result, classes))] : []),
       ...dimensions.map((_, k) => make('td', { className: worth }, fixed(result.embeddings[row * latent + k]))),
@@ -84,14 +86,26 @@ export function showLegend({ classes, colours }) {
 
 /** Describe a row in one line. */
 export function describeRow(row, { table, result, description, classes }) {
-  const lack = missingNames(result.missing[row], description);
+  const lack = missingNames(row, result.missing, description);
   return [
-    `row ${row + 1}`,
-    table.depth && `${table.depth.name} ${short(table.depth.values[row], 6)} ${table.depth.unit ?? ''}`,
-    STATES[stateOf(row, result, description.latent_dim)],
+    placeOf(row, table),
+    STATES[stateOf(row, result, description)],
     lack.length && `missing: ${lack.join(', ')}`,
     classes.length && lithologyText(row, result, classes),
   ].filter(Boolean).join(' · ');
+}
+
+/** Describe the values of a row in one line. */
+export function describeValues(row, { table, result, description: { features } }) {
+  const values = features.flatMap((feature, i) => {
+    const at = row * features.length + i, { short: name } = quantityOf(feature);
+    return result.missing[at] ? [] : [`${name} ${short(table.rows[at], 5)} ${feature.unit}`];
+  });
+  return [placeOf(row, table), ...values].join(' · ');
+}
+
+function placeOf(row, { depth }) {
+  return `row ${row + 1}${depth ? ` · ${depth.name} ${short(depth.values[row], 6)} ${depth.unit ?? ''}` : ''}`;
 }
 
 function lithologyText(row, { lithology, probability }, classes) {

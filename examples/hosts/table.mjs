@@ -1,11 +1,13 @@
 /** A table of raw rows, read from a CSV or HDF5 file; its summary, warnings and the CSV output. */
+import { missingNames } from './litho.mjs';
 import { depthNotes, featureNotes } from './other_units.mjs';
 
 /**
  * @typedef {object} Table
  * @property {string} name The file.
  * @property {Float32Array} rows (n, features), row after row.
- * @property {{name: string, unit: string | null}[]} columns The column of each feature.
+ * @property {{name: string, unit: string | null, factor: [number, number]}[]} columns The column of each feature.
+ * @property {string[]} notes On columns that were left out.
  * @property {{name: string, unit: string | null, values: Float64Array} | null} depth NaN where missing.
  */
 
@@ -43,19 +45,19 @@ export function withoutSentinels(values, sentinels) {
 /**
  * Count the missing and the implausible values of each feature.
  * @param {Table} table
- * @param {Uint32Array} missing Bits, from `LithoModel.embed`.
+ * @param {Uint8Array} missing From `LithoModel.embed`.
  * @param {object} description The model's.
  */
 export function summarise(table, missing, { features }) {
   return features.map((feature, i) => {
     const [low, high] = feature.plausible;
     let nMissing = 0, nOutside = 0, least = Infinity, most = -Infinity, hasFractions = false;
-    for (let row = 0; row < missing.length; row++) {
-      if (missing[row] & (1 << i)) {
+    for (let at = i; at < missing.length; at += features.length) {
+      if (missing[at]) {
         nMissing++;
         continue;
       }
-      const x = table.rows[row * features.length + i];
+      const x = table.rows[at];
       if (x < low || x > high) nOutside++;
       least = Math.min(least, x);
       most = Math.max(most, x);
@@ -66,7 +68,8 @@ export function summarise(table, missing, { features }) {
 }
 
 /**
- * Sentences on values that suggest a wrong unit: implausible values, and values that can only be in another unit.
+ * Sentences on values that suggest a wrong unit: implausible values, and values that can only be in another unit; and
+ * on columns that were left out.
  * @param {Table} table
  * @param {object[]} summary From `summarise`.
  */
@@ -76,7 +79,13 @@ export function doubts(table, summary) {
     `${feature.name} is outside ${feature.plausible.join(' to ')} ${feature.unit} in ${rows(nOutside)}.`));
   const said = [...outside, ...featureNotes(summary, length(table)).map((note) => `${note}.`)];
   if (said.length) said.push('With a wrong unit, the embeddings look normal but are meaningless.');
-  return [...said, ...depthNotes(table.depth).map((note) => `${note}.`)];
+  return [...said, ...[...depthNotes(table.depth), ...table.notes].map((note) => `${note}.`)];
+}
+
+/** What a column's values are in, for people. */
+export function unitOf({ unit, factor: [numerator, denominator] }) {
+  if (unit === null) return 'no unit stated';
+  return numerator === denominator ? unit : `${unit}, converted`;
 }
 
 /**
@@ -97,7 +106,7 @@ export function* embeddingsCsv(table, result, { features, latent_dim: latent }, 
     const cells = [row + 1];
     if (depth) cells.push(digits(table.depth.values[row], 17));
     for (let k = row * latent; k < (row + 1) * latent; k++) cells.push(digits(result.embeddings[k], 9));
-    cells.push(quoted(features.filter((_, i) => result.missing[row] & (1 << i)).map(({ name }) => name).join('; ')));
+    cells.push(quoted(missingNames(row, result.missing, { features }).join('; ')));
     if (classes.length) {
       const p = result.probability[row];
       cells.push(Number.isNaN(p) ? '' : quoted(classes[result.lithology[row]]), digits(p, 9));

@@ -58,8 +58,8 @@ const commands = {
     await page.emulateMedia({ colorScheme });
     await page.screenshot({ path, fullPage: true });
   },
-  async point({ y }) {
-    await page.hover('#plot', { position: { x: 300, y } });
+  async point({ y, id = 'plot' }) {
+    await page.hover(`#${id}`, { position: { x: 300, y } });
   },
 };
 
@@ -68,13 +68,18 @@ async function shown() {
     const text = (id) => (document.getElementById(id).checkVisibility() ? document.getElementById(id).innerText : '');
     const lines = (id) => [...document.querySelectorAll(`#${id} tbody tr`)];
     const cells = (id) => lines(id).map((row) => [...row.cells].map((cell) => cell.innerText));
-    const plot = document.getElementById('plot'), pen = plot.getContext('2d');
-    const pixels = plot.checkVisibility() ? pen.getImageData(0, 0, plot.width, plot.height).data : [];
+    const colours = (id) => {
+      const plot = document.getElementById(id);
+      if (!plot.checkVisibility()) return [];
+      const { data } = plot.getContext('2d').getImageData(0, 0, plot.width, plot.height);
+      return [...new Set(Array.from({ length: data.length / 4 }, (_, i) => data.slice(4 * i, 4 * i + 3).join()))];
+    };
     return {
       state: document.body.dataset.state, error: text('error'), card: text('card'), title: text('summary-title'),
       fate: text('fate'), doubt: text('doubt'), readout: text('readout'), legend: text('legend'),
       summary: cells('summary'), rows: cells('rows'),
-      colours: [...new Set(Array.from({ length: pixels.length / 4 }, (_, i) => pixels.slice(4 * i, 4 * i + 3).join()))],
+      colours: colours('plot'), drawn: colours('features'), tracks: document.getElementById('features').ariaLabel,
+      values: text('values'),
     };
   });
   return { ...state, requests, faults };

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from lithovae.runtime import LithoModel
 from lithovae.runtime.commands.one_scan import embed_scan
 from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.missing import Bits
 
 Rows = NDArray[np.float64]
 BEYOND = 10.0
@@ -24,11 +26,18 @@ BEYOND = 10.0
 Edit = Callable[[dict[str, Any]], None]
 
 
-def write_csv(path: Path, rows: Rows, header: list[str] | None = None) -> Path:
-    """Write rows as CSV; a missing value is an empty cell."""
-    lines = [",".join("" if np.isnan(x) else repr(float(x)) for x in row) for row in rows]
-    path.write_text("\n".join([",".join(header or FEATURE_NAMES), *lines, ""]), encoding="utf-8")
+def write_csv(path: Path, rows: Rows, header: Sequence[str] | None = None) -> Path:
+    """Write rows as CSV; a missing value is an empty cell, or NaN if it would be an empty line."""
+    lines = [["" if np.isnan(x) and len(row) > 1 else repr(float(x)) for x in row] for row in rows]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header or FEATURE_NAMES, *lines])
     return path
+
+
+def run_node(hosts: Path, bundle: Path, table: Path) -> subprocess.CompletedProcess[str]:
+    """Run embed.mjs."""
+    command = ["node", str(hosts / "embed.mjs"), str(bundle), str(table)]
+    return subprocess.run(command, capture_output=True, cwd=table.parent, encoding="utf-8")
 
 
 def require_same(text: str, bundle: Path, rows: Rows) -> None:
@@ -39,12 +48,11 @@ def require_same(text: str, bundle: Path, rows: Rows) -> None:
     def column(name: str) -> Rows:
         return np.array([float(row[name] or "nan") for row in found])
 
-    model = LithoModel.load(bundle.name)
+    model = LithoModel.load(bundle)
     embeddings = np.stack([column(f"z{k}") for k in range(model.latent_dim)], axis=1)
     tolerance = BEYOND * tolerance_of(bundle / "embedder.onnx", "mu")
     np.testing.assert_allclose(embeddings, model.embed(rows), rtol=tolerance, atol=tolerance)
-    missing = [[name for i, name in enumerate(FEATURE_NAMES) if bits & (1 << i)] for bits in model.missing(rows)]
-    assert [row["missing"] for row in found] == ["; ".join(names) for names in missing]
+    assert [row["missing"] for row in found] == named(model.missing(rows), model.features)
     if model.classes:  # from the host's embeddings: the classifier amplifies differences in the last digit
         classifier = onnxruntime.InferenceSession(bundle / "classifier.onnx")
         (probabilities,) = classifier.run(["probabilities"], {"z": embeddings.astype(np.float32)})
@@ -56,6 +64,11 @@ def require_same(text: str, bundle: Path, rows: Rows) -> None:
                 assert row["lithology"] == ""
             elif first - second > 2 * tolerance:
                 assert row["lithology"] == model.classes[likely.argmax()]
+
+
+def named(missing: Bits, features: Sequence[str]) -> list[str]:
+    """Write the bits of each row as both hosts do: the names of the features."""
+    return ["; ".join(name for i, name in enumerate(features) if bits >> i & 1) for bits in missing.tolist()]
 
 
 def tolerance_of(graph: Path, output: str) -> float:
@@ -74,9 +87,25 @@ def shift_golden(description: dict[str, Any]) -> None:
 
 FAULTY_MODELS: dict[str, tuple[Edit, str]] = {
     "no metadata": (lambda d: d.clear(), 'has no metadata "lithovae"'),
-    "another schema": (lambda d: d.update(schema=1), "has metadata schema 1, but this host reads schemas 2 and 3"),
+    "another schema": (lambda d: d.update(schema=1), "has metadata schema 1, but this host reads schemas 2, 3 and 4"),
     "changed golden": (shift_golden, "verification failed: mu differs by"),
     "no features": (lambda d: d.pop("features"), "invalid metadata (features)"),
+    "a transform of another schema": (lambda d: d["features"][3].update(transform="log1p(x)"), "(features)"),
+    "an unknown transform": (lambda d: d["features"][3].update(transform="sqrt"), "invalid metadata (features)"),
+    "no instrument": (lambda d: d["features"][3].pop("instrument"), "invalid metadata (features)"),
+    "a feature twice": (lambda d: d["features"].append(d["features"][0]), "invalid metadata (features)"),
+    "65 features": (
+        lambda d: d["features"].extend({**d["features"][0], "name": f"x{i}"} for i in range(59)),
+        "(features)",
+    ),
+    "another unit": (
+        lambda d: d["features"][0].update(unit="kg/m3"),
+        "states Bulk density (GRA) in 'kg/m3', not in 'g/cm3': export it again",
+    ),
+    "another range": (
+        lambda d: d["features"][0].update(plausible=[300, 4000]),
+        "states 300 to 4000 as the plausible range of Bulk density (GRA)",
+    ),
     "the decoder": (lambda d: d.update(graph="decoder"), "is the decoder; choose embedder.onnx"),
 }
 FAULTY_TABLES = {
@@ -89,8 +118,22 @@ FAULTY_TABLES = {
         'row 2, column "NGR total counts": "n.d." is not a number',
     ),
     "another unit": (
-        "Bulk density (GRA) [kg/m3],Magnetic susceptibility,NGR total counts,R,G,B\n1700,2,3,4,5,6\n",
-        '"Bulk density (GRA) [kg/m3]" is in kg/m3',
+        "Bulk density (GRA) [lb/ft3],Magnetic susceptibility,NGR total counts,R,G,B\n106,2,3,4,5,6\n",
+        '"Bulk density (GRA) [lb/ft3]" is in lb/ft3, but the model needs g/cm3, and the factor is not known: '
+        "convert it",
+    ),
+    "a name that needs a unit": (
+        "density,MS,gamma ray,R,G,B\n1,2,3,4,5,6\n",
+        '"gamma ray" states no unit, and columns with this name are rarely in cps: state its unit, or rename it to '
+        '"NGR total counts (cps)"',
+    ),
+    "a point sensor": (
+        "density,MSP,NGR,R,G,B\n1,2,3,4,5,6\n",
+        '"MSP" is from a point sensor, which is not comparable',
+    ),
+    "two aliases, as good": (
+        "density,MS,NGR,R,G,B,Density (kg/m3)\n1,2,3,4,5,6,7\n",
+        '"density" and "Density (kg/m3)" both match the feature "Bulk density (GRA)": remove one',
     ),
     "ragged": (
         "Bulk density (GRA),Magnetic susceptibility,NGR total counts,R,G,B\n1,2,3,4,5,6\n1,2,3,4,5\n",

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -31,14 +32,10 @@ from .material import (
     description_of,
     require_same,
     require_same_notes,
+    run_node,
     write_csv,
     write_in_other_units,
 )
-
-
-def run_node(hosts: Path, bundle: Path, table: Path) -> subprocess.CompletedProcess[str]:
-    command = ["node", str(hosts / "embed.mjs"), str(bundle), str(table)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=table.parent)
 
 
 @pytest.mark.parametrize("name", ["semisup_hybrid", "unsup"])
@@ -68,13 +65,13 @@ EDGES = (-500, -0.002, -5e-4, -1e-8, 0, 2e-7, 5e-4, 0.002, 0.5, 1, 1.5, 255, 256
 def test_the_rules_for_units_are_those_of_python(hosts: Path, bundle: Path) -> None:
     program = """
 import { readFileSync } from 'node:fs';
-import { missingBits } from './litho.mjs';
+import { missingMask } from './litho.mjs';
 import { depthNotes, featureNotes } from './other_units.mjs';
 import { summarise } from './table.mjs';
 const { description, tables, depths } = JSON.parse(readFileSync(0));
 const notes = tables.map((list) => {
   const rows = Float32Array.from(list.flat(), (value) => value ?? NaN);
-  return featureNotes(summarise({ rows, columns: [] }, missingBits(rows, description), description), list.length);
+  return featureNotes(summarise({ rows, columns: [] }, missingMask(rows, description), description), list.length);
 });
 const onDepths = depths.map(({ unit, values }) => depthNotes({ unit, values: Float64Array.from(values) }));
 console.log(JSON.stringify([notes, onDepths]));
@@ -102,6 +99,28 @@ console.log(JSON.stringify([notes, onDepths]));
         expected.append(check.notes)
     assert on_depths == expected
     assert 0 < sum(map(bool, expected)) < len(expected)
+
+
+@pytest.mark.parametrize("schema", [2, 3])
+def test_node_reads_earlier_schemas(
+    hosts: Path, bundles: Path, edited: Callable[[Edit], Path], rows: Rows, tmp_path: Path, schema: int
+) -> None:
+    formulas = {"none": "none", "signed_log": "sign(x)*log1p(|x|)", "log1p": "log1p(x)"}
+
+    def as_written_then(description: dict[str, Any]) -> None:
+        description["schema"] = schema
+        for feature in description["features"]:
+            del feature["instrument"]
+            feature["transform"] = formulas[feature["transform"]]
+        if schema == 2:
+            del description["fill"]
+
+    table = write_csv(tmp_path / "rows.csv", rows[2300:2700])
+    earlier, now = run_node(hosts, edited(as_written_then), table), run_node(hosts, bundles / "semisup_hybrid", table)
+    assert earlier.returncode == 0, earlier.stderr
+    n = len(earlier.stdout.splitlines()[0].split(","))  # without lithologies: only the embedder was edited
+    quoted = csv.reader(now.stdout.splitlines())
+    assert list(csv.reader(earlier.stdout.splitlines())) == [row[:n] for row in quoted]
 
 
 def test_node_refuses_in_one_line(

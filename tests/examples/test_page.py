@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lithovae.export.bundle import write_bundle
 from lithovae.runtime import LithoModel
 from lithovae.runtime.features import FEATURE_NAMES
+from tests.export.test_feature_sets import SETS, model_of, rows_of
 
 from .conftest import Page
 from .material import (
@@ -156,7 +158,7 @@ def write_damaged(path: Path, rows: Rows) -> None:
 
 
 SCANS: dict[str, tuple[Callable[[Path, Rows], object], str]] = {
-    "in another unit": (lambda path, rows: write_flat(path, rows, units="kg/m3"), "is in kg/m3, but the model needs"),
+    "in another unit": (lambda path, rows: write_flat(path, rows, units="lb/ft3"), "is in lb/ft3, but the model needs"),
     "packed": (lambda path, rows: write_flat(path, rows, scale_factor=0.01), "packed with scale_factor"),
     "compressed by LZF": (write_lzf, "its contents cannot be read"),
     "virtual": (write_virtual, "assembled from other files"),
@@ -184,6 +186,75 @@ def test_page_takes_a_declared_fill_value_as_missing(page: Page, rows: Rows, tmp
     rows[10, 0] = -7
     shown = page("give", files=[write_flat(tmp_path / "scan.h5", rows, _FillValue=-7.0)])
     assert shown["summary"][0][4] == "1 row"
+
+
+SETS_SHOWN = {
+    "lake": "density, MS, Vp, Res of rows.csv against",
+    "L*a*b*": "colour (L*a*b*), density, MS, NGR, L*, a*, b*, Vp of rows.csv against",
+    "nine": "colour (R, G, B), Ca, R, G, B, Vp, Res, K, density, FP of rows.csv against",
+    "catalogue": "colour (R, G, B), colour (L*a*b*), density, MS,",
+}
+
+
+@pytest.mark.parametrize("name", SETS_SHOWN)
+def test_page_shows_any_set_and_embeds_as_python_does(page: Page, tmp_path: Path, name: str) -> None:
+    checkpoint, bundle = model_of(SETS[name], classes=3), tmp_path / "bundle"
+    write_bundle(checkpoint, bundle)
+    rows = rows_of(checkpoint).astype(np.float64)
+    table = write_csv(tmp_path / "rows.csv", rows, SETS[name].names)
+    shown = page("give", files=[bundle / "embedder.onnx", bundle / "classifier.onnx", table])
+    assert shown["error"] == ""
+    assert shown["faults"] == []
+    require_same(page("download")["text"], bundle, rows)
+    assert [row[0].split("\n") for row in shown["summary"]] == [[one.name, one.unit] for one in SETS[name]]
+    assert shown["tracks"].startswith(SETS_SHOWN[name])
+
+
+def test_page_converts_units_and_shows_what_it_read(page: Page, tmp_path: Path) -> None:
+    checkpoint, bundle = model_of(SETS["lake"]), tmp_path / "bundle"
+    write_bundle(checkpoint, bundle)
+    rows = np.array([[1700, 12, 1.512, 1.5], [-999.25, 13, 1.498, 1.4], [1650, np.nan, 9999, 1.6]])
+    header = ["SB DEPTH [m]", "RHOB (kg/m3)", "MS1", "PWVel (km/s)", "RES (ohm.m)", "MSP", "velocity (m/s)"]
+    columns = [[0.5, 0.7, 0.9], *rows.T, *np.ones((2, 3))]
+    table = write_csv(tmp_path / "rows.csv", np.column_stack(columns), header)
+    shown = page("give", files=[bundle / "embedder.onnx", table])
+    expected = rows.copy()
+    expected[:, 0] = [1700 / 1000, np.nan, 1650 / 1000]
+    expected[:, 2] *= 1000
+    require_same(page("download")["text"], bundle, expected)
+    assert [row[1].split("\n") for row in shown["summary"]] == [
+        ["RHOB (kg/m3)", "kg/m3, converted"],
+        ["MS1", "no unit stated"],
+        ["PWVel (km/s)", "km/s, converted"],
+        ["RES (ohm.m)", "ohm.m"],
+    ]
+    assert shown["summary"][0][2:5] == ["1.65 to 1.7", "0.3 to 4", "1 row"]
+    assert "P-wave velocity is outside 300 to 9000 m/s in 1 row." in shown["doubt"]
+    assert '"MSP" is Magnetic susceptibility (instr. units) from a point sensor' in shown["doubt"]
+    assert '"velocity (m/s)" could be P-wave velocity, too: "PWVel (km/s)" is taken.' in shown["doubt"]
+    pointed = page("point", y=60, id="features")["values"]
+    assert pointed == "row 1 · SB DEPTH 0.5 m · density 1.7 g/cm3 · MS 12 instr. units · Vp 1512 m/s · Res 1.5 ohm m"
+
+
+@pytest.mark.parametrize(
+    ("name", "components", "values", "shown_as"),
+    [
+        ("nine", ["R", "G", "B"], (200, 90, 40), "200,90,40"),
+        ("L*a*b*", ["L*", "a*", "b*"], (53.2408, 80.0925, 67.2032), "255,0,0"),
+    ],
+)
+def test_page_draws_a_strip_of_colour(
+    page: Page, tmp_path: Path, name: str, components: list[str], values: tuple[float, ...], shown_as: str
+) -> None:
+    checkpoint, bundle = model_of(SETS[name]), tmp_path / "bundle"
+    write_bundle(checkpoint, bundle)
+    rows = np.repeat(rows_of(checkpoint)[1:2], 20, axis=0).astype(np.float64)
+    rows[:, [SETS[name].names.index(component) for component in components]] = values
+    table = write_csv(tmp_path / "rows.csv", rows, SETS[name].names)
+    assert shown_as in page("give", files=[bundle / "embedder.onnx", table])["drawn"]
+    rows[:, SETS[name].names.index(components[1])] = np.nan  # two of the three are not a colour
+    table = write_csv(tmp_path / "rows.csv", rows, SETS[name].names)
+    assert shown_as not in page("give", files=[table])["drawn"]
 
 
 def test_picture_for_the_docs(page: Page, hosts: Path, root: Path) -> None:

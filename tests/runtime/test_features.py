@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lithovae.runtime import ScanError
-from lithovae.runtime.features import DEPTH, FEATURES, split_suffix
+from lithovae.runtime.features import CATALOGUE, DEPTH, FEATURES, split_suffix
 from lithovae.runtime.scan.scan import open_scan
 
 WriteScan = Callable[..., Path]
@@ -188,3 +188,10 @@ def test_a_matrix_with_the_name_of_a_feature_is_not_used(write_scan: WriteScan) 
     with pytest.raises(ScanError, match=r"R \(10, 300\) has several columns without names: not used"):
         with open_scan(write_scan({"R": np.ones((10, 300))})):
             pass
+
+
+def test_only_a_name_whose_usual_unit_is_another_needs_a_unit() -> None:
+    assert [feature.name for feature in CATALOGUE if feature.needs_unit(feature.name)] == []
+    assert [feature.name for feature in CATALOGUE if feature.needs_unit(feature.heading)] == []
+    assert [feature.name for feature in CATALOGUE if feature.needs_unit("K")] == ["Potassium (NGR)", "K (XRF)"]
+    assert [feature.name for feature in CATALOGUE if feature.needs_unit("Porosity (%)")] == ["Fractional porosity"]
