@@ -146,8 +146,8 @@ def encoder_graph(
     mean_, scale_ = scaler.mean_[columns.order], scaler.scale_[columns.order]
     n, n_positive = len(mean_), columns.widths[-1]
     n_measured = n - n_positive
-    zero, nan, one = g.constant("zero", 0.0), g.constant("nan", np.nan), g.constant("one", 1.0)
-    work_zero, work_one = (g.constant("zero64", 0.0, work), g.constant("one64", 1.0, work)) if precise else (zero, one)
+    zero, one = g.constant("zero", 0.0, work), g.constant("one", 1.0, work)
+    answered, nan = (g.constant("answered", 1.0) if precise else one), g.constant("nan", np.nan)
     raw = g("Transpose", "features", perm=[1, 0])
     if not columns.is_sorted:
         raw = g.take(raw, columns.order, axis=0)
@@ -162,19 +162,19 @@ def encoder_graph(
         measured = g("Cast", measured, to=TensorProto.DOUBLE) if precise else measured
         plain, signed = g.split(measured, columns.widths[:-1], axis=0)
         if signed:
-            signed = g("Mul", g("Sign", signed), g("Log", g("Add", g("Abs", signed), work_one)))
+            signed = g("Mul", g("Sign", signed), g("Log", g("Add", g("Abs", signed), one)))
         transformed = g.join([part for part in (plain, signed) if part], axis=0)
         measured = g("Sub", transformed, g.constant("mean", mean[:n_measured, None], work))
-        lacks.append(g("Or", unmeasured, g("IsNaN", g("Mul", measured, work_zero))))  # 0 * NaN and 0 * inf are NaN
+        lacks.append(g("Or", unmeasured, g("IsNaN", g("Mul", measured, zero))))  # 0 * NaN and 0 * inf are NaN
         parts.append((measured, slice(n_measured)))
     if positive:
         positive = g("Cast", positive, to=TensorProto.DOUBLE) if precise else positive
         shrink = g.constant("shrink", np.exp(-mean_[n_measured:, None]), work)
-        positive = g("Log", g("Mul", g("Add", positive, work_one), shrink))
-        lacks.append(g("IsNaN", g("Mul", positive, work_zero)))
+        positive = g("Log", g("Mul", g("Add", positive, one), shrink))
+        lacks.append(g("IsNaN", g("Mul", positive, zero)))
         parts.append((positive, slice(n_measured, n)))
     scaled = [
-        g("Where", mask, work_zero, g("Div", part, g.constant(f"scale.{i}", scale_[rows, None], work)))
+        g("Where", mask, zero, g("Div", part, g.constant(f"scale.{i}", scale_[rows, None], work)))
         for i, (mask, (part, rows)) in enumerate(zip(lacks, parts, strict=True))
     ]
     scaled = [g("Cast", part, to=TensorProto.FLOAT) for part in scaled] if precise else scaled
@@ -183,7 +183,7 @@ def encoder_graph(
         masks = g.split(g(join, *lacks), [1] * n_measured, axis=0)
     else:
         masks = g.split(g.join(lacks, axis=0), [1] * n, axis=0)
-    answer = g("Where", reduce(lambda a, b: g(join, a, b), masks), nan, one)
+    answer = g("Where", reduce(lambda a, b: g(join, a, b), masks), nan, answered)
     first, *others = folded.encoder
     rounding = np.where(np.arange(n) < n_measured, mean_ - mean.astype(np.float64), 0) / scale_
     weight = first.weight[columns.order]

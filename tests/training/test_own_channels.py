@@ -70,11 +70,11 @@ def test_four_commands_from_text_files_to_embeddings(
     model = LithoModel.load("lake")
     rng = np.random.default_rng(0)
     rows = np.column_stack([rng.normal(1.02, 0.1, 100), rng.normal(2, 3, 100), rng.normal(1100, 200, 100)])
-    rows = np.column_stack([rows, rng.uniform(0, 0.1, 100)]).astype(np.float32)
-    rows[rng.random(rows.shape) < 0.2] = np.nan
+    rows = np.column_stack([rows, rng.uniform(0, 0.1, 100)])
+    rows = np.where(rng.random(rows.shape) < 0.2, np.nan, rows).astype(np.float32)
     if shutil.which("cc"):
         library = CLibrary(Path("lake.c").read_text(encoding="ascii"), LAKE, 10, tmp_path)
-        found, bits = library.run(rows)
+        found, bits = library.run(np.asarray(rows, np.float32))
         np.testing.assert_allclose(found, model.embed(rows), atol=1e-4)
         np.testing.assert_array_equal(bits, model.missing(rows))
 
