@@ -121,6 +121,7 @@ class ResultSchema(NamedTuple):
         has_depth: bool,
         is_binned: bool,
         depth_heading: str = DEPTH_HEADING,
+        simulated: str = "",
     ) -> ResultSchema:
         """Return the schema of the rows themselves, without a model: address, depth, values and numbers of samples.
 
@@ -130,9 +131,12 @@ class ResultSchema(NamedTuple):
             As of `of`.
         depth_heading : str
             Heading of the depth.
+        simulated : str
+            Seed of simulated rows, for a column that marks them; empty if they were measured.
         """
+        mark = [_column("Simulated", np.array(simulated).dtype, "how the rows were simulated")] * bool(simulated)
         columns = [*_address(address), *[_depth(depth_heading)] * has_depth, _values(features)]
-        return cls((*columns, *[_samples(features)] * is_binned), features.names)
+        return cls((*columns, *[_samples(features)] * is_binned, *mark), features.names)
 
 
 def _depth(heading: str) -> ResultColumn:

@@ -15,10 +15,11 @@ from lithovae.runtime.bins import BIN_WIDTH
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.features import DEPTH, FEATURE_NAMES, FEATURES
 from lithovae.runtime.outputs.whole_file import whole_file
+from lithovae.runtime.scan.simulated import SIMULATED
 
 from .lily import CHANNELS, FILES, HOLE_PARTS, PUBLISHED_COVERAGE
 from .simulate import simulate_table
-from .table import LITHOLOGY, SIMULATED, TrainingTable
+from .table import LITHOLOGY, TrainingTable
 
 if TYPE_CHECKING:
     from lithovae.runtime.process.progress import Progress

@@ -23,8 +23,9 @@ from lithovae.runtime.bins import DepthBins
 from lithovae.runtime.errors import TableError
 from lithovae.runtime.features import DENSITY, DEPTH, FEATURE_NAMES, LILY
 from lithovae.runtime.missing import measurable, without_sentinels
+from lithovae.runtime.scan.simulated import SIMULATED
 
-from .table import LITHOLOGY, SIMULATED, TrainingTable
+from .table import LITHOLOGY, TrainingTable
 
 if TYPE_CHECKING:
     from lithovae.runtime.process.progress import Progress

@@ -16,10 +16,11 @@ from lithovae.runtime.rows.binning import Binning
 from lithovae.runtime.rows.units import UnitCheck
 from lithovae.runtime.scan.address import HOLE_PARTS, AddressCodes, hole_parts
 from lithovae.runtime.scan.scan import open_scan
+from lithovae.runtime.scan.simulated import simulated_seed
 from lithovae.runtime.scan.track import Track
 from lithovae.runtime.settings import Settings
 
-from .table import NO_LABEL, TrainingTable, simulated_seed
+from .table import NO_LABEL, TrainingTable
 
 LITHOLOGY_NAMES = (
     *("principal", "principallithology", "lithologyprincipal", "principallith", "lithology", "lithologyname"),

@@ -13,21 +13,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lithovae.runtime.errors import DAMAGE, ScanError, TableError, reason_of
-from lithovae.runtime.features import FEATURE_NAMES, LILY, FeatureSet, letters
+from lithovae.runtime.features import FEATURE_NAMES, LILY, FeatureSet
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
 from lithovae.runtime.formats.open import open_file
 from lithovae.runtime.missing import without_sentinels
 from lithovae.runtime.outputs.whole_file import whole_file
-from lithovae.runtime.scan.blocks import BLOCK_ROWS, spans
+from lithovae.runtime.scan.simulated import SIMULATED, simulated_seed
 
 HOLE, DEPTH, LITHOLOGY = "Borehole_ID", "Depth_Bin", "Principal"
 COLUMNS = (HOLE, DEPTH, FEATURE_NAMES[0], LITHOLOGY, *FEATURE_NAMES[1:])
 """The nine columns of the published table, in its order."""
-SIMULATED = "Simulated"
-"""Column that marks simulated data, in a table and in every other file that this package simulates. It holds the
-simulator's seed (``seed 42``), and stays with the rows in other programs, as an attribute or a first line would not."""
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
 NO_LABEL = ("", "nan", "None")
 """Texts that stand for no lithology."""
@@ -227,16 +224,6 @@ class TrainingTable:
             with h5py.File(whole, "w") as file:
                 for name, values in columns.items():
                     file[name] = values.astype(object) if values.dtype.kind == "U" else values
-
-
-def simulated_seed(file: File) -> str:
-    """Return the seed with which the rows of a file, or some of them, were simulated; empty if they were measured."""
-    seeds = {text.strip() for _, text in file.stated("/", {letters(SIMULATED)})}
-    for column in file.columns:
-        if letters(column.name) == letters(SIMULATED):
-            for start, stop in spans(column.length, BLOCK_ROWS):
-                seeds.update(np.unique(file.read_texts([column], start, stop)[0]).tolist())
-    return ", ".join(sorted(seeds - {*NO_LABEL, "0", "False"}))
 
 
 def _is_blank(file: File, column: Column) -> bool:

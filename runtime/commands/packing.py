@@ -30,6 +30,7 @@ from lithovae.runtime.scan.group_address import GroupAddresses
 from lithovae.runtime.scan.mapping import has_column
 from lithovae.runtime.scan.scan import Scan, open_scan, understand
 from lithovae.runtime.scan.sections import BOTTOM, LENGTH, OFFSET, TOP, TopsTable, find_quantity, tables_of_tops
+from lithovae.runtime.scan.simulated import simulated_seed
 from lithovae.runtime.scan.source import Source
 from lithovae.runtime.scan.tables import Tables
 from lithovae.runtime.scan.track import Track
@@ -195,7 +196,7 @@ def pack_scans(
     _require_new(paths, out)
     _require_files(mapping, paths)
     with ExitStack() as stack:
-        pieces, notes, still_unchanged = [], [], []
+        pieces, notes, still_unchanged, seeds = [], [], [], set[str]()
         used = set[tuple[str, str]]()
         for path in paths:
             guard.reading(path)
@@ -211,6 +212,7 @@ def pack_scans(
             except DAMAGE as error:
                 raise ScanError(f"{path} is damaged and its contents cannot be read: {error}", path) from error
             pieces += found
+            seeds.add(simulated_seed(file))
             notes += [f"{path.name}: {note}" for note in said]
         if unused := [entry for entry in mapping if entry not in used]:
             raise InputError(f"--map: no file has the column {unused[0][1]!r}, mapped to {unused[0][0]}")
@@ -227,7 +229,7 @@ def pack_scans(
                 if source.calibration
             }
             files = [path.name for path in paths]
-            writer.state({"packed_from": files, "calibrations": applied, "notes": notes})
+            writer.state({"packed_from": files, "calibrations": applied, "notes": notes}, sorted(seeds - {""}))
             writer.close()
             _require_readable(partial, out)
             for require_unchanged in still_unchanged:

@@ -8,6 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lithovae.runtime.description import ScanDescription
 from lithovae.runtime.errors import InputError, ScanError
 from lithovae.runtime.features import CATALOGUE, FeatureSet
@@ -24,6 +26,7 @@ from lithovae.runtime.rows.provenance import about_rows
 from lithovae.runtime.rows.rows import rows_of
 from lithovae.runtime.rows.tally import RowTally
 from lithovae.runtime.scan.scan import open_scan
+from lithovae.runtime.scan.simulated import SIMULATED, simulated_seed
 from lithovae.runtime.settings import Settings
 from lithovae.runtime.summary import RowSummary
 
@@ -98,17 +101,20 @@ def write_table(
         announce(described)
         rows = rows_of(scan, progress, settings.bin_width, threads)
         policy, tally = MissingPolicy("nan", rows.features), RowTally(rows, has_depth_unit=described.has_depth_unit)
+        seed = simulated_seed(scan.tracks[0].file)
         schema = ResultSchema.of_values(
             rows.features,
             rows.address_types,
             has_depth=rows.has_depth,
             is_binned=rows.bin_width is not None,
             depth_heading=DEPTH_HEADINGS.get(scan.depth_scale, DEPTH_HEADING),
+            simulated=seed,
         )
 
         def prepare(read: Callable[[], Block]) -> tuple[Prepared, Any]:
             prepared = policy.prepare(read())
-            return prepared, writer.pack(prepared.columns | {"values": prepared.values})
+            mark = {SIMULATED: np.full(len(prepared.block), seed)} if seed else {}
+            return prepared, writer.pack(prepared.columns | {"values": prepared.values} | mark)
 
         with (
             open_whole(out, schema, rows.n, fewer=False) as writer,

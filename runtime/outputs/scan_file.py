@@ -71,9 +71,17 @@ class ScanWriter:
             dataset = self._file[name]
             dataset[start : start + len(values)] = values.astype(dataset.dtype)
 
-    def state(self, about: Mapping[str, Any]) -> None:
-        """Set the provenance of the file. Raises `OutputError`."""
+    def state(self, about: Mapping[str, Any], simulated: Sequence[str] = ()) -> None:
+        """Set the provenance of the file, and the seeds of simulated rows that are among its own.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
         with self._errors_named():
+            if simulated:
+                self._file.attrs["Simulated"] = ", ".join(simulated)
             self._file.attrs["about"] = json.dumps(about, ensure_ascii=False)
 
     @contextmanager
