@@ -515,9 +515,8 @@ CATALOGUE = FeatureSet(
 )
 """All quantities that the runtime knows by name."""
 
-FEATURES = LILY
 FEATURE_NAMES = LILY.names
-SHORT_NAMES = LILY.short_names
+"""Names of the six features of `LILY`."""
 
 DEPTH = Quantity(
     "Depth CSF-A (m)",

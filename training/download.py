@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lithovae.runtime.bins import BIN_WIDTH
 from lithovae.runtime.errors import OutputError
-from lithovae.runtime.features import DEPTH, FEATURE_NAMES, FEATURES
+from lithovae.runtime.features import DEPTH, FEATURE_NAMES, LILY
 from lithovae.runtime.outputs.whole_file import whole_file
 from lithovae.runtime.scan.simulated import SIMULATED
 
@@ -153,7 +153,7 @@ def _samples(bins: Bins, instrument: str, rng: np.random.Generator, simulated: s
     offset = ((np.arange(n) + 0.5) / n - 0.5) * BIN_WIDTH
     depth = np.abs(bins.number[:, None] * BIN_WIDTH + offset)  # depths are positive: the first bin is half as wide
     means = bins.features[:, channels][:, None]
-    room = np.maximum(0, [FEATURES[i].plausible[1] for i in channels] - means)
+    room = np.maximum(0, [LILY[i].plausible[1] for i in channels] - means)
     noise = rng.uniform(-1, 1, (len(means), n // 2, len(channels))) * np.minimum(NOISE * np.abs(means), room)
     values = means + np.concatenate([noise, -noise], axis=1)  # in pairs, so that the mean holds
     lines = _lines(bins, len(channels), simulated)

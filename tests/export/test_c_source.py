@@ -25,7 +25,7 @@ from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.vae import VAE
 from lithovae.runtime import LithoModel
 from lithovae.runtime.errors import OutputError, ParityError
-from lithovae.runtime.features import FEATURES, LILY
+from lithovae.runtime.features import LILY
 from lithovae.runtime.missing import SENTINELS
 from lithovae.training.recipe import MODELS
 
@@ -161,7 +161,7 @@ def test_says_what_it_is(shipped: dict[str, Checkpoint], hybrid: Path) -> None:
     checkpoint = shipped["semisup_hybrid"]
     for fact in (checkpoint.sha256, checkpoint.trained_on, "SemiSupervisedVAE, encoder 6-64-32-10", "missing impute"):
         assert fact in said
-    for i, feature in enumerate(FEATURES):
+    for i, feature in enumerate(LILY):
         assert f"feature {i} {feature.name}, {feature.unit}" in said
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lithovae.runtime import ScanError
-from lithovae.runtime.features import DEPTH, FEATURES
+from lithovae.runtime.features import DEPTH, LILY
 from lithovae.runtime.scan.scan import open_scan
 
 WriteScan = Callable[..., Path]
@@ -82,7 +82,7 @@ def test_susceptibilities_in_si_are_left_out_with_a_note(write_scan: WriteScan, 
 
 
 def test_density_for_unsaturated_pores_is_not_the_wet_one() -> None:
-    assert FEATURES[0].rank("Wet_gamma_ray_density_UNSAT_gcm-3") is None
+    assert LILY[0].rank("Wet_gamma_ray_density_UNSAT_gcm-3") is None
 
 
 def test_the_raw_susceptibility_is_taken_before_the_corrected_one(shared_tables: Path) -> None:
