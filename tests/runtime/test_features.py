@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lithovae.runtime import ScanError
-from lithovae.runtime.features import CATALOGUE, DEPTH, FEATURES, split_suffix
+from lithovae.runtime.features import CATALOGUE, DEPTH, LILY, FeatureSet, split_suffix
 from lithovae.runtime.scan.scan import open_scan
 
 WriteScan = Callable[..., Path]
@@ -60,7 +60,7 @@ def test_headings_of_depths(write_scan: WriteScan, name: str) -> None:
     "name", ["Offset (cm)", "SECT DEPTH", "Dry bulk density", "Grain density", "PWVel", "MS resolution"]
 )
 def test_similar_names_of_other_quantities_are_not_taken(name: str) -> None:
-    assert [quantity.name for quantity in (*FEATURES, DEPTH) if quantity.rank(name) is not None] == []
+    assert [quantity.name for quantity in (*LILY, DEPTH) if quantity.rank(name) is not None] == []
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_unit_after_the_last_separator(name: str, split: tuple[str, str]) -> N
     ],
 )
 def test_units_are_converted_exactly_or_not_at_all(position: int, unit: str, factor: Any) -> None:
-    assert FEATURES[position].factor(unit) == factor
+    assert LILY[position].factor(unit) == factor
 
 
 @pytest.mark.parametrize("name", ["GR", "gamma ray", "kappa"])
@@ -195,3 +195,10 @@ def test_only_a_name_whose_usual_unit_is_another_needs_a_unit() -> None:
     assert [feature.name for feature in CATALOGUE if feature.needs_unit(feature.heading)] == []
     assert [feature.name for feature in CATALOGUE if feature.needs_unit("K")] == ["Potassium (NGR)", "K (XRF)"]
     assert [feature.name for feature in CATALOGUE if feature.needs_unit("Porosity (%)")] == ["Fractional porosity"]
+
+
+def test_short_names_tell_the_features_of_a_set_apart() -> None:
+    short = list(CATALOGUE.short_names.values())
+    assert len(set(short)) == len(short)
+    assert [CATALOGUE.find(name) for name in short] == list(range(len(CATALOGUE)))
+    assert list(FeatureSet.named(["K (XRF)", "Vp"]).short_names.values()) == ["K", "Vp"]
