@@ -10,6 +10,7 @@ logs (LAS), and common short forms of these.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -431,9 +432,13 @@ class FeatureSet(tuple[Quantity, ...]):
         ]
 
     def find(self, name: str) -> int | None:
-        """Return the position of the feature that a name or an alias fits best; None if it fits none."""
+        """Return the position of the feature that a name, an alias or else a short name fits; None if it fits none."""
         ranked = [(rank, i) for i, feature in enumerate(self) if (rank := feature.rank(name)) is not None]
-        return min(ranked)[1] if ranked else None
+        if ranked:
+            return min(ranked)[1]
+        return next(
+            (i for i, feature in enumerate(self) if feature.short and letters(feature.short) == letters(name)), None
+        )
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -442,8 +447,12 @@ class FeatureSet(tuple[Quantity, ...]):
 
     @cached_property
     def short_names(self) -> dict[str, str]:
-        """Short name of each feature, by its name."""
-        return {feature.name: feature.short or feature.name for feature in self}
+        """Name of each feature for printed tables and ``--map``, by its name: short, if no other feature has it."""
+        shared = Counter(feature.short for feature in self)  # K is potassium by spectral gamma, and by XRF
+        return {
+            feature.name: feature.short if feature.short and shared[feature.short] == 1 else feature.name
+            for feature in self
+        }
 
     @cached_property
     def transforms(self) -> tuple[Transform, ...]:

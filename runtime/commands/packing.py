@@ -25,6 +25,7 @@ from lithovae.runtime.process import guard
 from lithovae.runtime.process.progress import Progress, silent
 from lithovae.runtime.scan.address import ADDRESS, HOLE_PARTS, run_starts, split_hole
 from lithovae.runtime.scan.blocks import BLOCK_ROWS, spans
+from lithovae.runtime.scan.choose import is_optional
 from lithovae.runtime.scan.depth import scale_of
 from lithovae.runtime.scan.group_address import GroupAddresses
 from lithovae.runtime.scan.mapping import has_column
@@ -216,8 +217,14 @@ def pack_scans(
             notes += [f"{path.name}: {note}" for note in said]
         if unused := [entry for entry in mapping if entry not in used]:
             raise InputError(f"--map: no file has the column {unused[0][1]!r}, mapped to {unused[0][0]}")
-        groups = _groups(pieces)
-        surveys = {id(piece): _survey(piece) for piece in pieces}
+        surveyed = [(piece, _survey(piece)) for piece in pieces]
+        rivals = _leave_out_rivals(surveyed)
+        notes += rivals
+        surveyed = [(piece, survey) for piece, survey in surveyed if piece.kind != "samples" or piece.features]
+        if rivals and not any(piece.features for piece, _ in surveyed):
+            raise ScanError(f"nothing is left to pack: {'; '.join(rivals)}")
+        groups = _groups([piece for piece, _ in surveyed])
+        surveys = {id(piece): survey for piece, survey in surveyed}
         _require_one_place_each(groups, {key: survey.holes for key, survey in surveys.items()})
         with open_scan_file(out) as (writer, partial):
             for group in groups:
@@ -400,6 +407,65 @@ def _same(one: Hole, other: Hole) -> bool:
     return all(a == b or not a or not b for a, b in zip(one, other, strict=True))
 
 
+def _leave_out_rivals(surveyed: Sequence[tuple[Piece, _Survey]]) -> list[str]:
+    """Leave out the quantities that nobody asked for where two pieces have them that cannot be rows of one group.
+
+    A piece keeps one that is mapped.
+
+    Returns
+    -------
+    list of str
+        Notes on what is left out.
+    """
+    rivals: dict[int, dict[int, Piece]] = {}
+    for (one, of_one), (other, of_other) in combinations(surveyed, 2):
+        shared = set(one.features) & set(other.features)
+        if any(not is_optional(CATALOGUE, CATALOGUE[i]) for i in shared):
+            continue  # refused later
+        if shared and _why_not_together(one, other, of_one.holes, of_other.holes):
+            for i in shared:
+                rivals.setdefault(i, {}).update({id(one): one, id(other): other})
+    notes = []
+    for i, found in sorted(rivals.items()):
+        name = CATALOGUE[i].name
+        columns = [f"{piece.path.name}:{piece.numbers[name][0].column.path}" for piece in found.values()]
+        notes.append(
+            f"{name} is in {', '.join(columns)}, which cannot be one column: left out unless mapped, as with "
+            f"--map '{CATALOGUE.short_names[name]}={columns[0]}'"
+        )
+        for piece in found.values():
+            if not piece.numbers[name][0].is_mapped:
+                del piece.numbers[name]
+    return notes
+
+
+def _why_not_together(one: Piece, other: Piece, holes: set[Hole], other_holes: set[Hole]) -> str:
+    """Return why two pieces cannot be rows of one group; empty if they can."""
+    if one.located_by != other.located_by and one.kind == "samples":
+        return (
+            f"{one.path} and {other.path} hold the same feature, but the samples of one are located by "
+            f"{one.located_by}, those of the other by {other.located_by}: pack them separately"
+        )
+    if lacking := {"core", "section"} & (set(one.parts) ^ set(other.parts)):
+        return (
+            f"{one.path} and {other.path} are of one kind, but only one of them has a column "
+            f"{' and '.join(sorted(lacking))}: pack them separately"
+        )
+    if one.path == other.path:  # its groups have addresses of their own
+        return ""
+    both = next(((a, b) for a in holes for b in other_holes if _same(a, b)), None)
+    if both is None:
+        return ""
+    shared = [CATALOGUE[i].name for i in one.features if i in other.features]
+    what = ", ".join(shared) or (f"top depths of {one.kind}" if one.kind != "samples" else "samples")
+    where = " ".join(filter(None, both[0])) or " ".join(filter(None, both[1]))
+    return (
+        f"{one.path} and {other.path} both hold {what} of "
+        f"{f'hole {where}' if where else 'a hole that neither names'}: leave one out or, if they are from "
+        "different holes, name the hole in a column of each"
+    )
+
+
 def _require_one_place_each(groups: Sequence[Group], holes: Mapping[int, set[Hole]]) -> None:
     """Check that no two pieces of a group are from the same hole, and that all tell their holes if there are several.
 
@@ -410,32 +476,8 @@ def _require_one_place_each(groups: Sequence[Group], holes: Mapping[int, set[Hol
     """
     for group in groups:
         for one, other in combinations(group.pieces, 2):
-            if one.located_by != other.located_by and group.name not in ("sections", "cores"):
-                raise ScanError(
-                    f"{one.path} and {other.path} hold the same feature, but the samples of one are located by "
-                    f"{one.located_by}, those of the other by {other.located_by}: pack them separately",
-                    one.path,
-                )
-            lacking = {"core", "section"} & (set(one.parts) ^ set(other.parts))
-            if lacking:
-                raise ScanError(
-                    f"{one.path} and {other.path} are of one kind, but only one of them has a column "
-                    f"{' and '.join(sorted(lacking))}: pack them separately",
-                    one.path,
-                )
-            if one.path == other.path:  # its groups have addresses of their own
-                continue
-            both = [(a, b) for a in holes[id(one)] for b in holes[id(other)] if _same(a, b)]
-            if both:
-                shared = [CATALOGUE[i].name for i in one.features if i in other.features]
-                what = ", ".join(shared) or (f"top depths of {one.kind}" if one.kind != "samples" else "samples")
-                where = " ".join(filter(None, both[0][0])) or " ".join(filter(None, both[0][1]))
-                raise ScanError(
-                    f"{one.path} and {other.path} both hold {what} of "
-                    f"{f'hole {where}' if where else 'a hole that neither names'}: leave one out or, if they are from "
-                    "different holes, name the hole in a column of each",
-                    one.path,
-                )
+            if why_not := _why_not_together(one, other, holes[id(one)], holes[id(other)]):
+                raise ScanError(why_not, one.path)
     known = {hole for found in holes.values() for hole in found if hole[2]}
     distinct = [one for one in known if not any(_same(one, other) and one < other for other in known)]
     if len(distinct) < 2:

@@ -12,7 +12,7 @@ import numpy as np
 
 from lithovae.runtime.description import ScanDescription
 from lithovae.runtime.errors import InputError, ScanError
-from lithovae.runtime.features import CATALOGUE, FeatureSet
+from lithovae.runtime.features import CATALOGUE, LILY, FeatureSet
 from lithovae.runtime.formats.unchanged import unchanged
 from lithovae.runtime.outputs.whole_file import require_result
 from lithovae.runtime.outputs.writer import table_format
@@ -25,7 +25,7 @@ from lithovae.runtime.rows.missing_policy import MissingPolicy, Prepared
 from lithovae.runtime.rows.provenance import about_rows
 from lithovae.runtime.rows.rows import rows_of
 from lithovae.runtime.rows.tally import RowTally
-from lithovae.runtime.scan.scan import open_scan
+from lithovae.runtime.scan.scan import Scan, open_scan
 from lithovae.runtime.scan.simulated import SIMULATED, simulated_seed
 from lithovae.runtime.settings import Settings
 from lithovae.runtime.summary import RowSummary
@@ -99,7 +99,10 @@ def write_table(
         if described.lacking:
             _refuse(path, settings, described)
         announce(described)
-        rows = rows_of(scan, progress, settings.bin_width, threads)
+        try:
+            rows = rows_of(scan, progress, settings.bin_width, threads)
+        except ScanError as error:
+            raise ScanError(f"{error}{_how_without(scan, features)}") from error
         policy, tally = MissingPolicy("nan", rows.features), RowTally(rows, has_depth_unit=described.has_depth_unit)
         seed = simulated_seed(scan.tracks[0].file)
         schema = ResultSchema.of_values(
@@ -129,6 +132,18 @@ def write_table(
             writer.state(about_rows(described, bin_width=rows.bin_width, notes=summary.notes))
             require_unchanged()
     return summary
+
+
+def _how_without(scan: Scan, features: FeatureSet | None) -> str:
+    """Return how to leave out the quantities that nobody asked for, on which the rows may fail."""
+    needed = [
+        name
+        for feature, name in zip(scan.feature_set, scan.feature_set.short_names.values(), strict=True)
+        if feature in LILY
+    ]
+    if features is not None or not needed or len(needed) == len(scan.feature_set):
+        return ""
+    return f"; --features chooses the quantities to look for, as in --features {','.join(needed)}"
 
 
 def _refuse(path: Path, settings: Settings, described: ScanDescription) -> None:

@@ -9,7 +9,17 @@ from fractions import Fraction
 from functools import partial
 
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import CATALOGUE, COLOURS, DEPTH, LILY, FeatureSet, Quantity, letters, split_unit
+from lithovae.runtime.features import (
+    CATALOGUE,
+    COLOURS,
+    DEPTH,
+    LILY,
+    FeatureSet,
+    Quantity,
+    letters,
+    split_suffix,
+    split_unit,
+)
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.file import File
@@ -25,6 +35,8 @@ ALIKE = 0.6
 """Least similarity of two names (from 0 to 1) at which one is suggested for the other."""
 MAX_COMPARED = 200
 """Largest number of columns whose names are compared."""
+MAX_NAMED = 12
+"""Largest number of features that a message names."""
 
 
 def choose_sources(
@@ -91,8 +103,10 @@ def choose_sources(
                     f"{column.path} is {feature.name} from a point sensor, which is not comparable: left out "
                     f"(--map takes it)"
                 )
-            elif feature.rank(column.name) is not None and not (
-                column.is_number or is_lab_colour(column, beside[column.table])
+            elif (
+                feature.rank(column.name) is not None
+                and not (column.is_number or is_lab_colour(column, beside[column.table]))
+                and not _is_chance(features, feature, column)
             ):
                 unfit[i] = column
         ranked = candidates(feature, free, partial(_take, file, features, feature, beside, calibration), findings)
@@ -103,11 +117,11 @@ def choose_sources(
         try:
             chosen[i] = _one_per_address(feature, ranked, file, addresses)
         except ScanError as error:
-            if not _is_optional(features, feature):
+            if not is_optional(features, feature):
                 raise
             findings.note(f"{error}: left out")
     for i, column in unfit.items():
-        if i not in chosen and not _is_optional(features, features[i]):
+        if i not in chosen and not is_optional(features, features[i]):
             name = features[i].name
             raise ScanError(f"column {column.path} matches feature {name} by name but holds {column.kind}, not numbers")
         findings.note(f"{column.path} holds {column.kind}, not numbers: not used for {features[i].name}")
@@ -118,9 +132,19 @@ def choose_sources(
     return chosen
 
 
-def _is_optional(features: FeatureSet, feature: Quantity) -> bool:
+def is_optional(features: FeatureSet, feature: Quantity) -> bool:
     """Return whether nobody asked for a feature: it is looked for because the catalogue has it."""
     return features is CATALOGUE and feature not in LILY
+
+
+def _is_chance(features: FeatureSet, feature: Quantity, column: Column) -> bool:
+    """Return whether nobody asked for a feature, and a column has only its symbol: Y may be a coordinate, S a flag."""
+    symbol = letters(feature.short)
+    return (
+        is_optional(features, feature)
+        and feature.needs_unit(column.name)
+        and symbol in (letters(column.name), letters(split_unit(column.name)[0]), letters(split_suffix(column.name)[0]))
+    )
 
 
 def _require_one_purpose(
@@ -180,7 +204,9 @@ def _take(
         elif has_fractions_only(file, column):
             why_not = "its values range from 0 to 1, not from 0 to 255"
     others = (other for other in features if other is not feature and other.rank(column.name) is not None)
-    if why_not and any(_source(features, other, column, None) for other in others):
+    if why_not and (
+        _is_chance(features, feature, column) or any(_source(features, other, column, None) for other in others)
+    ):
         return ""  # a K may be potassium by spectral gamma, or by XRF: its unit says which
     if source is None or why_not:
         calibrated = "; --calibration declares a conversion" if source is None and column.is_number else ""
@@ -237,7 +263,8 @@ def _why_no_feature(features: FeatureSet, columns: Sequence[Column], findings: F
     near = f"; nearest: {near}" if (near := ", ".join(_nearest(features, columns))) else ""
     return (
         f"none of the features is among its columns ({names}); known names include "
-        f"{', '.join(features.names)}; --map FEATURE=PATH chooses a column{near}"
+        f"{', '.join(features.names[:MAX_NAMED])}{' …' * (len(features) > MAX_NAMED)}; --map FEATURE=PATH chooses a "
+        f"column{near}"
     )
 
 
@@ -250,7 +277,7 @@ def _nearest(features: FeatureSet, columns: Sequence[Column]) -> list[str]:
         bare = letters(split_unit(column.name)[0])
         for feature in features if column.is_number and len(bare) > 1 else ():
             share = max(SequenceMatcher(None, bare, name).ratio() for name in feature.names)
-            found.append((share, f"--map '{feature.short or feature.name}={column.path}'"))
+            found.append((share, f"--map '{features.short_names[feature.name]}={column.path}'"))
     return [option for share, option in sorted(found, reverse=True)[:3] if share >= ALIKE]
 
 

@@ -19,7 +19,7 @@ from lithovae.runtime.process import guard
 from lithovae.runtime.settings import Calibration
 
 from .address import ADDRESS, HOLE_PARTS
-from .choose import choose_sources
+from .choose import choose_sources, is_optional
 from .depth import choose_depth, note_lengths, note_scales, scale_of
 from .group_address import GroupAddresses, address_columns, constant_addresses
 from .mapping import MAPPED_DEPTH, mapped_columns
@@ -216,6 +216,10 @@ def understand(
         length = next(iter(sources.values())).column.length
         if depth is None and not alike and is_alone:
             names = ", ".join(source.column.path for source in sources.values())
+            asked_for = any(source.is_mapped or not is_optional(features, features[i]) for i, source in sources.items())
+            if not asked_for and any(other.depth or other.parts for other in samples):
+                findings.note(f"{names} ({length} samples) has no depth in or above its group: left out")
+                continue
             raise ScanError(
                 f"{names} ({length} samples) has no depth (m, cm, mm or ft) in or above its group, so it cannot "
                 "be combined with the other instruments; known names include depth, Depth CSF-A, mbsf, and offset if "

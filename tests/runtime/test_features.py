@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lithovae.runtime import ScanError
-from lithovae.runtime.features import CATALOGUE, DEPTH, LILY, split_suffix
+from lithovae.runtime.features import CATALOGUE, DEPTH, LILY, FeatureSet, split_suffix
 from lithovae.runtime.scan.scan import open_scan
 
 WriteScan = Callable[..., Path]
@@ -195,3 +195,10 @@ def test_only_a_name_whose_usual_unit_is_another_needs_a_unit() -> None:
     assert [feature.name for feature in CATALOGUE if feature.needs_unit(feature.heading)] == []
     assert [feature.name for feature in CATALOGUE if feature.needs_unit("K")] == ["Potassium (NGR)", "K (XRF)"]
     assert [feature.name for feature in CATALOGUE if feature.needs_unit("Porosity (%)")] == ["Fractional porosity"]
+
+
+def test_short_names_tell_the_features_of_a_set_apart() -> None:
+    short = list(CATALOGUE.short_names.values())
+    assert len(set(short)) == len(short)
+    assert [CATALOGUE.find(name) for name in short] == list(range(len(CATALOGUE)))
+    assert list(FeatureSet.named(["K (XRF)", "Vp"]).short_names.values()) == ["K", "Vp"]

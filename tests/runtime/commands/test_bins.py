@@ -372,3 +372,17 @@ def test_a_run_adds_values_on_request(
             wanted[np.isinf(wanted)] = np.nan
             np.testing.assert_array_equal(values, wanted)
             np.testing.assert_array_equal(result["embeddings"], model.embed(values))
+
+
+def test_rows_that_fail_on_a_quantity_that_nobody_asked_for_say_how_to_leave_it_out(
+    cli: CliRunner, write_scan: WriteScan, tmp_path: Path
+) -> None:
+    down = [0.0, 0.2, 0.4, 0.6]
+    scan = write_scan(
+        {"depth_m": down, "density": [1.7] * 4, "pwl/depth_m": [*down[:2], *down[:2]], "pwl/Vp": [1500.0] * 4}
+    )
+    refused = cli.invoke(app, [str(scan), "--out", str(tmp_path / "t.csv")])
+    assert refused.exit_code == 1
+    assert "pwl/Vp fall back" in refused.output
+    assert "--features chooses the quantities to look for, as in --features density" in refused.output
+    assert cli.invoke(app, [str(scan), "--out", str(tmp_path / "t.csv"), "--features", "density"]).exit_code == 0

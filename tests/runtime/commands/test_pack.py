@@ -15,6 +15,8 @@ from lithovae.runtime.commands import packing
 from lithovae.runtime.commands.one_scan import embed_scan
 from lithovae.runtime.commands.pack import app
 from lithovae.runtime.commands.packing import Packed, pack_scans
+from lithovae.runtime.features import CATALOGUE
+from lithovae.runtime.scan.scan import open_scan
 
 WriteScan = Callable[..., Path]
 Result = dict[str, Any]
@@ -277,3 +279,55 @@ def test_eight_files_of_a_real_site(
     found = embed(tmp_path / "883.h5")
     assert len(found["depth"]) == 638
     assert sorted(set(found["hole"].tolist())) == ["A", "B", "C", "D"]
+
+
+WITH_VELOCITY = {
+    "GRA.csv": ("Depth (m),Density,Vp", "0.1,1.7,1500", "0.3,1.8,1510"),
+    "MS.csv": ("Depth (m),MS,Vp", "0.1,17,1600", "0.3,18,1610"),
+}
+
+
+def test_a_quantity_that_nobody_asked_for_does_not_keep_files_apart(
+    write: Callable[..., Path], embed: Callable[[Path], Result], tmp_path: Path
+) -> None:
+    files = [write(name, *lines) for name, lines in WITH_VELOCITY.items()]
+    packed, done = pack(tmp_path, *files)
+    assert [group[:2] for group in done.groups] == [
+        ("GRA", ["Bulk density (GRA)", "depth"]),
+        ("MS", ["Magnetic susceptibility (instr. units)", "depth"]),
+    ]
+    assert (
+        "P-wave velocity is in GRA.csv:Vp, MS.csv:Vp, which cannot be one column: left out unless mapped, "
+        "as with --map 'Vp=GRA.csv:Vp'"
+    ) in done.notes
+    assert len(embed(packed)["embeddings"]) == 2
+    mapped = pack_scans(files, tmp_path / "mapped.h5", mapping=[("Vp", "MS.csv:Vp")])
+    assert [group[0] for group in mapped.groups] == ["GRA", "MS_Vp"]
+    with h5py.File(tmp_path / "mapped.h5") as file:
+        assert file["MS_Vp/P-wave velocity"][:].tolist() == [1600, 1610]
+
+
+def test_files_of_which_nothing_can_be_packed_are_refused(write: Callable[..., Path], tmp_path: Path) -> None:
+    files = [write(name, "Depth (m),Fe area", "0.1,17", "0.3,18") for name in ("10kV.csv", "30kV.csv")]
+    with pytest.raises(
+        ScanError, match=r"nothing is left to pack: Fe \(XRF\) is in 10kV.csv:Fe area, 30kV.csv:Fe area"
+    ):
+        pack(tmp_path, *files)
+
+
+def test_symbols_and_tables_without_depth_do_not_disturb(
+    write: Callable[..., Path], write_scan: WriteScan, tmp_path: Path
+) -> None:
+    flags = write("flags.csv", "Depth (m),Density (g/cc),Y,S,K (wt%),V (a)", "0.1,1.7,3,a,0.2,1", "0.3,1.8,4,b,0.3,2")
+    _, done = pack(tmp_path, flags)
+    assert done.notes == ["flags.csv: left out: Y, S, V (a)"]
+    path = write_scan({"depth_m": [0.1, 0.3], "density": [1.7, 1.8], "disc/Vp": [1500.0, 1510, 1520]})
+    packed, _ = pack(tmp_path, path)
+    with open_scan(packed, features=CATALOGUE) as scan:
+        assert scan.with_found().feature_set.names == ("Bulk density (GRA)",)
+        assert "Vp/P-wave velocity (3 samples) has no depth in or above its group: left out" in scan.notes
+    with (
+        pytest.raises(ScanError, match="has no depth"),
+        open_scan(packed, {"Vp": "Vp/P-wave velocity"}, features=CATALOGUE),
+    ):
+        pass
