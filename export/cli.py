@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +11,6 @@ from lithovae.runtime.console import clear_errors, new_app, prepare_streams
 from lithovae.runtime.errors import CheckpointError, OutputError
 
 if TYPE_CHECKING:
-    from lithovae.runtime.features import FeatureSet
-
     from .parity import Parity
 
 app = new_app("Export a checkpoint as an ONNX bundle, or as C source, that runs without torch.")
@@ -71,6 +68,7 @@ def export(
     """Export CHECKPOINT with its scaler inside, after comparing every output with torch in float64."""
     from lithovae.models.checkpoint import Checkpoint
     from lithovae.models.scaler_file import read_rows
+    from lithovae.runtime.features import read_features
 
     from .bundle import write_bundle
     from .c_source import require_c_file, write_c
@@ -110,29 +108,6 @@ def show_parity(results: list[Parity], error: str) -> None:
             f"{result.rows:10}{result.output:48}{result.onnx_error:12.2e}{result.torch_error:13.2e}{result.ratio:7.2f}"
             f"  {labels}".rstrip()
         )
-
-
-def read_features(text: str) -> FeatureSet:
-    """Return the feature set that ``--features`` names: names separated by commas, or a JSON file.
-
-    Raises
-    ------
-    CheckpointError
-        If a name is not known, or the file does not hold a list of features.
-    """
-    from lithovae.runtime.features import FeatureSet
-
-    if not text.endswith(".json"):
-        try:
-            return FeatureSet.named(name.strip() for name in text.split(","))
-        except ValueError as error:
-            raise CheckpointError(f"--features: {error}") from error
-    path = Path(text)
-    try:
-        return FeatureSet.of_json(json.loads(path.read_text(encoding="utf-8-sig")))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise CheckpointError(f"--features: {path} is not a list of features: {reason}", path) from error
 
 
 def read_names(path: Path) -> list[str]:

@@ -298,7 +298,8 @@ def require_place(path: Path) -> None:
     Raises
     ------
     OutputError
-        If the name does not end in ``.pt``, is that of a folder, or its folder does not exist.
+        If the name does not end in ``.pt``, is that of a folder, or its folder does not exist; or if the ``.json`` of
+        this name is no checkpoint's.
     """
     if path.suffix != ".pt":
         raise OutputError(f"{path}: the name of a checkpoint must end in .pt", path)
@@ -306,3 +307,15 @@ def require_place(path: Path) -> None:
         raise OutputError(f"{path} or its .json is a folder: choose another name", path)
     if not path.absolute().parent.is_dir():
         raise OutputError(f"no such folder: {path.absolute().parent}", path)
+    if (sidecar := path.with_suffix(".json")).exists() and not _is_sidecar(sidecar):
+        raise OutputError(
+            f"{sidecar} is not a checkpoint's .json; it will not be overwritten: choose another name", path
+        )
+
+
+def _is_sidecar(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"scaler", "recipe"} <= content.keys()

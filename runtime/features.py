@@ -9,16 +9,20 @@ logs (LAS), and common short forms of these.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .errors import InputError
 
 Transform = Literal["none", "signed_log", "log1p"]
 """What the scaler does before it standardises: nothing, ``sign(x) * log1p(|x|)``, or ``log1p(x)``."""
@@ -549,3 +553,30 @@ DEPTH = Quantity(
     | _units(Fraction(3048, 10_000), "ft, foot, feet"),  # the international foot
     (-20_000.0, 20_000.0),
 )  # fmt: skip
+
+
+def read_features(text: str) -> FeatureSet:
+    """Return the feature set that ``--features`` gives.
+
+    Parameters
+    ----------
+    text : str
+        Names or aliases of quantities of the catalogue, separated by commas; or the path of a ``.json`` with a list of
+        features as `FeatureSet.to_json` returns it, which may have quantities that the catalogue does not know.
+
+    Raises
+    ------
+    InputError
+        If a name is not known, one is named twice, or the file does not hold a list of features.
+    """
+    if not text.lower().endswith(".json"):
+        try:
+            return FeatureSet.named(name.strip() for name in text.split(","))
+        except ValueError as error:
+            raise InputError(f"--features: {error}") from error
+    path = Path(text)
+    try:
+        return FeatureSet.of_json(json.loads(path.read_text(encoding="utf-8-sig")))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"--features: {path} is not a list of features: {reason}", path) from error

@@ -116,8 +116,9 @@ def fit(
     features: Annotated[
         str | None,
         typer.Option(
-            help="Features to train on: names or aliases separated by commas, as in density,MS,Vp. Default: those that "
-            "the data have; the six of the LILY table if they have all of these.",
+            help="Features to train on: names or aliases separated by commas, as in density,MS,Vp, or a .json with a "
+            "list of features (docs/bundle-format.md). Default: those that the data have; the six of the LILY table if "
+            "they have all of these.",
             metavar="NAMES",
         ),
     ] = None,
@@ -314,18 +315,13 @@ def _changed(recipe: Recipe, **settings: float | None) -> Recipe:
 
 def _feature_set(names: str | None, start: Checkpoint | None) -> FeatureSet | None:
     """Return the features that the user names, or those of the checkpoint to start from; None if there are neither."""
-    from lithovae.runtime.features import FeatureSet
+    from lithovae.runtime.features import read_features
 
     if start is not None:
         if names is not None:
             raise typer.BadParameter("the checkpoint to start from has its features", param_hint="--features")
         return start.features
-    if names is None:
-        return None
-    try:
-        return FeatureSet.named(name.strip() for name in names.split(","))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--features") from error
+    return None if names is None else read_features(names)
 
 
 def _settings(map: list[str] | None, calibration: Path | None) -> Settings:

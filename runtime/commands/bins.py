@@ -26,7 +26,8 @@ def bins(
         str | None,
         typer.Option(
             metavar="NAME,NAME…",
-            help="Features to write, such as density,MS,Vp. Default: all that the scan has.",
+            help="Features to write, such as density,MS,Vp, or a .json with a list of features. Default: all known "
+            "quantities that the scan has.",
             show_default=False,
         ),
     ] = None,
@@ -35,13 +36,14 @@ def bins(
     calibration: CalibrationFile = None,
 ) -> None:
     """Write the values of SCAN's rows as a table: address, depth, features, and the number of samples behind each."""
+    from lithovae.runtime.features import read_features
     from lithovae.runtime.process.memory import keep_freed
     from lithovae.runtime.report.run_log import announce, conclude_table
     from lithovae.runtime.settings import Settings, parse_bin_width
 
-    from .table import named_features, write_table
+    from .table import write_table
 
-    wanted = None if features is None else named_features(features)
+    wanted = None if features is None else read_features(features)
     keep_freed()
     settings = Settings(
         mapping=dict(map_entries(map)), bin_width=parse_bin_width(bin), calibrations=calibrations_of(calibration)

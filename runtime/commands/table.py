@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lithovae.runtime.description import ScanDescription
-from lithovae.runtime.errors import InputError, ScanError
+from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import CATALOGUE, LILY, FeatureSet
 from lithovae.runtime.formats.unchanged import unchanged
 from lithovae.runtime.outputs.whole_file import require_result
@@ -34,20 +34,6 @@ DEPTH_HEADINGS = {scale: f"Depth {scale} (m)" for scale in ("CSF-A", "CSF-B", "C
     "vertical depth": "True vertical depth (m)"
 }
 """Heading of depths whose scale is known, by its name in `lithovae.runtime.scan.depth.SCALES`."""
-
-
-def named_features(text: str) -> FeatureSet:
-    """Return the features of ``--features``: names or aliases, separated by commas.
-
-    Raises
-    ------
-    InputError
-        If the catalogue does not know a name, or one is named twice.
-    """
-    try:
-        return FeatureSet.named(name.strip() for name in text.split(","))
-    except ValueError as error:
-        raise InputError(f"--features: {error}") from error
 
 
 def write_table(

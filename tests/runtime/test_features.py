@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lithovae.runtime import ScanError
-from lithovae.runtime.features import CATALOGUE, DEPTH, LILY, FeatureSet, split_suffix
+from lithovae.runtime import InputError, ScanError
+from lithovae.runtime.features import CATALOGUE, DEPTH, LILY, FeatureSet, read_features, split_suffix
 from lithovae.runtime.scan.scan import open_scan
 
 WriteScan = Callable[..., Path]
@@ -202,3 +203,13 @@ def test_short_names_tell_the_features_of_a_set_apart() -> None:
     assert len(set(short)) == len(short)
     assert [CATALOGUE.find(name) for name in short] == list(range(len(CATALOGUE)))
     assert list(FeatureSet.named(["K (XRF)", "Vp"]).short_names.values()) == ["K", "Vp"]
+
+
+def test_a_feature_set_is_named_or_read_from_a_file(tmp_path: Path) -> None:
+    assert read_features("Vp, FP,density").names == ("P-wave velocity", "Fractional porosity", "Bulk density (GRA)")
+    entries = [*LILY.to_json()[:1], {**LILY.to_json()[0], "name": "Salinity", "unit": "g/kg", "plausible": [0, 50]}]
+    (tmp_path / "ours.JSON").write_text(json.dumps(entries), encoding="utf-8")
+    assert read_features(str(tmp_path / "ours.JSON")).names == ("Bulk density (GRA)", "Salinity")
+    for wrong in ("density,rhob", "density,,MS", "", "colour of the sky", str(tmp_path / "absent.json")):
+        with pytest.raises(InputError, match="--features: "):
+            read_features(wrong)

@@ -265,6 +265,23 @@ def test_options_that_do_not_fit(
     assert set(tmp_path.iterdir()) == before
 
 
+def test_a_feature_set_of_ones_own_is_trained_and_its_file_kept(run: CliRunner, tmp_path: Path) -> None:
+    salinity = {"name": "Salinity", "unit": "g/kg", "plausible": [0, 50], "transform": "log1p", "instrument": "CTD"}
+    entries = json.dumps([*LILY.to_json()[:1], salinity])
+    (tmp_path / "ours.json").write_text(entries, encoding="utf-8")
+    lines = [f"{0.1 * i:.1f},{1.5 + 0.01 * (i % 7)},{30 + i % 5}" for i in range(120)]
+    core = tmp_path / "core.csv"
+    core.write_text("\n".join(["Depth (m),Density (g/cc),Salinity (g/kg)", *lines, ""]), encoding="utf-8")
+    arguments = ["fit", str(core), "--features", str(tmp_path / "ours.json"), "--epochs", "1", "--out"]
+    refused = run.invoke(app, [*arguments, str(tmp_path / "ours.pt")])
+    assert refused.exit_code == 1
+    assert "ours.json is not a checkpoint's .json; it will not be overwritten" in refused.stderr
+    assert (tmp_path / "ours.json").read_text(encoding="utf-8") == entries
+    for _ in range(2):  # a checkpoint's own is replaced
+        assert run.invoke(app, [*arguments, str(tmp_path / "model.pt")]).exit_code == 0
+    assert Checkpoint.load(tmp_path / "model.pt").features.to_json()[1] == salinity
+
+
 def test_a_simulated_table_needs_no_seed_and_refuses_another(run: CliRunner, tmp_path: Path) -> None:
     table, out = str(tmp_path / "t.csv"), str(tmp_path / "m.pt")
     assert run.invoke(app, ["simulate", "--out", table, "--share", "0.002", "--seed", "5"]).exit_code == 0

@@ -23,8 +23,8 @@ from lithovae.runtime import LithoModel, OutputError, ScanError, Settings
 from lithovae.runtime.commands.bins import app
 from lithovae.runtime.commands.one_scan import embed_scan
 from lithovae.runtime.commands.run import app as run_app
-from lithovae.runtime.commands.table import named_features, write_table
-from lithovae.runtime.features import CATALOGUE, FEATURE_NAMES, LILY, FeatureSet, Quantity
+from lithovae.runtime.commands.table import write_table
+from lithovae.runtime.features import CATALOGUE, FEATURE_NAMES, LILY, FeatureSet, Quantity, read_features
 from lithovae.runtime.outputs.writer import table_format
 from lithovae.runtime.process.progress import silent
 from lithovae.runtime.result import ResultSchema
@@ -157,7 +157,7 @@ def test_own_rows_are_written_with_their_gaps(
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_means_and_counts_are_those_of_the_bins(shared_scans: Path, tmp_path: Path, suffix: str) -> None:
     scan, out = shared_scans / "m9907-23pc.h5", tmp_path / f"t{suffix}"
-    features = named_features("Vp, FP,density")
+    features = read_features("Vp, FP,density")
     summary = write_table(scan, out, Settings(bin_width=0.05), features)
     assert summary.n_implausible_samples.tolist() == [0, 2, 0]
     with open_scan(scan, features=features) as opened:
@@ -205,7 +205,7 @@ def test_rows_of_which_nothing_is_known_stay_in_their_place(write_scan: WriteSca
 
 
 def test_a_parquet_states_where_it_comes_from(root: Path, tmp_path: Path) -> None:
-    write_table(root / "examples" / "scan.h5", tmp_path / "t.parquet", features=named_features("MS"))
+    write_table(root / "examples" / "scan.h5", tmp_path / "t.parquet", features=read_features("MS"))
     about = json.loads(pq.read_metadata(tmp_path / "t.parquet").metadata[b"about"])
     assert about["scan"] == "scan.h5"
     assert about["sources"] == {FEATURE_NAMES[1]: "MS/Magnetic susceptibility (instr. units)"}
