@@ -5,7 +5,7 @@
     from lithovae.runtime import LithoModel
 
     model = LithoModel.load("semisup_hybrid")
-    embeddings = model.embed(x)  # x: (n, 6) raw features, in physical units
+    embeddings = model.embed(x)  # x: (n, 6) raw values of model.features, in their units
 """
 
 from typing import TYPE_CHECKING, Any

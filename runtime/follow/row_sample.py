@@ -15,7 +15,7 @@ ENOUGH = 2
 """Rows that tell one core from another; fewer may have been written again for another reason."""
 
 Rows = tuple[NDArray[np.float64], NDArray[np.float32]]
-"""Depths (m) of shape (n,), and features of shape (n, 6)."""
+"""Depths (m) of shape (n,), and features of shape (n, n_features)."""
 
 
 class RowSample:
@@ -26,7 +26,7 @@ class RowSample:
         self._rows: list[tuple[int, Hashable, float, NDArray[np.float32]]] = []
 
     def add(self, section: Hashable, depth: NDArray[np.float64], features: NDArray[np.float32]) -> None:
-        """Keep some rows of a section: their depths (m), shape (n,), and their features, shape (n, 6)."""
+        """Keep some rows of a section: their depths (m), shape (n,), and their features, shape (n, n_features)."""
         number = self._n + np.arange(len(depth))
         for i in np.flatnonzero((number < FIRST) | (number % self._step == 0)).tolist():
             self._rows.append((int(number[i]), section, float(depth[i]), features[i].copy()))
