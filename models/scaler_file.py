@@ -110,7 +110,7 @@ def fit_to_table(path: str | Path, features: FeatureSet = LILY) -> tuple[Distrib
         raise TableError(f"{path} cannot be used to fit a scaler: {reason}", path) from error
 
 
-def read_rows(path: str | Path, features: FeatureSet = LILY) -> NDArray[np.float32]:
+def read_rows(path: str | Path, features: FeatureSet) -> NDArray[np.float32]:
     """Read raw rows (n, n_features) float32 from a CSV table with a column for each feature, under a name of it.
 
     Raises

@@ -393,7 +393,7 @@ def _score(checkpoint: Checkpoint, start: Checkpoint | None, held_out: TrainingT
     from .validate import validate
 
     n_holes = len(set(held_out.hole.tolist()))
-    typer.echo(f"held out: {len(held_out):,} rows of {n_holes} hole{'s' * (n_holes > 1)}, which it was not trained on")
+    typer.echo(f"held out: {len(held_out):,} rows that it was not trained on, of {n_holes} hole{'s' * (n_holes > 1)}")
     for name, each in (("before fine-tuning", start), ("squared error", checkpoint)):
         if each is not None:
             found = validate(each, held_out)

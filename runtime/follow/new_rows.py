@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.features import LILY, FeatureSet
+from lithovae.runtime.features import FeatureSet
 from lithovae.runtime.findings import naming
 from lithovae.runtime.formats.open import require_regular
 from lithovae.runtime.rows.blank_rows import without_blank_rows
@@ -97,8 +97,8 @@ class NewRows:
         self,
         path: Path,
         mapping: Mapping[str, str],
-        calibrations: Mapping[str, Calibration] | None = None,
-        features: FeatureSet = LILY,
+        calibrations: Mapping[str, Calibration] | None,
+        features: FeatureSet,
     ) -> None:
         self.path, self.mapping, self.trouble = path, mapping, ""
         self._calibrations, self._features = calibrations, features

@@ -168,8 +168,8 @@ def open_scan(
 def understand(
     file: File,
     mapping: Mapping[str, str],
-    calibrations: Mapping[str, Calibration] | None = None,
-    features: FeatureSet = LILY,
+    calibrations: Mapping[str, Calibration] | None,
+    features: FeatureSet,
     *,
     is_alone: bool = True,
     is_growing: bool = False,

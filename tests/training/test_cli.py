@@ -212,7 +212,7 @@ def test_from_a_scan_with_gaps_to_a_bundle(run: CliRunner, core: Path, tmp_path:
     done = run.invoke(app, ["fit", str(core), "--out", str(out), "--epochs", "2", "--bundle", str(bundle), *options])
     assert done.exit_code == 0, done.output
     assert "features: density, MS, Vp; missing: Vp 33" in done.stdout
-    assert "held out: 60 rows of 1 hole, which it was not trained on" in done.stdout
+    assert "held out: 60 rows that it was not trained on, of 1 hole" in done.stdout
     assert "lithology right in" in done.stdout
     loaded = Checkpoint.load(out)
     assert (loaded.features, loaded.classes) == (FeatureSet.named(["density", "MS", "Vp"]), ("clay", "gyttja"))

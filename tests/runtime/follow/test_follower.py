@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lithovae.runtime import LithoModel, OutputError, ScanError
 from lithovae.runtime.commands.one_scan import embed_scan
-from lithovae.runtime.features import FEATURE_NAMES
+from lithovae.runtime.features import FEATURE_NAMES, LILY
 from lithovae.runtime.follow import new_rows as new_rows_module
 from lithovae.runtime.follow.follower import Follower, follow_until_idle
 from lithovae.runtime.outputs.hdf5 import GrowingFile
@@ -447,7 +447,7 @@ def test_what_is_no_file_is_not_waited_for(path: Path, model: LithoModel, make: 
 
 def test_no_writer_is_blocked(path: Path, write: Write) -> None:
     append(path, core(0.0, 1.0))
-    new_rows = new_rows_module.NewRows(path, {})
+    new_rows = new_rows_module.NewRows(path, {}, {}, LILY)
     with new_rows.look():
         pass
     with new_rows.look() as news:
