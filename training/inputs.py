@@ -199,7 +199,7 @@ def _features_of(read: Sequence[_Read], warn: Warn) -> FeatureSet:
     if not found:
         raise TableError("no file has a value of any known quantity")
     if {*LILY.names} <= {feature.name for feature in found}:
-        if others := [feature.short or feature.name for feature in found if feature.name not in LILY.names]:
+        if others := [CATALOGUE.short_names[feature.name] for feature in found if feature.name not in LILY.names]:
             warn(f"training on the six features of the published table; --features would also take {', '.join(others)}")
         return LILY
     return FeatureSet(found)
@@ -221,7 +221,9 @@ def _require_values(read: Sequence[_Read], features: FeatureSet, *, all_features
                     each.path,
                 )
         if all_features and not any(_has(each, feature) for each in read):
-            known = [other.short or other.name for other in CATALOGUE if any(_has(each, other) for each in read)]
+            known = [
+                CATALOGUE.short_names[other.name] for other in CATALOGUE if any(_has(each, other) for each in read)
+            ]
             raise TableError(
                 f"no file has a value of {feature.name}; those that were looked for and found: "
                 f"{', '.join(known) or 'none'}"

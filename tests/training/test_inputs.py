@@ -166,11 +166,11 @@ def test_features_are_those_that_some_file_has(core: Path, tmp_path: Path) -> No
 
 
 def test_with_the_published_six_it_is_exactly_these(core: Path) -> None:
-    frame = pd.read_csv(core).assign(NGR=20.0, red=40.0, green=41.0, blue=42.0)
+    frame = pd.read_csv(core).assign(**{"NGR": 20.0, "red": 40.0, "green": 41.0, "blue": 42.0, "K (XRF)": 1000.0})
     frame.to_csv(core, index=False)
     notes: list[str] = []
     assert read_inputs([core], warn=notes.append).feature_set == LILY
-    assert any("--features would also take Vp, Res" in note for note in notes)
+    assert any("--features would also take Vp, Res, K (XRF)" in note for note in notes)
 
 
 def test_the_published_table_is_taken_as_it_is(table: TrainingTable, tmp_path: Path) -> None:
