@@ -90,7 +90,7 @@ class Quantity:
 
     def rank(self, name: str) -> int | None:
         """Return how well a column's name matches: 0 is the best match, None is no match."""
-        for candidate in _spellings(name):
+        for candidate in spellings(name):
             if candidate in self.names:
                 return self.names.index(candidate)
         return None
@@ -102,7 +102,7 @@ class Quantity:
 
     def is_point_sensor(self, name: str) -> bool:
         """Return whether a column's name denotes this quantity as measured by a point sensor."""
-        return not set(_spellings(name)).isdisjoint(self.point_sensor_aliases)
+        return not set(spellings(name)).isdisjoint(self.point_sensor_aliases)
 
     def unit_in(self, name: str) -> str | None:
         """Return the unit after the quantity in a name, but not a part of a known name; None if there is none."""
@@ -163,8 +163,9 @@ UNIT_SUFFIX = re.compile(
 
 
 @lru_cache(_NAMES)
-def _spellings(name: str) -> tuple[str, ...]:
-    return tuple(letters(spelling) for spelling in (name, split_unit(name)[0], split_suffix(name)[0]))
+def spellings(name: str) -> tuple[str, str, str]:
+    """Reduce a name to its `letters`: all of it, without a unit in parentheses, and without a unit at its end."""
+    return letters(name), letters(split_unit(name)[0]), letters(split_suffix(name)[0])
 
 
 def _units(factor: Fraction | int, spellings: str) -> dict[str, Fraction]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.errors import DAMAGE, ScanError, TableError, reason_of
-from lithovae.runtime.features import DEPTH, letters, split_suffix, split_unit
+from lithovae.runtime.features import DEPTH, spellings, split_suffix, split_unit
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.formats.open import open_file
@@ -168,11 +169,10 @@ def _is_hole(name: str, hole: str) -> bool:
     return label in (hole, hole.replace("-", "")) or is_short_for(label, hole) or hole.endswith(f"-{label}")
 
 
-def _column(columns: object, names: tuple[str, ...]) -> Column | None:
+def _column(columns: Sequence[Column], names: tuple[str, ...]) -> Column | None:
     found = []
-    for i, column in enumerate(columns):  # type: ignore[arg-type, var-annotated]
-        bare = {letters(column.name), letters(split_unit(column.name)[0]), letters(split_suffix(column.name)[0])}
-        ranks = [names.index(name) for name in bare if name in names]
+    for i, column in enumerate(columns):
+        ranks = [names.index(name) for name in spellings(column.name) if name in names]
         if ranks:
             found.append((min(ranks), i, column))
     return min(found)[2] if found else None

@@ -17,7 +17,7 @@ from lithovae.runtime.features import (
     FeatureSet,
     Quantity,
     letters,
-    split_suffix,
+    spellings,
     split_unit,
 )
 from lithovae.runtime.findings import Findings
@@ -139,12 +139,8 @@ def is_optional(features: FeatureSet, feature: Quantity) -> bool:
 
 def _is_chance(features: FeatureSet, feature: Quantity, column: Column) -> bool:
     """Return whether nobody asked for a feature, and a column has only its symbol: Y may be a coordinate, S a flag."""
-    symbol = letters(feature.short)
-    return (
-        is_optional(features, feature)
-        and feature.needs_unit(column.name)
-        and symbol in (letters(column.name), letters(split_unit(column.name)[0]), letters(split_suffix(column.name)[0]))
-    )
+    is_symbol = letters(feature.short) in spellings(column.name)
+    return is_symbol and is_optional(features, feature) and feature.needs_unit(column.name)
 
 
 def _require_one_purpose(
