@@ -14,6 +14,8 @@ from lithovae.runtime.errors import OutputError, ParityError
 from lithovae.runtime.features import FeatureSet
 from lithovae.runtime.missing import Bits
 
+from .c_text import INT_FEATURES
+
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared")
 
@@ -72,7 +74,7 @@ class CLibrary:
         except OSError as error:
             raise OutputError(f"cannot load the library that {compiler} made from the C source: {error}") from error
         self._library.lithovae_embed.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-        self._library.lithovae_embed.restype = ctypes.c_int if len(features) < 32 else ctypes.c_ulonglong
+        self._library.lithovae_embed.restype = ctypes.c_int if len(features) <= INT_FEATURES else ctypes.c_ulonglong
         self._features, self._latent_dim = features, latent_dim
 
     def embed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -20,6 +20,8 @@ from .parity import LIMIT
 
 TEMPLATE = Path(__file__).parent / "embed.c.in"
 WIDTH = 116
+INT_FEATURES = 31
+"""Largest number of features whose bits fit an ``int`` of C that is not negative."""
 AT_ONCE = 4
 """Number of inputs that the template's ``linear`` processes at a time."""
 POLICIES = {
@@ -57,7 +59,7 @@ def c_text(checkpoint: Checkpoint, golden: Golden) -> str:
     folded = fold(checkpoint.model)
     layers = [*folded.encoder, folded.mu]
     scaler, features = checkpoint.scaler, checkpoint.features
-    bits = "int" if len(features) < 32 else "unsigned long long"
+    bits = "int" if len(features) <= INT_FEATURES else "unsigned long long"
     return Template(TEMPLATE.read_text(encoding="ascii")).substitute(
         about=_about(checkpoint, layers),
         n_features=len(features),

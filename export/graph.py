@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from lithovae.models.scaler import DistributionAwareScaler
+from lithovae.runtime.features import TRANSFORMS
 from lithovae.runtime.missing import SENTINELS
 
 from .fold import FoldedVAE, Linear
@@ -21,9 +22,6 @@ OPSET = 13
 IR_VERSION = 8
 
 MissingPolicy = Literal["impute", "nan"]
-
-TRANSFORMS = ("none", "signed_log", "log1p")
-"""Transforms of the scaler, in the order in which the graphs handle them."""
 
 
 class _Columns:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from .errors import InputError
 
 Transform = Literal["none", "signed_log", "log1p"]
 """What the scaler does before it standardises: nothing, ``sign(x) * log1p(|x|)``, or ``log1p(x)``."""
+TRANSFORMS: tuple[Transform, ...] = get_args(Transform)
+"""All transforms, in the order in which the graphs of a bundle handle them."""
 
 _NAMES = 1 << 14  # the same names are looked up many times, in one scan and in the next
 
@@ -289,22 +291,6 @@ LIGHTNESS = Quantity(
     (0.0, 100.0),
     instrument="spectrophotometer",
 )
-GREEN_TO_RED = Quantity(
-    "a*",
-    "CIELAB",
-    ("reflectancea*", "cielaba*", "astar", "ciea*", "a*d65"),
-    _STATED_NOTHING | _units(1, "CIELAB, -"),
-    (-128.0, 128.0),
-    instrument="spectrophotometer",
-)
-BLUE_TO_YELLOW = Quantity(
-    "b*",
-    "CIELAB",
-    ("reflectanceb*", "cielabb*", "bstar", "cieb*", "b*d65"),
-    _STATED_NOTHING | _units(1, "CIELAB, -"),
-    (-128.0, 128.0),
-    instrument="spectrophotometer",
-)
 GREY_REFLECTANCE = Quantity(
     "Grey reflectance",
     "%",
@@ -314,6 +300,21 @@ GREY_REFLECTANCE = Quantity(
     instrument="spectrophotometer",
     short="Grey",
 )
+
+
+def _opponent(letter: str) -> Quantity:
+    """Return one of the two axes of L*a*b* colour that are 0 for grey."""
+    return Quantity(
+        f"{letter}*",
+        "CIELAB",
+        (f"reflectance{letter}*", f"cielab{letter}*", f"{letter}star", f"cie{letter}*", f"{letter}*d65"),
+        _STATED_NOTHING | _units(1, "CIELAB, -"),
+        (-128.0, 128.0),
+        instrument="spectrophotometer",
+    )
+
+
+GREEN_TO_RED, BLUE_TO_YELLOW = _opponent("a"), _opponent("b")
 
 
 def _spectral(name: str, unit: str, aliases: tuple[str, ...], symbol: str, highest: float) -> Quantity:
@@ -499,7 +500,7 @@ def _stated(entry: Mapping[str, Any]) -> Quantity:
     known = next((quantity for quantity in CATALOGUE if quantity.name == name), None)
     if not isinstance(unit, str) or not unit or (known and known.factor(unit) != 1):
         raise ValueError(f"states {name} in {unit!r}, not in {known.unit if known else 'a unit'!r}")
-    if transform not in ("none", "signed_log", "log1p"):
+    if transform not in TRANSFORMS:
         raise ValueError(f"states {transform!r} as the transform of {name}, not none, signed_log or log1p")
     if not isinstance(instrument, str):
         raise ValueError(f"states {instrument!r} as the instrument of {name}")
