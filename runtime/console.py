@@ -1,4 +1,4 @@
-"""Shared by all commands: errors on one line, and a progress bar if standard error is a terminal."""
+"""Shared by all commands: errors on one line, a progress bar if standard error is a terminal, entries of ``--map``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,23 @@ MAX_MESSAGE = 1000
 def new_app(help: str) -> typer.Typer:
     """Create a Typer application with the settings that all commands share."""
     return typer.Typer(help=help, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def map_entries(map: list[str] | None) -> list[tuple[str, str]]:
+    """Split the entries of ``--map`` into feature and path.
+
+    Raises
+    ------
+    typer.BadParameter
+        If one does not have the form ``FEATURE=PATH``.
+    """
+    entries = []
+    for entry in map or []:
+        feature, _, column = entry.partition("=")
+        if not (feature and column):
+            raise typer.BadParameter(f"{entry!r} does not have the form FEATURE=PATH", param_hint="--map")
+        entries.append((feature, column))
+    return entries
 
 
 def run_guarded(app: Callable[[], object]) -> NoReturn:

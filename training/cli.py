@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lithovae.runtime.console import clear_errors, new_app, prepare_streams, progress
+from lithovae.runtime.console import clear_errors, map_entries, new_app, prepare_streams, progress
 
 if TYPE_CHECKING:
     from lithovae.models.checkpoint import Checkpoint
@@ -329,10 +329,7 @@ def _settings(map: list[str] | None, calibration: Path | None) -> Settings:
     from lithovae.runtime.scan.calibration import read_calibrations
     from lithovae.runtime.settings import Settings
 
-    entries = [entry.partition("=") for entry in map or []]
-    if wrong := next((entry for entry in entries if not (entry[0] and entry[2])), None):
-        raise typer.BadParameter(f"{''.join(wrong)!r} does not have the form FEATURE=PATH", param_hint="--map")
-    mapping = {feature: path for feature, _, path in entries}
+    mapping = dict(map_entries(map))
     return Settings(mapping=mapping, calibrations=read_calibrations(calibration) if calibration else {})
 
 

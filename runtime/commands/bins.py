@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from lithovae.runtime.console import clear_errors, new_app, progress
+from lithovae.runtime.console import clear_errors, map_entries, new_app, progress
 
-from .options import Bin, CalibrationFile, Map, Scan, calibrations_of, map_entries, path
+from .options import Bin, CalibrationFile, Map, Scan, calibrations_of, path
 
 app = new_app("Write the values of a scan's rows, its depth bins or its own, as a table.")
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lithovae.runtime.console import map_entries
+
 if TYPE_CHECKING:
     from lithovae.runtime.settings import Calibration, Settings
 
@@ -95,23 +97,6 @@ def settings_of(
 
     mapping, calibrations = dict(map_entries(map)), calibrations_of(calibration)
     return Settings(model, mapping, parse_bin_width(bin), cast("Any", missing), threads, calibrations)
-
-
-def map_entries(map: list[str] | None) -> list[tuple[str, str]]:
-    """Split the entries of ``--map`` into feature and path.
-
-    Raises
-    ------
-    typer.BadParameter
-        If one does not have the form ``FEATURE=PATH``.
-    """
-    entries = []
-    for entry in map or []:
-        feature, _, column = entry.partition("=")
-        if not (feature and column):
-            raise typer.BadParameter(f"{entry!r} does not have the form FEATURE=PATH", param_hint="--map")
-        entries.append((feature, column))
-    return entries
 
 
 def calibrations_of(path: Path | None) -> dict[str, Calibration]:

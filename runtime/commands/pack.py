@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from lithovae.runtime.console import clear_errors, new_app, progress, say
+from lithovae.runtime.console import clear_errors, map_entries, new_app, progress, say
 
-from .options import CalibrationFile, calibrations_of, map_entries
+from .options import CalibrationFile, calibrations_of
 
 app = new_app("Bring the files of a hole together in one scan.")
 
