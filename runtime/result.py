@@ -14,6 +14,9 @@ Columns = Mapping[str, NDArray[Any]]
 """Values of some rows, by name of the column: shape (n,) or (n, width)."""
 
 DEPTH_HEADING = "Depth (m)"
+SIMULATED = "Simulated"
+"""Column, or attribute of a file, that marks simulated data. It holds the simulator's seed (``seed 42``). A column
+stays with the rows in other programs, as an attribute or a first line would not."""
 ADDRESS_MEANINGS = {
     "expedition": "expedition, leg or cruise",
     "site": "site",
@@ -134,7 +137,7 @@ class ResultSchema(NamedTuple):
         simulated : str
             Seed of simulated rows, for a column that marks them; empty if they were measured.
         """
-        mark = [_column("Simulated", np.array(simulated).dtype, "how the rows were simulated")] * bool(simulated)
+        mark = [_column(SIMULATED, np.array(simulated).dtype, "how the rows were simulated")] * bool(simulated)
         columns = [*_address(address), *[_depth(depth_heading)] * has_depth, _values(features)]
         return cls((*columns, *[_samples(features)] * is_binned, *mark), features.names)
 

@@ -15,7 +15,7 @@ from lithovae.runtime.bins import BIN_WIDTH
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.features import DEPTH, FEATURE_NAMES, LILY
 from lithovae.runtime.outputs.whole_file import whole_file
-from lithovae.runtime.scan.simulated import SIMULATED
+from lithovae.runtime.result import SIMULATED
 
 from .lily import CHANNELS, FILES, HOLE_PARTS, PUBLISHED_COVERAGE
 from .simulate import simulate_table

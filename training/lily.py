@@ -23,7 +23,7 @@ from lithovae.runtime.bins import DepthBins
 from lithovae.runtime.errors import TableError
 from lithovae.runtime.features import DENSITY, DEPTH, FEATURE_NAMES, LILY
 from lithovae.runtime.missing import measurable, without_sentinels
-from lithovae.runtime.scan.simulated import SIMULATED
+from lithovae.runtime.result import SIMULATED
 
 from .table import LITHOLOGY, TrainingTable
 

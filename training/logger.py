@@ -13,7 +13,7 @@ from lithovae.runtime.bins import BIN_WIDTH
 from lithovae.runtime.errors import TableError
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.outputs.whole_file import whole_file
-from lithovae.runtime.scan.simulated import SIMULATED
+from lithovae.runtime.result import SIMULATED
 
 from .stratigraphy import CORE_BINS
 from .table import TrainingTable

@@ -20,7 +20,8 @@ from lithovae.runtime.formats.file import File
 from lithovae.runtime.formats.open import open_file
 from lithovae.runtime.missing import without_sentinels
 from lithovae.runtime.outputs.whole_file import whole_file
-from lithovae.runtime.scan.simulated import SIMULATED, simulated_seed
+from lithovae.runtime.result import SIMULATED
+from lithovae.runtime.scan.simulated import simulated_seed
 
 HOLE, DEPTH, LITHOLOGY = "Borehole_ID", "Depth_Bin", "Principal"
 COLUMNS = (HOLE, DEPTH, FEATURE_NAMES[0], LITHOLOGY, *FEATURE_NAMES[1:])

@@ -19,14 +19,14 @@ from lithovae.runtime.outputs.writer import table_format
 from lithovae.runtime.process.pool import in_order
 from lithovae.runtime.process.progress import Progress, silent
 from lithovae.runtime.process.threads import granted_threads
-from lithovae.runtime.result import DEPTH_HEADING, ResultSchema
+from lithovae.runtime.result import DEPTH_HEADING, SIMULATED, ResultSchema
 from lithovae.runtime.rows.block import Block
 from lithovae.runtime.rows.missing_policy import MissingPolicy, Prepared
 from lithovae.runtime.rows.provenance import about_rows
 from lithovae.runtime.rows.rows import rows_of
 from lithovae.runtime.rows.tally import RowTally
 from lithovae.runtime.scan.scan import Scan, open_scan
-from lithovae.runtime.scan.simulated import SIMULATED, simulated_seed
+from lithovae.runtime.scan.simulated import simulated_seed
 from lithovae.runtime.settings import Settings
 from lithovae.runtime.summary import RowSummary
 
@@ -122,11 +122,8 @@ def write_table(
 
 def _how_without(scan: Scan, features: FeatureSet | None) -> str:
     """Return how to leave out the quantities that nobody asked for, on which the rows may fail."""
-    needed = [
-        name
-        for feature, name in zip(scan.feature_set, scan.feature_set.short_names.values(), strict=True)
-        if feature in LILY
-    ]
+    short = scan.feature_set.short_names
+    needed = [short[feature.name] for feature in scan.feature_set if feature in LILY]
     if features is not None or not needed or len(needed) == len(scan.feature_set):
         return ""
     return f"; --features chooses the quantities to look for, as in --features {','.join(needed)}"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.errors import OutputError
+from lithovae.runtime.result import SIMULATED
 
 from .hdf5 import BROKEN
 from .whole_file import whole_file
@@ -81,7 +82,7 @@ class ScanWriter:
         """
         with self._errors_named():
             if simulated:
-                self._file.attrs["Simulated"] = ", ".join(simulated)
+                self._file.attrs[SIMULATED] = ", ".join(simulated)
             self._file.attrs["about"] = json.dumps(about, ensure_ascii=False)
 
     @contextmanager

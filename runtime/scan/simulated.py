@@ -6,12 +6,10 @@ import numpy as np
 
 from lithovae.runtime.features import letters
 from lithovae.runtime.formats.file import File
+from lithovae.runtime.result import SIMULATED
 
 from .blocks import BLOCK_ROWS, spans
 
-SIMULATED = "Simulated"
-"""Column, or attribute of a file, that marks simulated data. It holds the simulator's seed (``seed 42``). A column
-stays with the rows in other programs, as an attribute or a first line would not."""
 _NOT = ("", "nan", "None", "0", "False")
 
 
