@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,13 @@ class _Read:
 
     path: Path
     rows: ScanRows
+
+    @cached_property
+    def with_values(self) -> frozenset[str]:
+        """Names of the features that have a value."""
+        table = self.rows.table
+        some = np.asarray(table.measured.any(axis=0)).tolist()
+        return frozenset(name for name, has in zip(table.feature_set.names, some, strict=True) if has)
 
 
 def read_inputs(
@@ -194,7 +202,7 @@ def _published(path: Path) -> TrainingTable | None:
 def _features_of(read: Sequence[_Read], warn: Warn) -> FeatureSet:
     found: list[Quantity] = []
     for feature in CATALOGUE:
-        if any(feature.name in each.rows.implausible or _has(each, feature) for each in read):
+        if any(feature.name in {*each.rows.implausible, *each.with_values} for each in read):
             found.append(feature)
     if not found:
         raise TableError("no file has a value of any known quantity")
@@ -203,12 +211,6 @@ def _features_of(read: Sequence[_Read], warn: Warn) -> FeatureSet:
             warn(f"training on the six features of the published table; --features would also take {', '.join(others)}")
         return LILY
     return FeatureSet(found)
-
-
-def _has(each: _Read, feature: Quantity) -> bool:
-    table = each.rows.table
-    names = table.feature_set.names
-    return feature.name in names and bool(table.measured[:, names.index(feature.name)].any())
 
 
 def _require_values(read: Sequence[_Read], features: FeatureSet, *, all_features: bool) -> None:
@@ -220,10 +222,9 @@ def _require_values(read: Sequence[_Read], features: FeatureSet, *, all_features
                     "to train on with --features",
                     each.path,
                 )
-        if all_features and not any(_has(each, feature) for each in read):
-            known = [
-                CATALOGUE.short_names[other.name] for other in CATALOGUE if any(_has(each, other) for each in read)
-            ]
+        if all_features and not any(feature.name in each.with_values for each in read):
+            has = frozenset[str]().union(*(each.with_values for each in read))
+            known = [CATALOGUE.short_names[other.name] for other in CATALOGUE if other.name in has]
             raise TableError(
                 f"no file has a value of {feature.name}; those that were looked for and found: "
                 f"{', '.join(known) or 'none'}"
@@ -246,7 +247,7 @@ def _note_shared_holes(read: Sequence[_Read], features: FeatureSet, warn: Warn) 
         for hole in np.unique(each.rows.table.hole).tolist():
             files.setdefault(hole, []).append(each)
     for hole, several in files.items():
-        if len({tuple(_has(each, feature) for feature in features) for each in several}) > 1:
+        if len({each.with_values & {*features.names} for each in several}) > 1:
             names = ", ".join(each.path.name for each in several[:4])
             warn(f"hole {hole} is in {names}, which have different features: `lithovae pack` makes common rows of them")
             return

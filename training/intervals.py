@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lithovae.runtime.errors import DAMAGE, ScanError, TableError, reason_of
+from lithovae.runtime.errors import DAMAGE, ScanError, TableError
 from lithovae.runtime.features import DEPTH, spellings, split_suffix, split_unit
 from lithovae.runtime.findings import Findings
 from lithovae.runtime.formats.column import Column
@@ -17,7 +17,7 @@ from lithovae.runtime.formats.open import open_file
 from lithovae.runtime.scan.address import ADDRESS, is_short_for, normal_label
 
 from .scans import LITHOLOGY_NAMES
-from .table import NO_LABEL, TrainingTable
+from .table import NO_LABEL, TrainingTable, unreadable
 
 NAMES = {
     "top": ("top", "topdepth", "depthtop", "from", "start", "upper", "topmbsf", "topdepthcsfa", "depthfrom"),
@@ -85,8 +85,7 @@ class Intervals:
                     for part in ("name", "hole")
                 ]  # fmt: skip
         except (ScanError, *DAMAGE) as error:
-            reason = reason_of(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")
-            raise TableError(f"{path} cannot be read as intervals: {reason}", path) from error
+            raise unreadable(path, "intervals", error) from error
         (top, bottom), (name, hole) = depths, texts
         assert name is not None
         for bad, what in (
@@ -123,8 +122,8 @@ class Intervals:
                 depth = table.depth[rows] + 1e-9  # a bin's centre is a multiple of its width, to rounding
                 inside = rows[(depth >= self.top[i]) & (depth < self.bottom[i])]
                 labelled += bool(len(inside))
-                if other := next((j for j in interval[inside] if j >= 0 and self.name[j] != self.name[i]), -1) + 1:
-                    j = other - 1
+                other = (j for j in interval[inside].tolist() if j >= 0 and self.name[j] != self.name[i])
+                if (j := next(other, None)) is not None:
                     raise TableError(
                         f"{self.path}: intervals {j + 1} and {i + 1} of {hole} overlap: {self.top[j]:g} to "
                         f"{self.bottom[j]:g} m is {self.name[j]!r}, {self.top[i]:g} to {self.bottom[i]:g} m is "

@@ -49,12 +49,11 @@ def split_holes(table: TrainingTable, seed: int, test_share: float = 0.2) -> tup
     """
     if not 0 < test_share < 1:
         raise ValueError(f"test_share must be between 0 and 1, not {test_share}")
-    holes, position = np.unique(table.hole, return_inverse=True)
-    site_of_row = np.array([SITE_AND_HOLE.sub(r"\1", str(hole)) for hole in holes])[position]
-    n_sites = len(np.unique(site_of_row))
+    sites = _sites(table)
+    n_sites = len(np.unique(sites))
     if n_sites < 2:
         raise TableError(f"a table of {n_sites} sites cannot be split by site: it needs at least two")
-    return _split(table, site_of_row, seed, test_share)
+    return _split(table, sites, seed, test_share)
 
 
 def hold_out(table: TrainingTable, seed: int, share: float) -> tuple[TrainingTable, TrainingTable]:
@@ -79,10 +78,9 @@ def hold_out(table: TrainingTable, seed: int, share: float) -> tuple[TrainingTab
     TableError
         If fewer than 20 rows would be held out or trained on.
     """
-    names = [SITE_AND_HOLE.sub(r"\1", str(hole)) for hole in table.hole.tolist()]
-    if len(set(names)) > 1:
+    if len(np.unique(_sites(table))) > 1:
         parts = split_holes(table, seed, share)
-    elif len(set(table.hole.tolist())) > 1:
+    elif len(np.unique(table.hole)) > 1:
         parts = _split(table, table.hole, seed, share)
     else:
         rank = np.argsort(np.argsort(table.depth, kind="stable"))
@@ -94,6 +92,12 @@ def hold_out(table: TrainingTable, seed: int, share: float) -> tuple[TrainingTab
             f"score, each needs {LEAST_ROWS}"
         )
     return parts
+
+
+def _sites(table: TrainingTable) -> NDArray[np.str_]:
+    """Return the site of each row's hole; shape (n,)."""
+    holes, position = np.unique(table.hole, return_inverse=True)
+    return np.array([SITE_AND_HOLE.sub(r"\1", str(hole)) for hole in holes])[position]
 
 
 def _split(table: TrainingTable, group: NDArray[Any], seed: int, share: float) -> tuple[TrainingTable, TrainingTable]:

@@ -143,8 +143,7 @@ class TrainingTable:
             with open_file(path, Findings(path)) as file:
                 table = cls.of(file, path, with_lithology=True)
         except (ScanError, *DAMAGE) as error:
-            reason = reason_of(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")
-            raise TableError(f"{path} cannot be read as a table: {reason}", path) from error
+            raise unreadable(path, "a table", error) from error
         if unnamed := int(np.count_nonzero(table.lithology == "")):
             raise TableError(f"{path}: {unnamed} rows have no {LITHOLOGY!r}; remove them or fill it in", path)
         return table
@@ -225,6 +224,12 @@ class TrainingTable:
             with h5py.File(whole, "w") as file:
                 for name, values in columns.items():
                     file[name] = values.astype(object) if values.dtype.kind == "U" else values
+
+
+def unreadable(path: Path, what: str, error: Exception) -> TableError:
+    """Return the error that a file cannot be read as a table, or as intervals, with the reason of another error."""
+    reason = reason_of(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")
+    return TableError(f"{path} cannot be read as {what}: {reason}", path)
 
 
 def _is_blank(file: File, column: Column) -> bool:
