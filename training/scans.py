@@ -13,6 +13,7 @@ from lithovae.runtime.bins import BIN_WIDTH, MAX_DEPTH, split_keys
 from lithovae.runtime.features import FeatureSet, letters, split_unit
 from lithovae.runtime.formats.column import Column
 from lithovae.runtime.rows.binning import Binning
+from lithovae.runtime.rows.blank_rows import blank_notes, without_blank_rows
 from lithovae.runtime.rows.units import UnitCheck
 from lithovae.runtime.scan.address import HOLE_PARTS, AddressCodes, hole_parts
 from lithovae.runtime.scan.scan import open_scan
@@ -74,11 +75,12 @@ def read_scan(
     """
     settings = settings or Settings()
     with open_scan(path, settings.mapping, settings.calibrations, feature_set) as scan:
-        binning, lithologies = Binning(scan, BIN_WIDTH), _Lithologies()
+        binning, lithologies, n_blank = Binning(scan, BIN_WIDTH), _Lithologies(), 0
         for rank, track in enumerate(scan.tracks):
             column = _lithology_column(track)
             for span in track.spans():
-                stretch = track.read(span)
+                stretch, n = without_blank_rows(track.read(span))
+                n_blank += n
                 binning.add(stretch)
                 if column is not None and stretch.depth is not None:
                     (texts,) = track.file.read_texts([column], *track.rows(span))
@@ -88,6 +90,7 @@ def read_scan(
         block = binning.block()
         markers = (marker for track in scan.tracks for marker in track.markers.values())
         notes = [*scan.notes, *binning.notes, *(note for marker in markers if (note := marker.note))]
+        notes += blank_notes(n_blank)
         table = TrainingTable(
             hole=_hole_names(block.address, len(block), path.stem if name is None else name),
             depth=binning.bins.depth.copy(),

@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 from lithovae.runtime.scan.track import Stretch
 
 
+def blank_notes(n: int) -> list[str]:
+    """Return the note on ``n`` rows that hold no reading; nothing if there is none."""
+    text = f"{n:,} row{'s' * (n != 1)} at depth 0 whose values are all 0, the density too: missing there"
+    return [text] if n else []
+
+
 def may_have_blank_rows(depth: NDArray[np.float64] | None) -> bool:
     """Return whether a depth is 0; nearly no block has one."""
     return depth is not None and not depth.all()

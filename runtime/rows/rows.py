@@ -23,7 +23,7 @@ from lithovae.runtime.scan.track import Stretch, Track
 from lithovae.runtime.settings import BinWidth
 
 from .binning import Binning
-from .blank_rows import may_have_blank_rows, without_blank_rows
+from .blank_rows import blank_notes, may_have_blank_rows, without_blank_rows
 from .block import Block
 from .matrix import FeatureMatrix
 
@@ -84,9 +84,7 @@ class Rows:
         """Notes on the bins, and on the values of the blocks that have been read so far."""
         markers = (marker for track in self.tracks for marker in track.markers.values())
         notes = [*self.bin_notes, *(note for marker in markers if (note := marker.note))]
-        if n := sum(self.blank_rows.values()):
-            notes.append(f"{n:,} row{'s' * (n != 1)} at depth 0 whose values are all 0, the density too: missing there")
-        return notes
+        return [*notes, *blank_notes(sum(self.blank_rows.values()))]
 
 
 def rows_of(scan: Scan, progress: Progress, bin_width: BinWidth = "auto", threads: int = 1) -> Rows:

@@ -72,6 +72,19 @@ def test_the_rows_are_those_that_the_runtime_embeds(core: Path) -> None:
     assert table.lithology[[0, 5, 7, 9, -2, -1]].tolist() == ["gyttja", "gyttja", "gyttja", "clay", "", ""]
 
 
+def test_rows_of_zeros_among_measured_ones_are_not_trained_on(core: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(core)
+    numbers = [name for name in frame if name != "Lithology"]
+    frame.loc[200:209, numbers] = 0
+    with h5py.File(tmp_path / "zeros.h5", "w") as file:
+        for name in numbers:
+            file[str(name)] = frame[name].to_numpy()
+    table = read_inputs([tmp_path / "zeros.h5"], features=LAKE)
+    features, depth = binned(tmp_path / "zeros.h5", LAKE)
+    np.testing.assert_array_equal(table.depth, depth)
+    np.testing.assert_array_equal(table.features, features)
+
+
 @pytest.mark.parametrize("layout", ["delimiters", "gzip", "parquet", "excel", "hdf5"])
 def test_every_format_gives_the_same_rows(core: Path, tmp_path: Path, layout: str) -> None:
     frame, out = pd.read_csv(core), tmp_path / "other" / "HVT-2A"
