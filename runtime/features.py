@@ -90,6 +90,11 @@ class Quantity:
         """The name with the unit in parentheses, for a column of a table: a scan's reader finds both in it again."""
         return self.name if self.unit_in(self.name) else f"{self.name} ({self.unit})"
 
+    @property
+    def is_never_0(self) -> bool:
+        """Whether 0 is no value of the quantity, but what blank storage reads as: density, velocity."""
+        return self.plausible[0] > 0
+
     def rank(self, name: str) -> int | None:
         """Return how well a column's name matches: 0 is the best match, None is no match."""
         for candidate in spellings(name):

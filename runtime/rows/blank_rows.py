@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.scan.track import Stretch
+from lithovae.runtime.scan.written import is_blank_number
 
 
 def blank_notes(n: int) -> list[str]:
@@ -30,12 +31,12 @@ def without_blank_rows(stretch: Stretch) -> tuple[Stretch, int]:
     depth = stretch.depth
     if depth is None or not may_have_blank_rows(depth):
         return stretch, 0
-    never_0 = {i for i in stretch.features if stretch.track.feature_set[i].plausible[0] > 0}  # the density
+    never_0 = {i for i in stretch.features if stretch.track.feature_set[i].is_never_0}
     if not never_0:
         return stretch, 0
     is_blank, has_impossible = depth == 0, np.zeros(stretch.length, np.bool_)
     for i, values in stretch.features.items():
-        is_blank &= (values == 0) | np.isnan(values)
+        is_blank &= is_blank_number(values)
         if i in never_0:
             has_impossible |= values == 0
     is_blank &= has_impossible

@@ -108,7 +108,7 @@ class _Run:
         depth = track.read_depth(near)[:: -1 if self.from_end else 1]
         depth = depth[~np.isnan(depth)]
         steps, jumps = np.abs(np.diff(depth)), _jumps(depth)
-        impossible = self.has_zero and any(track.feature_set[i].plausible[0] > 0 for i in track.features)
+        impossible = self.has_zero and any(track.feature_set[i].is_never_0 for i in track.features)
         if self.length == 1:
             return jumps and impossible
         return bool(jumps or impossible or not self.has_zero or (steps > 0).all())
@@ -116,7 +116,7 @@ class _Run:
 
 def _may_begin_blank(depth: NDArray[np.float64]) -> bool:
     """Return whether rows from an end on may begin with blank ones, by their depths: hardly ever, also at 0 m."""
-    blank = _is_blank_number(depth[:2])
+    blank = is_blank_number(depth[:2])
     return bool(blank[0]) and (len(depth) == 1 or bool(blank[1]) or _jumps(depth[1:]))
 
 
@@ -138,12 +138,13 @@ def _spans_inwards(track: Track, from_end: bool) -> Iterator[tuple[int, int]]:
 def _blank_rows(stretch: Stretch) -> NDArray[np.bool_]:
     blank = np.ones(stretch.length, np.bool_)
     for values in (stretch.depth, *stretch.features.values()):
-        blank &= _is_blank_number(values)
+        blank &= is_blank_number(values)
     for part in stretch.track.address:
         blank &= np.isin(stretch.address[part], BLANK_TEXTS)
     return blank
 
 
-def _is_blank_number(values: NDArray[np.float64] | None) -> NDArray[np.bool_]:
+def is_blank_number(values: NDArray[np.float64] | None) -> NDArray[np.bool_]:
+    """Return which numbers are 0 or missing; shape (n,)."""
     assert values is not None
     return np.asarray((values == 0) | np.isnan(values))
