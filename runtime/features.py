@@ -510,7 +510,7 @@ def _stated(entry: Mapping[str, Any]) -> Quantity:
     if not isinstance(instrument, str):
         raise ValueError(f"states {instrument!r} as the instrument of {name}")
     ends, usual = entry["plausible"], known.plausible if known else (-np.inf, np.inf)
-    if not (isinstance(ends, list) and len(ends) == 2 and all(map(_is_number, ends))):
+    if not (isinstance(ends, list) and len(ends) == 2 and all(map(is_finite_number, ends))):
         raise ValueError(f"states {ends!r} as the plausible range of {name}")
     if not (ends[0] < usual[1] and ends[1] > usual[0]):
         raise ValueError(f"states {ends} as the plausible range of {name}, not {list(usual)}")
@@ -519,7 +519,8 @@ def _stated(entry: Mapping[str, Any]) -> Quantity:
     return known if known and quantity == known else quantity
 
 
-def _is_number(value: Any) -> bool:
+def is_finite_number(value: Any) -> bool:
+    """Return whether a value of JSON is a number, neither NaN nor infinite."""
     return type(value) in (int, float) and bool(np.isfinite(value))
 
 

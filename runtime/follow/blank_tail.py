@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.scan.track import Stretch
+from lithovae.runtime.scan.written import is_blank_number
 
 HOLD = 2.0
 """Seconds after which a row that only some columns hold is taken: it lacks the others. A flush is faster than that."""
@@ -103,7 +104,7 @@ class BlankTail:
         It may be filled in a moment, or be a row without a reading.
         """
         columns = [*stretch.features.values(), *([] if stretch.depth is None else [stretch.depth])]
-        is_blank = np.logical_and.reduce([_is_blank(values[:some]) for values in columns])
+        is_blank = np.logical_and.reduce([is_blank_number(values[:some]) for values in columns])
         if not is_blank.any():
             self._gap_since = None
             return None
@@ -123,11 +124,7 @@ def _unfollowable(rows: str) -> UnfollowableError:
     )
 
 
-def _is_blank(values: NDArray[Any]) -> NDArray[np.bool_]:
-    return np.asarray(np.isnan(values) | (values == 0))
-
-
 def _end(values: NDArray[Any]) -> int:
     """Return the number of values up to the last that is not blank."""
-    filled = np.flatnonzero(~_is_blank(values))
+    filled = np.flatnonzero(~is_blank_number(values))
     return int(filled[-1]) + 1 if len(filled) else 0

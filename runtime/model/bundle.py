@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.errors import BundleError
-from lithovae.runtime.features import LILY, FeatureSet
+from lithovae.runtime.features import LILY, FeatureSet, is_finite_number
 from lithovae.runtime.missing import SENTINELS
 
 from .operators import require_standard
@@ -254,7 +254,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             and all(isinstance(name, str) for name in manifest["classes"])
             and manifest["missing"] in ("impute", "nan")
             and manifest["sentinels"] == list(SENTINELS)
-            and (schema < 3 or _is_fill(manifest["fill"]))
+            and (schema < 3 or (isinstance(manifest["fill"], list) and all(map(is_finite_number, manifest["fill"]))))
         )
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise BundleError(f"{file} is malformed: {error!r}", path) from error
@@ -286,9 +286,3 @@ def _features(manifest: dict[str, Any], file: Path) -> FeatureSet:
             f"{file} {error if isinstance(error, ValueError) else 'is malformed: features'}", file.parent
         ) from error
     return LILY
-
-
-def _is_fill(values: Any) -> bool:
-    """Return whether a value is a list of finite numbers."""
-    numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
-    return numbers and bool(np.isfinite(values).all())
