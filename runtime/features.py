@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -521,7 +522,7 @@ def _stated(entry: Mapping[str, Any]) -> Quantity:
 
 def is_finite_number(value: Any) -> bool:
     """Return whether a value of JSON is a number, neither NaN nor infinite."""
-    return type(value) in (int, float) and bool(np.isfinite(value))
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # False for NaN, and for a huge integer
 
 
 LILY = FeatureSet((DENSITY, SUSCEPTIBILITY, GAMMA, RED, GREEN, BLUE))

@@ -172,6 +172,7 @@ def stated(**changes: Any) -> list[dict[str, Any]]:
         (stated(transform="log1p", plausible=[-5, 9000]), "log1p is undefined at -1 and below"),
         (stated(plausible=[9000, 300]), "plausible range"),
         (stated(plausible=[1e5, 1e6]), "states .* as the plausible range of P-wave velocity, not"),
+        (stated(plausible=[0, 10**400]), "states .* as the plausible range of P-wave velocity"),
         (stated(plausible=[0, float("inf")]), "states .* as the plausible range of P-wave velocity"),
         (stated(name="Bulk density (GRA)", unit="g/cm3", plausible=[0.3, 4]), "names Bulk density .* twice"),
         (stated(name="  "), "states '  ' as the name of a feature"),
