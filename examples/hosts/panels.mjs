@@ -2,7 +2,7 @@
 import { $, fixed, head, make, plural, short } from './elements.mjs';
 import { missingNames } from './litho.mjs';
 import { stateOf } from './plot.mjs';
-import { quantityOf, splitUnit } from './quantities.mjs';
+import { shortNames, splitUnit } from './quantities.mjs';
 import { length, unitOf } from './table.mjs';
 
 const FIRST_ROWS = 10;
@@ -97,9 +97,9 @@ export function describeRow(row, { table, result, description, classes }) {
 
 /** Describe the values of a row in one line. */
 export function describeValues(row, { table, result, description: { features } }) {
-  const values = features.flatMap((feature, i) => {
-    const at = row * features.length + i, { short: name } = quantityOf(feature);
-    return result.missing[at] ? [] : [`${name} ${short(table.rows[at], 5)} ${feature.unit}`];
+  const names = shortNames(features), values = features.flatMap(({ unit }, i) => {
+    const at = row * features.length + i;
+    return result.missing[at] ? [] : [`${names[i]} ${short(table.rows[at], 5)} ${unit}`];
   });
   return [placeOf(row, table), ...values].join(' · ');
 }

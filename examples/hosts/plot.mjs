@@ -1,7 +1,7 @@
 /** Draw features, embeddings and the most likely lithologies against depth on a canvas. */
 import { STRIPS } from './colour.mjs';
 import { isAnyMissing } from './litho.mjs';
-import { quantityOf } from './quantities.mjs';
+import { shortNames } from './quantities.mjs';
 import { length } from './table.mjs';
 
 const MAX_MARKS = 200_000; // more rows than the canvas has lines; longer scans are drawn every k-th row
@@ -81,7 +81,7 @@ export function drawCore(canvas, { table, result, description }, colours) {
  *   titles of the tracks, and the row at a height.
  */
 export function drawFeatures(canvas, { table, result, description: { features } }) {
-  const names = features.map(({ name }) => name), n = features.length;
+  const names = features.map(({ name }) => name), tracks = shortNames(features), n = features.length;
   const strips = STRIPS.filter(({ of }) => of.every((name) => names.includes(name)));
   const start = LEFT + GAP + strips.length * (STRIP + GAP);
   canvas.style.minWidth = `${start + n * (LEAST_TRACK + GAP) + RIGHT}px`;
@@ -114,12 +114,12 @@ export function drawFeatures(canvas, { table, result, description: { features } 
       pen.fillStyle = colour(isOutside ? 'none' : 'measured');
       pen.fillRect(x(Math.min(high, Math.max(low, value))) - w / 2, yOf(row) - h / 2, w, h);
     }
-    border(frame, left, track, quantityOf(feature).short, feature.unit);
+    border(frame, left, track, tracks[i], feature.unit);
     pen.fillStyle = colour('faint');
     const ends = high > low ? `${short(low)} to ${short(high)}` : short(low);
     pen.fillText(measured.length ? ends : 'none', left + track / 2, height - 8, track);
   });
-  const titles = [...strips.map(({ title, unit }) => `${title} (${unit})`), ...features.map((one) => quantityOf(one).short)];
+  const titles = [...strips.map(({ title, unit }) => `${title} (${unit})`), ...tracks];
   return { drawn: rows.length, titles, rowAt: frame.rowAt };
 }
 

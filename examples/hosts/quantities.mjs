@@ -93,6 +93,12 @@ export function quantityOf(feature) {
   });
 }
 
+/** Short names of a model's features; the whole name where several share a short one, as K by gamma and K by XRF. */
+export function shortNames(features) {
+  const short = features.map((feature) => quantityOf(feature).short);
+  return features.map(({ name }, i) => (short.filter((other) => other === short[i]).length > 1 ? name : short[i]));
+}
+
 /** How a model's feature contradicts the catalogue; empty if it does not. */
 export function contradictionOf({ name, unit, plausible: [low, high] }) {
   const known = KNOWN.get(name);

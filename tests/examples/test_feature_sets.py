@@ -226,6 +226,16 @@ console.log(JSON.stringify({
             assert rest == [*expected, [quantity.contradiction(name, unit) for unit in UNITS]], name
 
 
+def test_short_names_are_told_apart_as_in_python(hosts: Path) -> None:
+    program = """
+import { readFileSync } from 'node:fs';
+import { shortNames } from './quantities.mjs';
+console.log(JSON.stringify(JSON.parse(readFileSync(0)).map(shortNames)));
+"""
+    found = run_module(hosts, program, [features.to_json() for features in SETS.values()])
+    assert found == [list(features.short_names.values()) for features in SETS.values()]
+
+
 def test_letters_are_those_of_python_for_every_character(hosts: Path) -> None:
     program = """
 import { letters } from './quantities.mjs';
