@@ -20,8 +20,8 @@ export const unitKey = (unit) => folded(unit).replaceAll('Â³', '3').replace(/[âˆ
 
 /** Split "Depth (cm)" into "Depth" and "cm"; the unit is empty if there is no trailing parenthesis. */
 export function splitUnit(name) {
-  const match = name.match(/^\s*(.+?)\s*[([]([^()[\]]*)[)\]]\s*$/);
-  return match ? [match[1], match[2].trim()] : [name, ''];
+  const match = name.match(/^\s*(.*?)\s*[([]([^()[\]]*)[)\]]\s*$/);
+  return match?.[1] ? [match[1], match[2].trim()] : [name, ''];
 }
 
 /** Split "depth_cm" into "depth" and "cm"; the unit is empty if the name does not end in one. */

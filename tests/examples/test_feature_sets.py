@@ -208,6 +208,7 @@ console.log(JSON.stringify({
         "ẞ",
         " depth_cm ",
         "(m)",
+        " (m)",
         "a (b) (c)",
         "x ()",
         "toString",
