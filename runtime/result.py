@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .features import FeatureSet
+from .log import FLAGS
 
 Columns = Mapping[str, NDArray[Any]]
 """Values of some rows, by name of the column: shape (n,) or (n, width)."""
@@ -46,6 +47,9 @@ class ResultColumn(NamedTuple):
         Name in formats that write each row as an object: the same as ``name``, unless that is a plural.
     headings : tuple of str
         Headings of its values in formats that write one value in a cell: one, or ``width`` of them.
+    categories : tuple of str
+        If values are codes: the name of each code from 0. `no_category` is the code of a row without one. Empty for
+        other columns.
     """
 
     name: str
@@ -55,6 +59,34 @@ class ResultColumn(NamedTuple):
     meaning: str
     name_in_row: str
     headings: tuple[str, ...]
+    categories: tuple[str, ...] = ()
+
+    @property
+    def no_category(self) -> int:
+        """Code of a row without a category: the largest number of the type."""
+        return int(np.iinfo(self.dtype).max)
+
+
+class Lithologies(NamedTuple):
+    """The columns that a classifier adds.
+
+    Attributes
+    ----------
+    classes, groups : tuple of str
+        Names of the lithologies and of their groups; no groups if the bundle knows none.
+    top : int
+        Number of likeliest lithologies in each row.
+    has_all : bool
+        Whether the probabilities of all lithologies are written, too.
+    warning : str
+        Warning that must stand wherever a lithology is shown; empty if there is none.
+    """
+
+    classes: tuple[str, ...]
+    groups: tuple[str, ...]
+    top: int
+    has_all: bool
+    warning: str
 
 
 class ResultSchema(NamedTuple):
@@ -83,6 +115,8 @@ class ResultSchema(NamedTuple):
         is_binned: bool,
         grows: bool,
         has_values: bool = False,
+        lithologies: Lithologies | None = None,
+        has_quality: bool = False,
     ) -> ResultSchema:
         """Return the schema of a run's result.
 
@@ -100,6 +134,10 @@ class ResultSchema(NamedTuple):
             Whether rows are written while the scan is still growing.
         has_values : bool
             Whether the values of the features are written, too.
+        lithologies : Lithologies, optional
+            The columns that the classifier adds; by default, none.
+        has_quality : bool
+            Whether residuals, novelty and flags are written.
         """
         columns = [_depth(DEPTH_HEADING)] * has_depth
         columns += _address(address)
@@ -110,6 +148,8 @@ class ResultSchema(NamedTuple):
         ]
         columns += [_samples(features)] * is_binned
         columns += [_values(features)] * has_values
+        columns += _lithologies(lithologies) if lithologies else []
+        columns += _quality(features) if has_quality else []
         if grows:
             columns.append(_column("complete", np.uint8, "1 if the row was finished, 0 if samples could have followed"))
             columns.append(_column("file", np.uint32, "number of earlier files of this name that held another core"))
@@ -154,6 +194,47 @@ def _values(features: FeatureSet) -> ResultColumn:
     headings = [feature.heading for feature in features]
     meaning = "value of each feature, in the model's unit; NaN where it is missing"
     return _column("values", np.float32, meaning, len(features), headings=headings)
+
+
+def _lithologies(wanted: Lithologies) -> list[ResultColumn]:
+    ranks = ["", *(f"_{i}" for i in range(2, wanted.top + 1))]
+    columns = [
+        _codes("lithologies", wanted.classes, "likeliest lithologies", [f"lithology{rank}" for rank in ranks]),
+        _column(
+            "probabilities",
+            np.float32,
+            "probability of each of these lithologies",
+            wanted.top,
+            headings=[f"probability{rank}" for rank in ranks],
+        ),
+        _column("entropy", np.float32, "entropy of the probabilities of all lithologies", unit="nat"),
+    ]
+    if wanted.groups:
+        columns.append(_codes("group", wanted.groups, "likeliest group of lithologies"))
+        columns.append(_column("group_probability", np.float32, "probability of this group"))
+    if wanted.has_all:
+        n, names = len(wanted.classes), [f"p {name}" for name in wanted.classes]
+        columns.append(_column("class_probabilities", np.float32, "probability of each lithology", n, headings=names))
+    if wanted.warning:
+        columns.append(_column("lithology_warning", np.array(wanted.warning).dtype, "warning on the lithologies"))
+    return columns
+
+
+def _codes(name: str, categories: tuple[str, ...], meaning: str, headings: Sequence[str] = ()) -> ResultColumn:
+    dtype = np.min_scalar_type(len(categories))  # the largest number of the type stands for none
+    column = _column(name, dtype, meaning, len(headings) or None, headings=headings)
+    return column._replace(categories=categories)
+
+
+def _quality(features: FeatureSet) -> list[ResultColumn]:
+    short = features.short_names
+    meaning = "measured minus reconstructed value, in standard deviations of the training rows; NaN where missing"
+    headings = [f"residual {short[name]}" for name in features.names]
+    return [
+        _column("residuals", np.float32, meaning, len(features), headings=headings),
+        _column("novelty_p", np.float32, "share of training rows that are at least as unusual"),
+        _column("flags", np.uint8, f"bits, from 0: {', '.join(FLAGS)}"),
+    ]
 
 
 def _samples(features: FeatureSet) -> ResultColumn:

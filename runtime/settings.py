@@ -58,6 +58,14 @@ class Settings:
         Number of worker threads; by default `lithovae.runtime.process.threads.granted_threads`.
     calibrations : mapping of str to Calibration
         Conversions that the user declares, by feature; see `lithovae.runtime.scan.calibration`.
+    values : bool
+        Whether the values of the features are written, too.
+    top : int
+        Number of likeliest lithologies that are written for each row; 0 for none.
+    all_probabilities : bool
+        Whether the probabilities of all lithologies are written; only with ``top``.
+    quality : bool
+        Whether residuals, novelty and flags are written.
 
     Raises
     ------
@@ -71,6 +79,10 @@ class Settings:
     missing: Missing = "auto"
     threads: int | None = None
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    values: bool = False
+    top: int = 0
+    all_probabilities: bool = False
+    quality: bool = False
 
     def __post_init__(self) -> None:
         if self.missing not in MISSING_CHOICES:
