@@ -14,6 +14,7 @@ import torch
 
 from lithovae.runtime.errors import CheckpointError, OutputError
 from lithovae.runtime.features import LILY, FeatureSet
+from lithovae.runtime.model.reference import Reference
 
 from .scaler import PUBLISHED_SCALERS, DistributionAwareScaler
 from .scaler_file import fit_to_table, read_scaler
@@ -49,6 +50,8 @@ class Checkpoint:
         Notes for the user on how it was read; not saved.
     features : FeatureSet
         The features that the model takes, in order. A sidecar without them is one of `LILY`.
+    reference : Reference or None
+        What the training rows were like; None if it is not known.
     """
 
     model: VAE
@@ -62,6 +65,7 @@ class Checkpoint:
     sha256: str = ""
     notes: list[str] = field(default_factory=list)
     features: FeatureSet = LILY
+    reference: Reference | None = None
 
     def save(self, path: str | Path) -> None:
         """Write ``path`` and its sidecar; neither appears under its name before both are complete.
@@ -97,6 +101,7 @@ class Checkpoint:
             "data_digest": self.data_digest,
             "history": self.history,
             "card": self.card,
+            **({"reference": self.reference.to_json()} if self.reference else {}),
         }
 
     def annotate(self, path: str | Path) -> None:
@@ -125,6 +130,11 @@ class Checkpoint:
         """The policy for missing features: impute if inputs were masked in training, else the row's outputs are NaN."""
         masks = self.recipe.get("mask_probability") or self.recipe.get("mask_instruments")
         return "impute" if masks else "nan"
+
+    @property
+    def temperature(self) -> float:
+        """The classifier's logits are divided by it, which calibrates the probabilities; 1 if none is known."""
+        return self.reference.calibration.temperature if self.reference and self.reference.calibration else 1.0
 
     @classmethod
     def load(
@@ -220,6 +230,7 @@ def _with_sidecar(path: Path, model: VAE, sidecar_path: Path) -> Checkpoint:
             card=str(sidecar.get("card", "")),
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             features=features,
+            reference=_reference(sidecar, features),
         )
     except KeyError as error:
         raise CheckpointError(f"{sidecar_path} lacks the key {error}", sidecar_path) from error
@@ -231,6 +242,11 @@ def _with_sidecar(path: Path, model: VAE, sidecar_path: Path) -> Checkpoint:
     if not all(isinstance(name, str) for name in checkpoint.classes) or isinstance(sidecar["classes"], str):
         raise CheckpointError(f"{sidecar_path}: classes must be a list of names", sidecar_path)
     return checkpoint
+
+
+def _reference(sidecar: dict[str, Any], features: FeatureSet) -> Reference | None:
+    stated = sidecar.get("reference")
+    return None if stated is None else Reference.of_json(stated, len(features), len(sidecar["classes"]))
 
 
 def _from_elsewhere(
