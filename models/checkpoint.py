@@ -14,7 +14,7 @@ import torch
 
 from lithovae.runtime.errors import CheckpointError, OutputError
 from lithovae.runtime.features import LILY, FeatureSet
-from lithovae.runtime.model.reference import Reference
+from lithovae.runtime.model.reference import Groups, Reference
 
 from .scaler import PUBLISHED_SCALERS, DistributionAwareScaler
 from .scaler_file import fit_to_table, read_scaler
@@ -135,6 +135,11 @@ class Checkpoint:
     def temperature(self) -> float:
         """The classifier's logits are divided by it, which calibrates the probabilities; 1 if none is known."""
         return self.reference.calibration.temperature if self.reference and self.reference.calibration else 1.0
+
+    @property
+    def groups(self) -> Groups | None:
+        """Groups of the lithologies; None if they are not known."""
+        return self.reference.groups if self.reference else None
 
     @classmethod
     def load(

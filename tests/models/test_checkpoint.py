@@ -108,6 +108,7 @@ def test_a_sidecar_keeps_what_the_training_rows_were_like(checkpoints: dict[str,
     assert loaded.reference.to_json() == a_reference(temperature=1.25).to_json()
     assert loaded.temperature == 1.25
     sidecar = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    spoilt: Any
     for spoilt in ({}, [], {"n_rows": 1, "ranges": {"at": [0]}}, sidecar["reference"] | {"groups": 3}):
         path.with_suffix(".json").write_text(json.dumps(sidecar | {"reference": spoilt}), encoding="utf-8")
         with pytest.raises(CheckpointError, match="is not a checkpoint's sidecar: "):
