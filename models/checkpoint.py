@@ -51,7 +51,7 @@ class Checkpoint:
     features : FeatureSet
         The features that the model takes, in order. A sidecar without them is one of `LILY`.
     reference : Reference or None
-        What the training rows were like; None if it is not known.
+        What the training rows were like; None if it is not known, as in older sidecars.
     """
 
     model: VAE
@@ -91,7 +91,7 @@ class Checkpoint:
                 partial.unlink(missing_ok=True)
 
     def _sidecar(self) -> dict[str, Any]:
-        return {
+        sidecar = {
             "checkpoint_sha256": self.sha256,
             "trained_on": self.trained_on,
             "features": self.features.to_json(),
@@ -101,8 +101,8 @@ class Checkpoint:
             "data_digest": self.data_digest,
             "history": self.history,
             "card": self.card,
-            **({"reference": self.reference.to_json()} if self.reference else {}),
         }
+        return sidecar if self.reference is None else sidecar | {"reference": self.reference.to_json()}
 
     def annotate(self, path: str | Path) -> None:
         """Rewrite the sidecar of the checkpoint at ``path``, for example after a change of its card.
@@ -123,7 +123,10 @@ class Checkpoint:
             partial.unlink(missing_ok=True)
 
     def _write_sidecar(self, place: Path) -> None:
-        place.write_text(json.dumps(self._sidecar(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        entries = (
+            f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in self._sidecar().items()
+        )
+        place.write_text("{\n" + ",\n".join(entries) + "\n}\n", encoding="utf-8")  # with few lines: it holds long lists
 
     @property
     def missing(self) -> Literal["impute", "nan"]:
@@ -207,7 +210,7 @@ class Checkpoint:
         checkpoint.notes[:0] = notes
         if len(set(checkpoint.classes)) < len(checkpoint.classes):
             raise CheckpointError(f"{source} names a class twice", named)
-        n_classes = model.classifier[3].out_features if isinstance(model, SemiSupervisedVAE) else 0
+        n_classes = _n_classes(model)
         if len(checkpoint.classes) != n_classes:
             raise CheckpointError(
                 f"{source} names {len(checkpoint.classes)} classes, but {path.name} has "
@@ -235,7 +238,7 @@ def _with_sidecar(path: Path, model: VAE, sidecar_path: Path) -> Checkpoint:
             card=str(sidecar.get("card", "")),
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             features=features,
-            reference=_reference(sidecar, features),
+            reference=_reference(sidecar, model, sidecar_path),
         )
     except KeyError as error:
         raise CheckpointError(f"{sidecar_path} lacks the key {error}", sidecar_path) from error
@@ -249,9 +252,17 @@ def _with_sidecar(path: Path, model: VAE, sidecar_path: Path) -> Checkpoint:
     return checkpoint
 
 
-def _reference(sidecar: dict[str, Any], features: FeatureSet) -> Reference | None:
-    stated = sidecar.get("reference")
-    return None if stated is None else Reference.of_json(stated, len(features), len(sidecar["classes"]))
+def _n_classes(model: VAE) -> int:
+    return list(model.classifier.parameters())[-1].numel() if isinstance(model, SemiSupervisedVAE) else 0
+
+
+def _reference(sidecar: dict[str, Any], model: VAE, sidecar_path: Path) -> Reference | None:
+    if "reference" not in sidecar:
+        return None
+    try:
+        return Reference.of_json(sidecar["reference"], model.fc_out.out_features, _n_classes(model))
+    except ValueError as error:
+        raise CheckpointError(f"{sidecar_path}: the key reference cannot be used: {error}", sidecar_path) from error
 
 
 def _from_elsewhere(
