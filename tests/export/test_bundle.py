@@ -89,12 +89,7 @@ def test_manifest_pins_every_file(checkpoints: dict[str, Checkpoint], tmp_path: 
     manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
     files = {path.name for path in (tmp_path / "bundle").iterdir()} - {"manifest.json"}
     assert (
-        set(manifest["files"])
-        == files
-        == {
-            *(f"{graph}.onnx" for graph in GRAPHS),
-            "model_card.md",
-        }
+        set(manifest["files"]) == files == {*(f"{graph}.onnx" for graph in GRAPHS), "model_card.md", "reference.json"}
     )
     for name, entry in manifest["files"].items():
         assert entry["sha256"] == hashlib.sha256((tmp_path / "bundle" / name).read_bytes()).hexdigest()
@@ -203,6 +198,7 @@ def test_a_bundle_is_replaced_but_nothing_else_is(checkpoints: dict[str, Checkpo
         "encoder.onnx",
         "manifest.json",
         "model_card.md",
+        "reference.json",
     ]
     precious = tmp_path / "thesis"
     precious.mkdir()

@@ -51,7 +51,7 @@ def test_rows_of_ones_own_are_held_to_the_gate_and_labels_compared(root: Path, t
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     lines = [line for line in done.stdout.splitlines() if line.startswith("yours")]
-    assert len(lines) == 11  # every output of every graph
+    assert len(lines) == 14  # every output of every graph
     assert any("classifier.probabilities" in line and line.endswith("100.00% agree") for line in lines)
 
 
