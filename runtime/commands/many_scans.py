@@ -12,8 +12,12 @@ from lithovae.runtime.process import guard
 from lithovae.runtime.report.run_log import conclude_one
 from lithovae.runtime.summary import Summary
 
+from .one_scan import Beside
 
-def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[[Path, Path], Summary]) -> list[Path]:
+
+def embed_scans(
+    scans: Sequence[Path], folder: Path, embed: Callable[..., Summary], beside: Beside | None = None
+) -> list[Path]:
     """Embed scans into a folder, each as a file with the scan's name. Existing files are replaced.
 
     A scan that cannot be embedded is reported on one line, and the others are still embedded.
@@ -27,6 +31,8 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[[Path, Path
     embed : callable
         Takes a scan and the file to write: `lithovae.runtime.commands.one_scan.embed_scan` with its other arguments
         bound.
+    beside : Beside, optional
+        The folders for intervals and reports; created if they do not exist.
 
     Returns
     -------
@@ -48,10 +54,12 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[[Path, Path
                 f"{scan_of[out]} and {scan} would both be written to {out}: rename one, or run them separately"
             )
         scan_of[out] = scan
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot create the folder {folder}: {error.strerror}", folder) from error
+    beside = beside or Beside()
+    for each in (folder, *beside.paths):
+        try:
+            each.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot create the folder {each}: {error.strerror}", each) from error
     begun, done = guard.several()
     failed = [scan for scan in scans if str(scan) in begun - done]
     for out, scan in scan_of.items():
@@ -59,7 +67,7 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[[Path, Path
             continue
         guard.reading(scan)
         try:
-            summary = embed(scan, out)
+            summary = embed(scan, out, beside=beside.of_scan(scan))
         except Exception as error:  # any error concerns this scan only: go on with the others
             complain(explained(error))
             failed.append(scan)

@@ -11,7 +11,20 @@ import typer
 from lithovae.runtime.console import clear_errors, new_app, progress
 from lithovae.runtime.errors import LithoError
 
-from .options import Bin, CalibrationFile, Map, Missing, Model, Threads, path, settings_of
+from .options import (
+    DEFAULT_TOP,
+    Bin,
+    CalibrationFile,
+    Classify,
+    Map,
+    Missing,
+    Model,
+    Quality,
+    Threads,
+    Top,
+    path,
+    settings_of,
+)
 
 app = new_app("Embed core scans, without torch.")
 
@@ -30,7 +43,7 @@ def run(
         typer.Option(
             parser=path,
             metavar="PATH",
-            help="The .npz to write; for several scans, a folder.",
+            help="The file to write: .npz, .h5, .parquet, .csv, .nc or .las; for several scans, a folder.",
             show_default=False,
         ),
     ],
@@ -43,6 +56,32 @@ def run(
     values: Annotated[
         bool, typer.Option("--values", help="Write the values of the features, too, as they were measured.")
     ] = False,
+    classify: Classify = False,
+    top: Top = DEFAULT_TOP,
+    quality: Quality = False,
+    intervals: Annotated[
+        Path | None,
+        typer.Option(
+            parser=path,
+            metavar="PATH",
+            help="Write intervals of lithology (top, base, name, probability) to this .csv; for several scans, to this "
+            "folder.",
+            show_default=False,
+        ),
+    ] = None,
+    min_thickness: Annotated[
+        float, typer.Option(min=0, metavar="METRES", help="Least thickness of an interval.")
+    ] = 0.0,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            parser=path,
+            metavar="PATH",
+            help="Draw the log against depth: .html for a page to zoom in, .png, .pdf or .svg for a picture; for "
+            "several scans, a folder for pages.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Embed each SCAN: find its features, average them in depth bins if needed, run the model and write OUT."""
     from lithovae.runtime.answers.embedding import policy_of
@@ -51,7 +90,7 @@ def run(
     from lithovae.runtime.process.memory import keep_freed
     from lithovae.runtime.report.run_log import announce, conclude
 
-    from .one_scan import embed_scan
+    from .one_scan import Beside, embed_scan
 
     is_file = format_of(out).whole is not None
     if len(scans) > 1 and is_file:
@@ -60,17 +99,20 @@ def run(
         advice = f"must end in {extensions('whole')} or be an existing folder"
         raise typer.BadParameter(f"{out} {advice}", param_hint="--out")
     keep_freed()
-    settings = settings_of(model, map, bin, missing, threads, calibration)
+    settings = settings_of(
+        model, map, bin, missing, threads, calibration, values=values, top=top if classify else None, quality=quality
+    )
     litho_model = LithoModel.load(settings.model, threads=settings.threads)
     policy_of(litho_model.bundle, settings.missing)  # what it refuses is said once, not for each scan
-    embed = partial(embed_scan, model=litho_model, settings=settings, values=values)
+    beside = Beside(intervals, min_thickness, report)
+    embed = partial(embed_scan, model=litho_model, settings=settings)
     if len(scans) == 1 and not out.is_dir():
-        summary = embed(scans[0], out, announce=announce, progress=progress)
-        conclude(summary, out)
+        summary = embed(scans[0], out, beside=beside, announce=announce, progress=progress)
+        conclude(summary, out, beside.paths)
         return
     from .many_scans import embed_scans
 
-    if failed := embed_scans(scans, out, embed):
+    if failed := embed_scans(scans, out, embed, beside):
         if len(scans) == 1:  # its error has been printed
             raise typer.Exit(1)
         others = f"; the others are in {out}" if len(failed) < len(scans) else ""

@@ -14,7 +14,8 @@ from types import FrameType
 
 import numpy as np
 
-from lithovae.runtime.answers.embedding import Embedder
+from lithovae.runtime.answers.answers import Answers
+from lithovae.runtime.answers.embedding import Embedder, policy_of
 from lithovae.runtime.answers.provenance import about
 from lithovae.runtime.errors import OutputError, ScanError
 from lithovae.runtime.findings import naming
@@ -80,7 +81,8 @@ class Follower:
     ) -> None:
         self.path, self.n_rows = Path(path), 0
         self._settings = settings or Settings()
-        self._embedder = Embedder(model, self._settings.missing)
+        self._answers = Answers(model, self._settings, imputes=policy_of(model.bundle, self._settings.missing).imputes)
+        self._embedder = Embedder(model, self._settings.missing, self._answers.columns)
         self._writer, self._say, self._clock = writer, say, clock
         self._patience = float("inf") if track_timeout is None else track_timeout
         self._new_rows = NewRows(self.path, self._settings.mapping, self._settings.calibrations, model.bundle.features)
@@ -207,6 +209,8 @@ class Follower:
             has_depth=True,
             is_binned=width is not None,
             grows=True,
+            lithologies=self._answers.lithologies,
+            has_quality=self._settings.quality,
         )
         notes = [policy.note] if policy.note else []
         stated = about(described, model.bundle, bin_width=width, missing=policy.name, notes=notes)
@@ -227,7 +231,9 @@ class Follower:
                 self._units.add(done.rows.block)
                 self._n_implausible += bit_counts(done.rows.implausible, len(self._n_implausible))
                 assert self._earlier is not None
-                rows = done.columns | {
+                rows = {
+                    **done.columns,
+                    **self._answers.take(done.rows, done.columns),
                     "complete": np.full(n, complete, np.uint8),
                     "file": np.full(n, self._written.file, np.uint32),
                 }
@@ -268,6 +274,9 @@ class Follower:
 
     def _note_units(self, *, at_end: bool = False) -> None:
         """Say which features seem to be in another unit: in all of the first rows or, at the end, in some."""
+        for fault in self._answers.faults:
+            if self._is_first(fault.text):
+                self._say(f"fault  {fault.text}")
         counts, n = self._n_implausible, self._n_taken
         if at_end or n >= UNIT_ROWS:  # before the end, which may be days away
             shown = counts if at_end else np.where(counts == n, counts, 0)

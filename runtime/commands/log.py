@@ -1,0 +1,83 @@
+"""The log of a scan for a report, from what a run has found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithovae.runtime.answers.answers import Answers
+from lithovae.runtime.log import Log
+from lithovae.runtime.model.bundle import Bundle
+from lithovae.runtime.report.run_log import summary_notes
+from lithovae.runtime.summary import Summary
+
+
+def log_of(summary: Summary, bundle: Bundle, answers: Answers, about: Mapping[str, Any]) -> Log:
+    """Return the log of a run.
+
+    Parameters
+    ----------
+    summary : Summary
+        Counts of the run.
+    bundle : Bundle
+        The model.
+    answers : Answers
+        The answers of the run, with the rows that it kept.
+    about : mapping of str
+        The provenance of the result.
+    """
+    kept = answers.kept
+    assert kept is not None
+    columns: dict[str, Any] = kept.columns()
+    codes: NDArray[Any] | None = columns.get("lithologies")
+    if codes is not None:
+        codes = np.where(codes < len(bundle.classes), codes.astype(np.int64), -1)
+    groups = bundle.reference.groups if bundle.reference and bundle.classes else None
+    thinned = [f"the picture shows one row in {kept.step:,} of {kept.n:,}"] if kept.step > 1 else []
+    return Log(
+        title=Path(summary.scan.path).name,
+        features=summary.features,
+        depth=columns["depth"],
+        has_depth=summary.depth_range is not None,
+        bin_width=summary.bin_width,
+        hole=columns["hole"],
+        values=columns["values"],
+        missing=columns["missing"],
+        implausible=columns["implausible"],
+        embeddings=columns["embeddings"],
+        classes=bundle.classes,
+        groups=groups.names if groups else (),
+        group_of_class=groups.of_class if groups else np.empty(0, np.int64),
+        lithologies=codes,
+        probabilities=columns.get("probabilities"),
+        residuals=columns.get("residuals"),
+        novelty_p=columns.get("novelty_p"),
+        flags=columns.get("flags"),
+        intervals=summary.intervals,
+        faults=summary.faults,
+        drift=summary.drift,
+        facts=list(_facts(summary, about)),
+        notes=[*thinned, *summary_notes(summary)],
+        warning=bundle.warning if bundle.classes else "",
+        n_rows=kept.n,
+    )
+
+
+def _facts(summary: Summary, about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    scan = summary.scan
+    yield "scan", Path(scan.path).name
+    yield from scan.address.items()
+    rows = f"{summary.n_rows:,}" if summary.bin_width is None else f"{summary.n_rows:,} bins of {summary.bin_width:g} m"
+    yield "rows", rows
+    for feature in scan.features:
+        yield feature.name, ", ".join(source.text for source in feature.sources) or "not in this scan"
+    yield "depth", ", ".join(scan.depths) or "not in this scan"
+    yield "model", f"{summary.model}: {summary.trained_on}"
+    yield "missing values", {"impute": "imputed", "nan": "no embedding"}.get(summary.missing, summary.missing)
+    for key in ("lithovae", "onnxruntime", "bundle_sha256", "scan_digest"):
+        if about.get(key):
+            yield key.replace("_", " "), str(about[key])
