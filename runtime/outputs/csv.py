@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.process.heartbeat import advanced
-from lithovae.runtime.result import Columns, ResultSchema
+from lithovae.runtime.result import Columns, ResultColumn, ResultSchema
 
 from .whole_file import whole_file
 
@@ -38,17 +38,17 @@ class CsvWriter:
     """
 
     def __init__(self, file: IO[bytes], schema: ResultSchema) -> None:
-        self._file, self._names = file, [column.name for column in schema.columns]
+        self._file, self._columns = file, schema.columns
         headings = [heading for column in schema.columns for heading in column.headings]
         self._file.write(_lines([[_quoted(heading)] for heading in headings]))
 
     def pack(self, blocks: Columns) -> bytes:
         """Format a block of rows. Any thread may call this, in any order."""
-        n, pieces = len(blocks[self._names[0]]), []
+        n, pieces = len(blocks[self._columns[0].name]), []
         for start in range(0, n, PIECE_ROWS):
             advanced()
             rows = slice(start, start + PIECE_ROWS)
-            pieces.append(_lines([cells for name in self._names for cells in _cells(blocks[name][rows])]))
+            pieces.append(_lines([cells for each in self._columns for cells in _cells(blocks[each.name][rows], each)]))
         return b"".join(pieces)
 
     def write(self, packed: bytes) -> None:
@@ -64,20 +64,26 @@ def _lines(columns: Sequence[Sequence[str]]) -> bytes:
     return "".join(f"{row}\n" if row.strip(",") else f"{row}NaN\n" for row in rows).encode()  # none is a blank line
 
 
-def _cells(values: NDArray[Any]) -> Iterator[list[str]]:
+def _cells(values: NDArray[Any], described: ResultColumn) -> Iterator[list[str]]:
     """Yield the cells of each column of values, shape (n,) or (n, k)."""
+    names = {code: _quoted(name) for code, name in enumerate(described.categories)}
     for column in [values] if values.ndim == 1 else values.T:
-        if column.dtype.kind == "f":
-            # as few digits as distinguish a number from its neighbours of the same type
-            texts = column.astype(np.str_).tolist()
+        if names:
+            yield [names.get(code, "") for code in column.tolist()]
+        elif column.dtype.kind == "f":
             is_there = np.isfinite(column).tolist()
-            yield [text.removesuffix(".0") if there else "" for text, there in zip(texts, is_there, strict=True)]
+            yield [text if there else "" for text, there in zip(shortest(column), is_there, strict=True)]
         elif column.dtype.kind == "U":
             found = column.tolist()
             quoted = {text: _quoted(text) for text in set(found)}
             yield [quoted[text] for text in found]
         else:
             yield list(map(str, column.tolist()))
+
+
+def shortest(numbers: NDArray[Any]) -> list[str]:
+    """Return each number with as few digits as distinguish it from its neighbours of the same type."""
+    return [text.removesuffix(".0") for text in numbers.astype(np.str_).tolist()]
 
 
 def _quoted(text: str) -> str:

@@ -114,7 +114,7 @@ class GrowingFile:
             return
         with self._existing() as file:  # changed when there is a row for it
             stated = {**json.loads(file.attrs["about"]), "features": list(map(str, file.attrs["features"]))}
-            require_same(self.path, stated, {**about, "features": schema.features})
+            require_same(self.path, stated, {**about, "features": schema.features.names})
             if set(file) != {column.name for column in schema.columns}:
                 raise OutputError(
                     f"{self.path} has other columns ({', '.join(file)}) than the scan has now: it will not be "
@@ -135,7 +135,7 @@ class GrowingFile:
         with self._errors_named():
             for column in schema.columns:
                 self._members[column.name] = self._dataset(column)
-            self._file.attrs["features"] = list(schema.features)
+            self._file.attrs["features"] = list(schema.features.names)
             self._file.attrs["about"] = json.dumps(about, ensure_ascii=False)
             self._file.attrs["complete"] = np.uint8(0)
             for rows in self.earlier():

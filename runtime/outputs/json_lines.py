@@ -171,7 +171,7 @@ class JsonLinesFile(JsonLines):
 
 
 def _about_line(about: Mapping[str, Any], schema: ResultSchema) -> str:
-    return json.dumps({"about": {**about, "features": schema.features}}) + "\n"
+    return json.dumps({"about": {**about, "features": schema.features.names}}) + "\n"
 
 
 def _columns(rows: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:

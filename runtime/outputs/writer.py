@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.result import Columns, ResultSchema
 
-from . import csv, hdf5, json_lines, npz, parquet
+from . import csv, hdf5, json_lines, las, netcdf, npz, parquet
 
 
 class WholeWriter(Protocol):
@@ -65,28 +65,44 @@ class GrowingFormat(Protocol):
 
 
 class Format(NamedTuple):
-    """What a format can store: a result with a known number of rows, one that grows, or both."""
+    """What a format can store: a result with a known number of rows, one that grows, or both.
+
+    Attributes
+    ----------
+    whole, growing : callable, optional
+        Open a file for either.
+    needs_values : bool
+        Whether a whole result of this format is of little use without the values of the features: it is a scan, or a
+        log.
+    """
 
     whole: WholeFormat | None = None
     growing: GrowingFormat | None = None
+    needs_values: bool = False
 
 
+_HDF5 = Format(whole=netcdf.open_whole, growing=hdf5.GrowingFile, needs_values=True)
 FORMATS: Mapping[str, Format] = {
     ".npz": Format(whole=npz.open_whole),
-    ".h5": Format(growing=hdf5.GrowingFile),
-    ".hdf5": Format(growing=hdf5.GrowingFile),
+    ".h5": _HDF5,
+    ".hdf5": _HDF5,
+    ".nc": Format(whole=netcdf.open_netcdf, needs_values=True),
+    ".parquet": Format(whole=parquet.open_whole),
+    ".csv": Format(whole=csv.open_whole),
+    ".las": Format(whole=las.open_whole, needs_values=True),
     ".jsonl": Format(growing=json_lines.JsonLinesFile),
 }
 """Format by extension."""
-TABLES: Mapping[str, WholeFormat] = {".csv": csv.open_whole, ".parquet": parquet.open_whole}
-"""Format of a table of the rows themselves, by extension."""
+TABLES = (".csv", ".parquet")
+"""Extensions of a table of the rows themselves."""
 DEFAULT_EXTENSION = ".npz"
 """Extension of the results of many scans."""
 
 
 def extensions(kind: str) -> str:
     """Return, for a message, the extensions of the formats for a kind of result, ``whole`` or ``growing``."""
-    return " or ".join(extension for extension, format in FORMATS.items() if getattr(format, kind))
+    *first, last = (extension for extension, format in FORMATS.items() if getattr(format, kind))
+    return f"{', '.join(first)} or {last}"
 
 
 def format_of(path: Path) -> Format:
@@ -115,9 +131,9 @@ def table_format(path: Path) -> WholeFormat:
     OutputError
         If the extension is not that of such a format.
     """
-    if (whole := TABLES.get(path.suffix.lower())) is None:
+    if path.suffix.lower() not in TABLES:
         raise OutputError(f"{path} must end in {' or '.join(TABLES)}", path)
-    return whole
+    return whole_format(path)
 
 
 def growing_format(path: Path) -> GrowingFormat:
