@@ -163,13 +163,16 @@ class GrowingFile:
             old.release()
 
     def _dataset(self, column: ResultColumn) -> Any:
-        dtype = h5py.string_dtype("utf-8", TEXT_BYTES) if column.dtype.kind == "U" else column.dtype
+        is_text, n_bytes = column.dtype.kind == "U", max(TEXT_BYTES, column.dtype.itemsize)
+        dtype = h5py.string_dtype("utf-8", n_bytes) if is_text else column.dtype
         width = () if column.width is None else (column.width,)
         dataset = self._file.create_dataset(
             column.name, (0, *width), dtype, maxshape=(None, *width), chunks=(CHUNK_ROWS, *width), track_times=False
         )
         if column.unit:
             dataset.attrs["units"] = column.unit
+        if column.categories:
+            dataset.attrs["names"] = list(column.categories)
         return dataset
 
     def write(self, rows: Columns) -> None:
@@ -186,7 +189,7 @@ class GrowingFile:
             start = len(dataset)
             dataset.resize(start + n, axis=0)
             if (values := rows.get(name)) is not None:
-                dataset[start:] = _utf8(values) if values.dtype.kind in "UO" else values
+                dataset[start:] = _utf8(values, dataset.dtype) if values.dtype.kind in "UO" else values
             elif dataset.dtype.kind == "f":
                 dataset[start:] = np.nan
 
@@ -222,6 +225,6 @@ def _n_complete(file: Any) -> int:
     return n
 
 
-def _utf8(texts: NDArray[Any]) -> NDArray[np.bytes_]:
-    cut = [text.encode()[:TEXT_BYTES].decode(errors="ignore").encode() for text in texts.tolist()]
-    return np.array(cut, h5py.string_dtype("utf-8", TEXT_BYTES))
+def _utf8(texts: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[np.bytes_]:
+    cut = [text.encode()[: dtype.itemsize].decode(errors="ignore").encode() for text in texts.tolist()]
+    return np.array(cut, dtype)

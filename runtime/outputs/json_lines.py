@@ -188,9 +188,21 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
 
 def _plain(values: NDArray[Any], column: ResultColumn) -> list[Any]:
     """Return values that JSON can hold; None for a missing number or row of numbers."""
+    if column.categories:
+        names = [*column.categories, *[None] * (column.no_category + 1 - len(column.categories))]
+        return _named(values.tolist(), names)
     if values.dtype.kind != "f":
         return [bool(value) for value in values] if column.name == "complete" else values.tolist()
     if column.width is None:
         return [float(value) if np.isfinite(value) else None for value in values]
     # as few digits as distinguish a float32 from its neighbours
-    return [None if np.isnan(row).any() else [float(str(value)) for value in row] for row in values]
+    is_nan = np.isnan(values)
+    return [
+        None if no_value else [None if np.isnan(value) else float(str(value)) for value in row]
+        for row, no_value in zip(values, is_nan.all(axis=1).tolist(), strict=True)
+    ]
+
+
+def _named(codes: list[Any], names: list[str | None]) -> list[Any]:
+    """Return the names of codes, one or several a row; None for a code without a name."""
+    return [[names[one] for one in code] if isinstance(code, list) else names[code] for code in codes]
