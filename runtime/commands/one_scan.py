@@ -112,7 +112,7 @@ def embed_scan(
     if beside.intervals:
         require_result(beside.intervals, path)
     if beside.report:
-        from lithovae.runtime.report.report import report_writer  # most runs need none
+        from .report import report_writer  # most runs need none
 
         write_report = report_writer(require_result(beside.report, path))
     if format_of(out).needs_values:
@@ -174,7 +174,7 @@ def embed_scan(
 
         write_intervals(beside.intervals, summary.intervals, warning=model.bundle.warning)
     if beside.report:
-        from .log import log_of
+        from .report import log_of
 
         log = log_of(summary, model.bundle, answers, stated)
         with whole_file(beside.report) as file:

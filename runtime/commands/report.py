@@ -1,19 +1,51 @@
-"""The log of a scan for a report, from what a run has found."""
+"""Reports of a run: which writer draws them, and the log that is drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.answers.answers import Answers
+from lithovae.runtime.errors import OutputError
 from lithovae.runtime.log import Log
 from lithovae.runtime.model.bundle import Bundle
 from lithovae.runtime.report.run_log import summary_notes
 from lithovae.runtime.summary import Summary
+
+
+PICTURES = (".png", ".pdf", ".svg")
+"""Extensions of pictures, which matplotlib draws."""
+
+
+def report_writer(path: Path) -> Callable[[IO[bytes], Log], None]:
+    """Return what writes a report of a log to an open file.
+
+    Raises
+    ------
+    OutputError
+        If the extension is not that of a report, or matplotlib is needed and is not installed.
+    """
+    extension = path.suffix.lower()
+    if extension == ".html":
+        from lithovae.runtime.report.page import write_page
+
+        return write_page
+    if extension not in PICTURES:
+        raise OutputError(f"{path} must end in .html, {', '.join(PICTURES[:-1])} or {PICTURES[-1]}", path)
+    if not find_spec("matplotlib"):
+        raise OutputError(
+            f"{path}: drawing a picture needs matplotlib: pip install 'lithovae[report]', or choose a name that ends "
+            "in .html",
+            path,
+        )
+    from lithovae.runtime.report.strip_log import write_strip_log
+
+    return lambda file, log: write_strip_log(file, log, extension.removeprefix("."))
 
 
 def log_of(summary: Summary, bundle: Bundle, answers: Answers, about: Mapping[str, Any]) -> Log:
