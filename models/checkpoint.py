@@ -14,6 +14,7 @@ import torch
 
 from lithovae.runtime.errors import CheckpointError, OutputError
 from lithovae.runtime.features import LILY, FeatureSet
+from lithovae.runtime.model.reference import Reference
 
 from .scaler import PUBLISHED_SCALERS, DistributionAwareScaler
 from .scaler_file import fit_to_table, read_scaler
@@ -49,6 +50,8 @@ class Checkpoint:
         Notes for the user on how it was read; not saved.
     features : FeatureSet
         The features that the model takes, in order. A sidecar without them is one of `LILY`.
+    reference : Reference or None
+        What the training rows were like; None if it is not known, as in older sidecars.
     """
 
     model: VAE
@@ -62,6 +65,7 @@ class Checkpoint:
     sha256: str = ""
     notes: list[str] = field(default_factory=list)
     features: FeatureSet = LILY
+    reference: Reference | None = None
 
     def save(self, path: str | Path) -> None:
         """Write ``path`` and its sidecar; neither appears under its name before both are complete.
@@ -87,7 +91,7 @@ class Checkpoint:
                 partial.unlink(missing_ok=True)
 
     def _sidecar(self) -> dict[str, Any]:
-        return {
+        sidecar = {
             "checkpoint_sha256": self.sha256,
             "trained_on": self.trained_on,
             "features": self.features.to_json(),
@@ -98,6 +102,7 @@ class Checkpoint:
             "history": self.history,
             "card": self.card,
         }
+        return sidecar if self.reference is None else sidecar | {"reference": self.reference.to_json()}
 
     def annotate(self, path: str | Path) -> None:
         """Rewrite the sidecar of the checkpoint at ``path``, for example after a change of its card.
@@ -118,7 +123,10 @@ class Checkpoint:
             partial.unlink(missing_ok=True)
 
     def _write_sidecar(self, place: Path) -> None:
-        place.write_text(json.dumps(self._sidecar(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        entries = (
+            f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in self._sidecar().items()
+        )
+        place.write_text("{\n" + ",\n".join(entries) + "\n}\n", encoding="utf-8")  # with few lines: it holds long lists
 
     @property
     def missing(self) -> Literal["impute", "nan"]:
@@ -192,7 +200,7 @@ class Checkpoint:
         checkpoint.notes[:0] = notes
         if len(set(checkpoint.classes)) < len(checkpoint.classes):
             raise CheckpointError(f"{source} names a class twice", named)
-        n_classes = model.classifier[3].out_features if isinstance(model, SemiSupervisedVAE) else 0
+        n_classes = _n_classes(model)
         if len(checkpoint.classes) != n_classes:
             raise CheckpointError(
                 f"{source} names {len(checkpoint.classes)} classes, but {path.name} has "
@@ -220,6 +228,7 @@ def _with_sidecar(path: Path, model: VAE, sidecar_path: Path) -> Checkpoint:
             card=str(sidecar.get("card", "")),
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             features=features,
+            reference=_reference(sidecar, model, sidecar_path),
         )
     except KeyError as error:
         raise CheckpointError(f"{sidecar_path} lacks the key {error}", sidecar_path) from error
@@ -231,6 +240,22 @@ def _with_sidecar(path: Path, model: VAE, sidecar_path: Path) -> Checkpoint:
     if not all(isinstance(name, str) for name in checkpoint.classes) or isinstance(sidecar["classes"], str):
         raise CheckpointError(f"{sidecar_path}: classes must be a list of names", sidecar_path)
     return checkpoint
+
+
+def _n_classes(model: VAE) -> int:
+    return list(model.classifier.parameters())[-1].numel() if isinstance(model, SemiSupervisedVAE) else 0
+
+
+def _reference(sidecar: dict[str, Any], model: VAE, sidecar_path: Path) -> Reference | None:
+    if "reference" not in sidecar:
+        return None
+    try:
+        return Reference.of_json(sidecar["reference"], model.fc_out.out_features, _n_classes(model))
+    except KeyError as error:
+        fault = f"it lacks {error}"
+    except (ValueError, TypeError, OverflowError) as error:
+        fault = str(error)
+    raise CheckpointError(f"{sidecar_path}: the key reference cannot be used: {fault}", sidecar_path)
 
 
 def _from_elsewhere(

@@ -23,6 +23,7 @@ from lithovae.runtime.other_units import ArrayUnits
 
 from .loss import instruments_of, weigh
 from .recipe import Recipe
+from .reference import reference_of
 from .resume import EVERY, RunState
 from .step import Step
 from .table import TrainingTable
@@ -125,6 +126,7 @@ def fit(
         data_digest=digest,
         history=history,
         features=table.feature_set,
+        reference=reference_of(table, scaler, classes),
     )
 
 

@@ -83,6 +83,43 @@ def test_refuses_classes_that_do_not_fit(saved: Path, change: dict[str, Any], me
         Checkpoint.load(saved)
 
 
+def test_the_reference_is_kept(checkpoints: dict[str, Checkpoint], saved: Path) -> None:
+    before, after = checkpoints["semisup"].reference, Checkpoint.load(saved).reference
+    assert before is not None
+    assert after is not None
+    assert after.to_json() == before.to_json()
+    assert saved.with_suffix(".json").stat().st_size < 60_000
+
+
+def test_a_sidecar_without_a_reference_is_read(saved: Path) -> None:
+    sidecar = saved.with_suffix(".json")
+    stated = json.loads(sidecar.read_text(encoding="utf-8"))
+    del stated["reference"]
+    sidecar.write_text(json.dumps(stated), encoding="utf-8")
+    assert Checkpoint.load(saved).reference is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ranges": None}, "NoneType"),
+        ({"ranges": {"at": [0, 1]}}, "lacks 'values'"),
+        ({"n_rows": float("inf")}, "infinity"),
+        ({"mixture": {"weights": [1], "means": [[0] * 6], "covariances": [[[0] * 6] * 6]}}, "not positive definite"),
+        ({"calibration": {"temperature": 0, "error_before": 0, "error_after": 0, "n_rows": 1}}, "must be above 0"),
+        ({"groups": {"names": ["Sand"], "of_class": [0] * 9}}, "of_class has the shape"),
+    ],
+)
+def test_a_malformed_reference_is_refused(saved: Path, change: dict[str, Any], message: str) -> None:
+    sidecar = saved.with_suffix(".json")
+    stated = json.loads(sidecar.read_text(encoding="utf-8"))
+    stated["reference"] |= change
+    sidecar.write_text(json.dumps(stated), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=f"key reference cannot be used.*{message}") as caught:
+        Checkpoint.load(saved)
+    assert caught.value.path == sidecar
+
+
 def test_a_folder_that_is_not_there_is_said(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no such folder"):
         checkpoints["unsup"].save(tmp_path / "absent" / "model.pt")
