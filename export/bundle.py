@@ -82,8 +82,10 @@ def write_bundle(
         }
         text = json.dumps(described | own, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         onnx.helper.set_model_props(graph, {fmt.METADATA_KEY: text})
-    measured = parity.summary(results)
-    _place(out, {name: _bytes(graph) for name, graph in graphs.items()}, card, described | {"parity": measured})
+    contents = {f"{name}.onnx": _bytes(graph) for name, graph in graphs.items()} | {fmt.CARD: card.encode()}
+    if checkpoint.reference:
+        contents[fmt.REFERENCE] = _lines(checkpoint.reference.to_json())
+    _place(out, contents, described | {"parity": parity.summary(results)})
     return results
 
 
@@ -95,7 +97,7 @@ def _graphs(checkpoint: Checkpoint, *, precise: bool) -> dict[str, Any]:
         "encoder": encoder_graph(folded, scaler, checkpoint.missing, precise=precise),
         "decoder": decoder_graph(folded, scaler),
     }
-    return graphs | ({"classifier": classifier_graph(folded)} if folded.classifier else {})
+    return graphs | ({"classifier": classifier_graph(folded, checkpoint.temperature)} if folded.classifier else {})
 
 
 def _bytes(graph: Any) -> bytes:
@@ -154,24 +156,25 @@ def _is_replaceable(out: Path) -> bool:
         ours = isinstance(manifest["schema"], int) and isinstance(manifest["files"], dict)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
-    return ours and names <= {fmt.MANIFEST, fmt.CARD, *(f"{graph}.onnx" for graph in fmt.GRAPHS)}
+    return ours and names <= {fmt.MANIFEST, fmt.CARD, fmt.REFERENCE, *(f"{graph}.onnx" for graph in fmt.GRAPHS)}
 
 
-def _place(out: Path, graphs: dict[str, bytes], card: str, manifest: dict[str, Any]) -> None:
+def _lines(stated: dict[str, Any]) -> bytes:
+    """Return a JSON object in UTF-8, with one line for each key."""
+    lines = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in stated.items()]
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def _place(out: Path, contents: dict[str, bytes], manifest: dict[str, Any]) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
             new, old = Path(folder) / "new", Path(folder) / "old"
             new.mkdir()
             files = {}
-            contents = {f"{name}.onnx": data for name, data in graphs.items()} | {fmt.CARD: card.encode()}
             for name, data in contents.items():
                 (new / name).write_bytes(data)
                 files[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-            lines = [
-                f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
-                for key, value in (manifest | {"files": files}).items()
-            ]
-            (new / fmt.MANIFEST).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+            (new / fmt.MANIFEST).write_bytes(_lines(manifest | {"files": files}))
             bundle = fmt.Bundle.read(new)  # the runtime must be able to read what is moved into place
             require(bundle, verify(bundle))
             if out.exists():

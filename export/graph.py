@@ -225,11 +225,16 @@ def decoder_graph(folded: FoldedVAE, scaler: DistributionAwareScaler) -> Any:
     return g.model("decoder", {"z": latent}, {"features": len(columns.order)})
 
 
-def classifier_graph(folded: FoldedVAE) -> Any:
-    """Build the graph from latent ``z`` (n, latent) to ``logits`` and ``probabilities`` (n, classes) of lithologies."""
+def classifier_graph(folded: FoldedVAE, temperature: float = 1.0) -> Any:
+    """Build the graph from latent ``z`` (n, latent) to ``logits`` and ``probabilities`` (n, classes) of lithologies.
+
+    The probabilities are the softmax of the logits divided by the temperature.
+    """
     g = _Graph()
     spoil = g.nan_where_not_finite("z")
     logits = g("Add", g.stack("z", folded.classifier, "classifier", relu_last=False), spoil, output="logits")
+    if temperature != 1:
+        logits = g("Mul", logits, g.constant("one_over_temperature", 1 / temperature))
     g("Add", g("Softmax", logits, axis=1), spoil, output="probabilities")  # a softmax may lose NaN
     latent, n_classes = folded.mu.weight.shape[1], folded.classifier[-1].weight.shape[1]
     return g.model("classifier", {"z": latent}, {"logits": n_classes, "probabilities": n_classes})

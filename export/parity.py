@@ -203,7 +203,10 @@ def torch_heads(model: VAE, checkpoint: Checkpoint, latent: NDArray[np.float32])
             outputs = {"features": checkpoint.scaler.inverse_transform(model.decode(z).numpy())}
         if isinstance(model, SemiSupervisedVAE):
             logits = model.classify(z)
-            outputs |= {"logits": logits.numpy(), "probabilities": torch.softmax(logits, dim=1).numpy()}
+            outputs |= {
+                "logits": logits.numpy(),
+                "probabilities": torch.softmax(logits / checkpoint.temperature, dim=1).numpy(),
+            }
     return outputs
 
 

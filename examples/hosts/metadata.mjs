@@ -8,7 +8,7 @@ import { LithoError } from './errors.mjs';
 import { contradictionOf, letters } from './quantities.mjs';
 
 export const KEY = 'lithovae';
-export const SCHEMAS = [2, 3, 4];
+export const SCHEMAS = [2, 3, 4, 5];
 export const LOG1P = ['log1p', 'log1p(x)']; // its name, and its formula in schemas 2 and 3
 
 const MAX_FEATURES = 64;

@@ -1,4 +1,4 @@
-"""A model bundle: a folder with up to four ONNX graphs, a model card, and a manifest with the SHA-256 of each file."""
+"""A model bundle: a folder of ONNX graphs, a model card, facts on the training rows, and a manifest that pins them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import json
 import re
 import stat
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +19,24 @@ from numpy.typing import NDArray
 from lithovae.runtime.errors import BundleError
 from lithovae.runtime.features import LILY, FeatureSet, is_finite_number
 from lithovae.runtime.missing import SENTINELS
+from lithovae.runtime.result import SIMULATED
 
 from .operators import require_standard
 
-SCHEMA = 4
+if TYPE_CHECKING:
+    from .reference import Reference
+
+SCHEMA = 5
 """Schema number of the bundles that are written (``docs/bundle-format.md``)."""
-READABLE = (2, 3, 4)
-"""Schema numbers of the bundles that can be read. Up to schema 3 the features are those of `LILY`; schema 2 has no fill
-values."""
+READABLE = (2, 3, 4, 5)
+"""Schema numbers of the bundles that can be read. Up to schema 4 there is no `REFERENCE`, up to schema 3 the features
+are those of `LILY`, and schema 2 has no fill values."""
 METADATA_KEY = "lithovae"
 """Metadata key of each graph's description, which is JSON."""
 MANIFEST = "manifest.json"
 CARD = "model_card.md"
+REFERENCE = "reference.json"
+"""What the training rows were like; a bundle may lack it."""
 GRAPHS = ("embedder", "encoder", "decoder", "classifier")
 """Names of the graphs. The embedder is the encoder without logvar; only a semi-supervised model has a classifier."""
 SHIPPED = ("unsup", "semisup", "unsup_hybrid", "semisup_hybrid")
@@ -37,7 +44,7 @@ SHIPPED = ("unsup", "semisup", "unsup_hybrid", "semisup_hybrid")
 
 MAX_FILE_BYTES = 1 << 28
 """Bytes of a graph or card: each is read as a whole. The shipped graphs have 30 kB."""
-MAX_MANIFEST_BYTES = 1 << 24
+MAX_MANIFEST_BYTES = MAX_REFERENCE_BYTES = 1 << 24
 
 OWN_KEYS = ("graph", "golden", "parity", "model_card")
 """Keys of a graph's description that the manifest lacks: its name, golden rows, measured parity, the card's text."""
@@ -68,6 +75,10 @@ class Bundle:
         The model card.
     features : FeatureSet
         The features that the graphs take, in order.
+    sha256 : str
+        SHA-256 of the manifest, which pins all other files.
+    reference_json : bytes or None
+        The file that `reference` is read from; None if the bundle has none.
     """
 
     path: Path
@@ -75,6 +86,8 @@ class Bundle:
     graphs: dict[str, bytes]
     card: str
     features: FeatureSet
+    sha256: str
+    reference_json: bytes | None = None
 
     @property
     def name(self) -> str:
@@ -105,6 +118,32 @@ class Bundle:
     def trained_on(self) -> str:
         """What the model was trained on, in one sentence."""
         return str(self.description["trained_on"])
+
+    @property
+    def warning(self) -> str:
+        """Warning that must stand wherever a lithology is shown; empty if the model was trained on measured data."""
+        if self.trained_on.startswith(SIMULATED):
+            return "the model was trained on simulated data: do not rely on its lithologies for real core"
+        return ""
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        """What the training rows were like; None if the bundle does not say. The file is parsed on first use.
+
+        Raises
+        ------
+        BundleError
+            If the file is malformed, or does not fit the features and classes.
+        """
+        from .reference import Reference  # not every run needs it
+
+        if self.reference_json is None:
+            return None
+        file = self.path / REFERENCE
+        try:
+            return Reference.of_json(json.loads(self.reference_json), len(self.features), len(self.classes))
+        except (ValueError, RecursionError) as error:
+            raise BundleError(f"{file} is malformed: {error}", self.path) from error
 
     @property
     def fill(self) -> NDArray[np.float32]:
@@ -146,25 +185,29 @@ class Bundle:
             If it is absent or incomplete, has another schema or contradictory features, or if a byte has changed.
         """
         path = find_bundle(bundle)
-        manifest = _read_manifest(path)
+        manifest, sha256 = _read_manifest(path)
         features = _features(manifest, path / MANIFEST)
         if len(fill := manifest.get("fill", features)) != len(features):
             raise BundleError(f"{path / MANIFEST} has {len(fill)} fill values for {len(features)} features", path)
         files = manifest.pop("files")
         manifest.pop("parity", None)
-        names = [f"{graph}.onnx" for graph in GRAPHS[: 4 if manifest["classes"] else 3]]
-        if sorted(files) != sorted([*names, CARD]):
+        names = [*(f"{graph}.onnx" for graph in GRAPHS[: 4 if manifest["classes"] else 3]), CARD]
+        if REFERENCE in files and manifest["schema"] > 4:
+            names.append(REFERENCE)
+            if files[REFERENCE]["bytes"] > MAX_REFERENCE_BYTES:
+                raise BundleError(f"{path / REFERENCE} has more than {MAX_REFERENCE_BYTES:,} bytes", path)
+        if sorted(files) != sorted(names):
             raise BundleError(
-                f"{path / MANIFEST} names the files {', '.join(sorted(files))}, not {', '.join([*names, CARD])}: "
-                "export the bundle again",
+                f"{path / MANIFEST} names the files {', '.join(sorted(files))}, not {', '.join(names)}: export the "
+                "bundle again",
                 path,
             )
-        contents = {name: _read_pinned(path / name, files[name]) for name in (*names, CARD)}
-        card = contents.pop(CARD).decode(errors="replace")
+        contents = {name: _read_pinned(path / name, files[name]) for name in names}
+        card, reference = contents.pop(CARD).decode(errors="replace"), contents.pop(REFERENCE, None)
         graphs = {name.removesuffix(".onnx"): content for name, content in contents.items()}
         for name, graph in graphs.items():
             require_standard(graph, path / f"{name}.onnx")
-        return cls(path=path, description=manifest, graphs=graphs, card=card, features=features)
+        return cls(path, manifest, graphs, card, features, sha256, reference)
 
 
 def squeeze(card: str) -> str:
@@ -223,7 +266,8 @@ def _read_bounded(path: Path, n_bytes: int) -> bytes:
         raise BundleError(f"{path} cannot be read: {error.strerror}", path.parent) from error
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _read_manifest(path: Path) -> tuple[dict[str, Any], str]:
+    """Return a manifest that is well formed, and the SHA-256 of its file."""
     file = path / MANIFEST
     text = _read_bounded(file, MAX_MANIFEST_BYTES)
     if len(text) > MAX_MANIFEST_BYTES:
@@ -262,7 +306,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise BundleError(
             f"{file} is malformed: latent_dim, classes, missing, sentinels, fill or files is not valid", path
         )
-    return manifest
+    return manifest, hashlib.sha256(text).hexdigest()
 
 
 def _features(manifest: dict[str, Any], file: Path) -> FeatureSet:

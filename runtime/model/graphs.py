@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bundle import Bundle
+from .likeliest import Likeliest
 from .session import checked, open_session
 
 Float32s = NDArray[np.float32]
@@ -59,6 +60,26 @@ class Graphs:
         out = np.empty((len(rows), self.bundle.latent_dim), np.float32)
         run_batches(self.mu, rows, out, range(0, len(rows), MICRO_BATCH))
         return out
+
+    def top(self, embeddings: Float32s, k: int, *, has_all: bool = False) -> Likeliest:
+        """Return the k likeliest lithologies of embeddings (n, latent_dim), in the calling thread.
+
+        Parameters
+        ----------
+        embeddings : ndarray of shape (n, latent_dim), float32
+            Embeddings; NaN for a row without one.
+        k : int
+            How many; at most the number of lithologies.
+        has_all : bool
+            Whether to return the probabilities of all lithologies, too.
+        """
+        groups = self.bundle.reference.groups if self.bundle.reference else None
+        parts = []
+        for start in range(0, max(1, len(embeddings)), MICRO_BATCH):
+            block = embeddings[start : start + MICRO_BATCH]
+            probabilities = self._run("classifier", "probabilities", len(self.bundle.classes), z=_padded(block))
+            parts.append(Likeliest.of(probabilities[: len(block)], k, groups, has_all=has_all))
+        return Likeliest.join(parts)
 
     def mu(self, rows: Float32s) -> Any:
         """Embed one batch of rows (n, n_features)."""

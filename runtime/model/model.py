@@ -19,11 +19,15 @@ from lithovae.runtime.process.threads import granted_threads
 from .bundle import Bundle
 from .graphs import MICRO_BATCH, Graphs, Run, run_batches
 from .inputs import as_rows
+from .likeliest import Likeliest
 
 if TYPE_CHECKING:
     from .live import LiveModel
 
 Float32s = NDArray[np.float32]
+
+TOP_ROWS = 16 * MICRO_BATCH
+"""Rows whose lithologies are one task of a thread."""
 
 
 class LithoModel:
@@ -80,6 +84,12 @@ class LithoModel:
     def classes(self) -> tuple[str, ...]:
         """Lithologies in the order of `classify`'s columns; empty for an unsupervised model."""
         return self.bundle.classes
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups of the lithologies; empty if the bundle knows none."""
+        reference = self.bundle.reference
+        return reference.groups.names if reference and reference.groups else ()
 
     @property
     def latent_dim(self) -> int:
@@ -143,10 +153,54 @@ class LithoModel:
         InputError
             If ``x`` is not numbers of shape ``(n, n_features)``.
         """
-        if not self.classes:
-            raise BundleError(f"{self.bundle.name} is unsupervised: it has no classifier", self.bundle.path)
-        _ = self.graphs.classifier  # opened here, not by several threads at once
+        self.require_classifier()
         return self._in_batches(self.graphs.probabilities, x, len(self.classes))
+
+    def top(self, x: ArrayLike, k: int = 3) -> Likeliest:
+        """Return the k likeliest lithologies of each row.
+
+        Parameters
+        ----------
+        x : array-like of shape (n, n_features)
+            As in `embed`.
+        k : int
+            How many lithologies.
+
+        Returns
+        -------
+        Likeliest
+            ``classes`` (n, k), ``probabilities`` (n, k), ``entropy`` (n,); and ``group`` (n,), a position in `groups`,
+            with ``group_probability`` (n,), if the model knows groups. A row that cannot be embedded has the largest
+            number of the type as its class, and NaN for numbers.
+
+        Raises
+        ------
+        BundleError
+            If the model is unsupervised.
+        InputError
+            If ``x`` is not numbers of shape ``(n, n_features)``, or ``k`` is not from 1 to the number of lithologies.
+        """
+        self.require_classifier(k)
+        embeddings = self._in_batches(self.graphs.mu, x, self.latent_dim)
+        several = [embeddings[i : i + TOP_ROWS] for i in range(0, max(1, len(embeddings)), TOP_ROWS)]
+        return Likeliest.join(list(self._pool.map(lambda some: self.graphs.top(some, k), several)))
+
+    def require_classifier(self, k: int = 1) -> None:
+        """Check that the model can name the k likeliest lithologies, and open its classifier.
+
+        Raises
+        ------
+        BundleError
+            If the model is unsupervised, or ONNX Runtime refuses its classifier.
+        InputError
+            If ``k`` is not from 1 to the number of lithologies.
+        """
+        n = len(self.classes)
+        if not n:
+            raise BundleError(f"{self.bundle.name} is unsupervised: it has no classifier", self.bundle.path)
+        if not 1 <= k <= n:
+            raise InputError(f"{self.bundle.name} knows {n} lithologies: ask for the 1 to {n} likeliest, not {k}")
+        _ = self.graphs.classifier, self.groups  # opened here, not by several threads at once
 
     def live(self) -> LiveModel:
         """Return a model for single rows: bit for bit the same results, at the least cost per row."""

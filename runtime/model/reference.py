@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lithovae.runtime.features import is_finite_number
+
 Floats = NDArray[np.float64]
 
 
@@ -149,21 +151,22 @@ class Reference:
         ------
         ValueError
             If a part is malformed, or does not fit the numbers of features and classes.
-        KeyError, TypeError
-            If a part lacks a key or has a value of another type.
         """
         if not isinstance(stated, dict) or not {"n_rows", "ranges"} <= stated.keys():
             raise ValueError("a reference needs n_rows and ranges")
         known = {name: part for name, part in stated.items() if part is not None}
-        return cls(
-            int(stated["n_rows"]),
-            _quantiles(stated["ranges"], n_features),
-            _mixture(known["mixture"], n_features) if "mixture" in known else None,
-            _quantiles(known["surprise"], None) if "surprise" in known else None,
-            _calibration(known["calibration"]) if "calibration" in known else None,
-            _groups(known["groups"], n_classes) if "groups" in known else None,
-            _succession(known["succession"], n_classes) if "succession" in known else None,
-        )
+        try:
+            return cls(
+                _count(stated),
+                _quantiles(stated["ranges"], n_features),
+                _mixture(known["mixture"], n_features) if "mixture" in known else None,
+                _quantiles(known["surprise"], None) if "surprise" in known else None,
+                _calibration(known["calibration"]) if "calibration" in known else None,
+                _groups(known["groups"], n_classes) if "groups" in known else None,
+                _succession(known["succession"], n_classes) if "succession" in known else None,
+            )
+        except (KeyError, TypeError) as error:  # a part that lacks a key, or is of another type
+            raise ValueError(f"a part lacks {error}" if isinstance(error, KeyError) else str(error)) from error
 
 
 def _plain(value: Any) -> Any:
@@ -174,12 +177,25 @@ def _plain(value: Any) -> Any:
 
 def _array(part: Any, name: str, shape: tuple[int | None, ...], dtype: Any = np.float64) -> NDArray[Any]:
     """Return a list of a part as an array of some shape; None stands for any length. Raises `ValueError`."""
-    found = np.array(part[name], dtype)
+    found = np.array(part[name], object)  # numpy would turn texts into numbers, and fractions into integers
     if found.ndim != len(shape) or any(want not in (None, n) for want, n in zip(shape, found.shape, strict=True)):
         raise ValueError(f"{name} has the shape {found.shape}, not {shape}")
-    if found.size == 0 or not np.isfinite(found).all():
-        raise ValueError(f"{name} is empty or not finite")
-    return found
+    if not found.size:
+        raise ValueError(f"{name} is empty")
+    if not all(map(is_finite_number if dtype is np.float64 else _is_integer, found.flat)):
+        raise ValueError(f"{name} has values that are not {'finite numbers' if dtype is np.float64 else 'integers'}")
+    return found.astype(dtype)
+
+
+def _is_integer(value: Any) -> bool:
+    return type(value) is int and abs(value) < 1 << 62
+
+
+def _count(part: Any) -> int:
+    n_rows = part["n_rows"]
+    if type(n_rows) is not int or n_rows < 0:
+        raise ValueError("n_rows is not a number of rows")
+    return n_rows
 
 
 def _quantiles(part: Any, n_features: int | None) -> Quantiles:
@@ -196,6 +212,8 @@ def _mixture(part: Any, n: int) -> Mixture:
     found = Mixture(weights, _array(part, "means", (k, n)), _array(part, "covariances", (k, n, n)))
     if (weights <= 0).any() or abs(weights.sum() - 1) > 1e-6:
         raise ValueError("the weights of a mixture must be positive, with sum 1")
+    if not np.allclose(found.covariances, found.covariances.transpose(0, 2, 1)):
+        raise ValueError("a covariance of the mixture is not symmetric")
     try:
         np.linalg.cholesky(found.covariances)
     except np.linalg.LinAlgError as error:
@@ -204,16 +222,18 @@ def _mixture(part: Any, n: int) -> Mixture:
 
 
 def _calibration(part: Any) -> Calibration:
-    temperature, before, after = (float(part[name]) for name in ("temperature", "error_before", "error_after"))
-    if not np.isfinite([temperature, before, after]).all() or temperature <= 0:
-        raise ValueError("the temperature must be above 0")
-    return Calibration(temperature, before, after, int(part["n_rows"]))
+    temperature, before, after = figures = [part[name] for name in ("temperature", "error_before", "error_after")]
+    if not all(map(is_finite_number, figures)) or temperature <= 0 or not (0 <= before <= 1 and 0 <= after <= 1):
+        raise ValueError("the temperature must be above 0, and calibration errors from 0 to 1")
+    return Calibration(float(temperature), float(before), float(after), _count(part))
 
 
 def _groups(part: Any, n_classes: int) -> Groups:
     names, of_class = part["names"], _array(part, "of_class", (n_classes,), np.int64)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError("the names of groups must be a list of texts")
+    if len(set(names)) < len(names):
+        raise ValueError("two groups have the same name")
     if of_class.min() < 0 or of_class.max() >= len(names):
         raise ValueError("a lithology has a group without a name")
     return Groups(tuple(names), of_class)

@@ -48,8 +48,9 @@ def verify(bundle: Bundle) -> list[Check]:
     Raises
     ------
     BundleError
-        If a graph cannot be opened, or has no valid golden rows.
+        If a graph cannot be opened, or has no valid golden rows, or if the bundle's reference is malformed.
     """
+    _ = bundle.reference
     found = []
     for graph in bundle.graphs:
         session, path = open_session(bundle, graph), bundle.path / f"{graph}.onnx"

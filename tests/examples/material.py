@@ -87,7 +87,10 @@ def shift_golden(description: dict[str, Any]) -> None:
 
 FAULTY_MODELS: dict[str, tuple[Edit, str]] = {
     "no metadata": (lambda d: d.clear(), 'has no metadata "lithovae"'),
-    "another schema": (lambda d: d.update(schema=1), "has metadata schema 1, but this host reads schemas 2, 3 and 4"),
+    "another schema": (
+        lambda d: d.update(schema=1),
+        "has metadata schema 1, but this host reads schemas 2, 3, 4 and 5",
+    ),
     "changed golden": (shift_golden, "verification failed: mu differs by"),
     "no features": (lambda d: d.pop("features"), "invalid metadata (features)"),
     "a transform of another schema": (lambda d: d["features"][3].update(transform="log1p(x)"), "(features)"),

@@ -11,8 +11,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from lithovae.export import bundle as export_bundle
+from lithovae.export import parity
 from lithovae.export.bundle import write_bundle
 from lithovae.export.fold import FoldedVAE, fold
 from lithovae.export.graph import OPSET
@@ -26,6 +28,7 @@ from lithovae.runtime.missing import SENTINELS
 from lithovae.runtime.model.bundle import GRAPHS, SHIPPED, Bundle
 from lithovae.runtime.model.session import open_session
 from lithovae.training.recipe import MODELS
+from tests.runtime.references import a_reference
 
 from .worn import worn
 
@@ -53,6 +56,21 @@ def test_shipped_bundles_are_what_the_shipped_checkpoints_export_to(root: Path, 
     assert {"embedder.mu", "encoder.mu", "encoder.logvar", "decoder.R"} <= outputs
     assert ({"classifier.logits", "classifier.probabilities"} <= outputs) == MODELS[name].supervised
     assert max(result.ratio for result in results) <= LIMIT
+
+
+@pytest.mark.parametrize("temperature", [0.4, 2.5])
+def test_the_classifier_applies_the_temperature(
+    checkpoints: dict[str, Checkpoint], tmp_path: Path, features: NDArray[np.float64], temperature: float
+) -> None:
+    checkpoint = replace(checkpoints["semisup"], reference=a_reference(temperature=temperature))
+    results = write_bundle(checkpoint, tmp_path / "bundle")
+    assert {"classifier.logits", "classifier.probabilities"} <= {result.output for result in results}
+    model = LithoModel.load(tmp_path / "bundle")
+    logits = parity.torch_heads(checkpoint.model, checkpoint, model.embed(features))["logits"].astype(np.float64)
+    expected = torch.softmax(torch.tensor(logits) / temperature, dim=1).numpy()
+    np.testing.assert_allclose(model.classify(features), expected, atol=1e-6)
+    live = model.live()
+    np.testing.assert_array_equal(live.classify(features[0]), model.classify(features)[0])
 
 
 def test_exporting_twice_gives_the_same_bytes(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lithovae.models.checkpoint import Checkpoint
 from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime.errors import CheckpointError, OutputError
 from lithovae.training.recipe import MODELS
+from tests.runtime.references import a_reference
 
 
 @pytest.fixture
@@ -133,3 +135,17 @@ def test_a_folder_that_is_not_there_is_said(checkpoints: dict[str, Checkpoint], 
 
 def test_semi_supervised_model_is_recognised(saved: Path) -> None:
     assert isinstance(Checkpoint.load(saved).model, SemiSupervisedVAE)
+
+
+def test_a_sidecar_keeps_what_the_training_rows_were_like(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    replace(checkpoints["semisup"], reference=a_reference(temperature=1.25)).save(path)
+    loaded = Checkpoint.load(path)
+    assert loaded.reference is not None
+    assert loaded.reference.to_json() == a_reference(temperature=1.25).to_json()
+    assert loaded.temperature == 1.25
+    sidecar = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    for spoilt in ({}, [], {"n_rows": 1, "ranges": {"at": [0]}}, sidecar["reference"] | {"groups": 3}):
+        path.with_suffix(".json").write_text(json.dumps(sidecar | {"reference": spoilt}), encoding="utf-8")
+        with pytest.raises(CheckpointError, match="is not a checkpoint's sidecar: "):
+            Checkpoint.load(path)
