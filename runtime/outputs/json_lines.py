@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ from lithovae.runtime.process import guard
 from lithovae.runtime.result import ADDRESS_MEANINGS, Columns, ResultColumn, ResultSchema
 
 from .earlier import Lock, foreign, require_same
+from .stored import TEXTS, Stored, type_of
 from .whole_file import require_writable
 
 BLOCK_LINES = 4096
@@ -194,3 +196,37 @@ def _plain(values: NDArray[Any], column: ResultColumn) -> list[Any]:
         return [float(value) if np.isfinite(value) else None for value in values]
     # as few digits as distinguish a float32 from its neighbours
     return [None if np.isnan(row).any() else [float(str(value)) for value in row] for row in values]
+
+
+def read(path: Path) -> Stored:
+    """Return what JSON lines hold, up to the last whole line."""
+    about: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):  # the run was killed while it wrote this line
+                break
+            record = json.loads(line)
+            if not isinstance(record, dict) or (number == 1 and "about" not in record):
+                raise ValueError(f"line {number} is not a row of a result")
+            if "about" in record:
+                about |= dict(record["about"])
+            else:
+                rows.append(record)
+    features = tuple(map(str, about.pop("features", ())))
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {{"embedding": "embeddings"}.get(name, name): _column([row.get(name) for row in rows], name, features)
+               for name in names}  # fmt: skip
+    return Stored(len(rows), {name: partial(np.asarray, each) for name, each in columns.items()}, features, {}, about)
+
+
+def _column(values: list[Any], name: str, features: tuple[str, ...]) -> NDArray[Any]:
+    """Return the values of a column; None stands for a missing number, or a row of them."""
+    if name in TEXTS:
+        return np.array(["" if value is None else str(value) for value in values], np.str_)
+    dtype = type_of(name, len(features))
+    blank = np.nan if dtype.kind == "f" else 0
+    width = next((len(value) for value in values if isinstance(value, list)), None)
+    if width is not None:
+        return np.array([[blank] * width if value is None else value for value in values], dtype).reshape(-1, width)
+    return np.array([blank if value is None else value for value in values], dtype)

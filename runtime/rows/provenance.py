@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from lithovae.runtime.description import ScanDescription
 
 
-def about_rows(scan: ScanDescription, *, bin_width: float | None, notes: list[str]) -> dict[str, Any]:
+def about_rows(
+    scan: ScanDescription,
+    *,
+    bin_width: float | None,
+    notes: list[str],
+    identity: Mapping[str, Any] | None = None,
+    simulated: str = "",
+) -> dict[str, Any]:
     """Return the provenance of rows, as plain values for JSON.
 
     Parameters
@@ -21,9 +32,16 @@ def about_rows(scan: ScanDescription, *, bin_width: float | None, notes: list[st
         Width of the depth bins in metres; None for the scan's own rows.
     notes : list of str
         Notes about the rows, in addition to those of ``scan``.
+    identity : mapping, optional
+        Size and digest of the file: `lithovae.runtime.formats.unchanged.identity_of`. A file that grows has none.
+    simulated : str
+        Seed of simulated rows; empty if they were measured.
     """
     return {
+        "versions": {"lithovae": version_of("lithovae"), "numpy": np.__version__},
         "scan": os.fsencode(Path(scan.path).name).decode(errors="backslashreplace"),  # a name need not be UTF-8
+        **({"scan_file": dict(identity)} if identity else {}),
+        **({"simulated": simulated} if simulated else {}),
         "sources": {
             feature.name: ", ".join(source.text for source in feature.sources)
             for feature in scan.features
@@ -39,3 +57,16 @@ def about_rows(scan: ScanDescription, *, bin_width: float | None, notes: list[st
         "bin_width": bin_width,
         "notes": [*scan.notes, *notes],
     }
+
+
+@cache
+def version_of(*distributions: str) -> str:
+    """Return the version of the first of some distributions that is installed; empty if none is."""
+    from importlib.metadata import PackageNotFoundError, version  # takes longer to import than to use
+
+    for name in distributions:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return ""
