@@ -8,11 +8,9 @@ from typing import Any
 
 from lithovae.runtime.description import ScanDescription
 from lithovae.runtime.model.bundle import MANIFEST, Bundle
-from lithovae.runtime.rows.provenance import about_rows, version_of
+from lithovae.runtime.model.session import ORT_VERSION
+from lithovae.runtime.rows.provenance import about_rows
 from lithovae.runtime.settings import Settings
-
-RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
-"""Distributions of ONNX Runtime."""
 
 
 def about(
@@ -50,7 +48,7 @@ def about(
     rows = about_rows(scan, bin_width=bin_width, notes=notes, identity=identity, simulated=simulated)
     return {
         **rows,
-        "versions": {**rows["versions"], "onnxruntime": version_of(*RUNTIMES)},
+        "versions": {**rows["versions"], "onnxruntime": ORT_VERSION},
         "missing": missing,
         "bundle": bundle.name,
         "bundle_sha256": _sha256(bundle),

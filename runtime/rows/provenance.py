@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -38,7 +41,7 @@ def about_rows(
         Seed of simulated rows; empty if they were measured.
     """
     return {
-        "versions": {"lithovae": version_of("lithovae"), "numpy": np.__version__},
+        "versions": {"lithovae": _version(), "numpy": np.__version__},
         "scan": os.fsencode(Path(scan.path).name).decode(errors="backslashreplace"),  # a name need not be UTF-8
         **({"scan_file": dict(identity)} if identity else {}),
         **({"simulated": simulated} if simulated else {}),
@@ -60,13 +63,14 @@ def about_rows(
 
 
 @cache
-def version_of(*distributions: str) -> str:
-    """Return the version of the first of some distributions that is installed; empty if none is."""
-    from importlib.metadata import PackageNotFoundError, version  # takes longer to import than to use
+def _version() -> str:
+    """Return the version of this distribution, from the name of its folder; empty if there is none.
 
-    for name in distributions:
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
+    `importlib.metadata` would take longer to import than a small scan to embed.
+    """
+    for folder in sys.path:
+        with suppress(OSError):
+            for name in os.listdir(folder or "."):
+                if match := re.fullmatch(r"lithovae-(.+)\.dist-info", name):
+                    return match[1]
     return ""
