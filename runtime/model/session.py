@@ -20,6 +20,7 @@ from lithovae.runtime.errors import BundleError
 
 from .bundle import METADATA_KEY, OWN_KEYS, Bundle, squeeze
 
+ORT_VERSION: str = ort.__version__
 PROBES = (8, 16)
 """Numbers of rows that a graph is tried with when it is opened."""
 

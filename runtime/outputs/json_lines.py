@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ from lithovae.runtime.process import guard
 from lithovae.runtime.result import ADDRESS_MEANINGS, Columns, ResultColumn, ResultSchema
 
 from .earlier import Lock, foreign, require_same
+from .stored import TEXTS, Stored, type_of
 from .whole_file import require_writable
 
 BLOCK_LINES = 4096
@@ -206,3 +208,40 @@ def _plain(values: NDArray[Any], column: ResultColumn) -> list[Any]:
 def _named(codes: list[Any], names: list[str | None]) -> list[Any]:
     """Return the names of codes, one or several a row; None for a code without a name."""
     return [[names[one] for one in code] if isinstance(code, list) else names[code] for code in codes]
+
+
+def read(path: Path) -> Stored:
+    """Return what JSON lines hold, up to the last whole line."""
+    about: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):  # the run was killed while it wrote this line
+                break
+            record = json.loads(line)
+            if not isinstance(record, dict) or (number == 1 and "about" not in record):
+                raise ValueError(f"line {number} is not a row of a result")
+            if "about" in record:
+                about |= dict(record["about"])
+            else:
+                rows.append(record)
+    features = tuple(map(str, about.pop("features", ())))
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {{"embedding": "embeddings"}.get(name, name): _column([row.get(name) for row in rows], name, features)
+               for name in names}  # fmt: skip
+    return Stored(len(rows), {name: partial(np.asarray, each) for name, each in columns.items()}, features, {}, about)
+
+
+def _column(values: list[Any], name: str, features: tuple[str, ...]) -> NDArray[Any]:
+    """Return the values of a column; None stands for a missing number, or a row of them."""
+    if name in TEXTS:
+        return np.array(["" if value is None else str(value) for value in values], np.str_)
+    width = next((len(value) for value in values if isinstance(value, list)), None)
+    cells = values if width is None else [cell for value in values for cell in value or [None] * width]
+    if any(isinstance(cell, str) for cell in cells):  # names of lithologies
+        return np.array(["" if cell is None else str(cell) for cell in cells], np.str_).reshape(len(values), -1)
+    dtype = type_of(name, len(features))
+    blank = np.nan if dtype.kind == "f" else 0
+    if width is not None:
+        return np.array([blank if cell is None else cell for cell in cells], dtype).reshape(-1, width)
+    return np.array([blank if value is None else value for value in values], dtype)

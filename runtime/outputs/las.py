@@ -7,6 +7,8 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -19,6 +21,7 @@ from lithovae.runtime.result import ADDRESS_MEANINGS, SIMULATED, Columns, Result
 
 from .csv import PIECE_ROWS, shortest
 from .one_value import has_one_value
+from .stored import Stored, stored_cells
 from .whole_file import whole_file
 
 NULL = "-999.25"
@@ -27,6 +30,7 @@ MARK = "lithovae "
 OF_A_HOLE = ("expedition", "site", "hole")
 """Parts of an address that cannot vary: a LAS file is of one well."""
 _COPY = 1 << 20
+_ITEM = re.compile(r" (?P<name>[^ .]+)\.\S*  (?P<value>.*?) : (?P<meaning>[^:]*)")
 
 
 @contextmanager
@@ -246,3 +250,42 @@ def _items(items: Sequence[tuple[str, str, str, str]]) -> list[str]:
     """Return lines of a header. A colon ends a value, so that there is none within."""
     plain = [tuple(" ".join(text.replace(":", ";").split()) for text in item) for item in items]
     return [f" {name}.{unit.replace(' ', '_')}  {value} : {meaning}" for name, unit, value, meaning in plain]
+
+
+def read(path: Path) -> Stored:
+    """Return what a LAS file of `LasWriter` holds.
+
+    Raises
+    ------
+    ValueError
+        If another program wrote it.
+    """
+    section, headings, texts = "", list[str](), dict[str, str]()
+    stated: dict[str, Any] = {}
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("~"):
+                section = line[1:2].upper()
+                if section == "A":
+                    break
+            elif line.startswith(MARK):
+                stated = json.loads(line.removeprefix(MARK))
+            elif section in ("W", "C") and (match := _ITEM.fullmatch(line.rstrip("\n"))):
+                if section == "C":
+                    headings.append(match["meaning"])
+                else:
+                    texts[match["name"]] = match["value"]
+        if not stated or not headings:
+            raise ValueError("lithovae did not write it; a scan in LAS is read by `lithovae run`")
+        columns: list[list[str]] = [[] for _ in headings]
+        while lines := list(islice(file, PIECE_ROWS)):
+            advanced()
+            for column, cells in zip(columns, zip(*map(str.split, lines), strict=True), strict=True):
+                column += cells
+    found = stored_cells(headings, columns, NULL, stated["features"], stated["categories"], dict(stated["about"]))
+    constants = {
+        name: partial(np.array, texts[name.upper()])
+        for name in (*ADDRESS_MEANINGS, "lithology_warning", SIMULATED)
+        if name.upper() in texts
+    }
+    return found._replace(columns={**found.columns, **constants})

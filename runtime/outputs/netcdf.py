@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from lithovae.runtime.result import SIMULATED, Columns, ResultColumn, ResultSche
 
 from .hdf5 import BROKEN
 from .one_value import has_one_value
+from .stored import TEXTS, Stored, about_of, require_plausible_size
 from .whole_file import whole_file
 
 CONVENTIONS = "CF-1.11"
@@ -311,3 +312,60 @@ class NetcdfWriter:
 def _words(names: Sequence[str]) -> str:
     """Return names as CF lists them: one word each, of letters, digits and a few signs."""
     return " ".join(re.sub(r"[^\w.+@-]+", "_", name).strip("_") or "_" for name in names)
+
+
+def read(path: Path) -> Stored:
+    """Return what an HDF5 file of `open_whole`, or of `lithovae follow`, holds; columns are read when they are used."""
+    with _opened(path) as file:
+        if "features" not in file.attrs:
+            raise ValueError("it has no attribute 'features'")
+        features = tuple(map(str, file.attrs["features"]))
+        found = {
+            name: file[name]
+            for name in file
+            if isinstance(file.get(name, getlink=True), h5py.HardLink) and isinstance(file[name], h5py.Dataset)
+        }
+        rows = {name: each for name, each in found.items() if each.ndim in (1, 2) and not _is_dimension(name, each)}
+        for dataset in rows.values():
+            if dataset.is_virtual or dataset.external:
+                raise ValueError(f"{dataset.name} is kept in other files")
+            require_plausible_size(path, dataset.size * dataset.dtype.itemsize)
+        n_rows = min((len(dataset) for dataset in rows.values()), default=0)  # a killed run leaves different lengths
+        constants = {name: str(file.attrs[name]) for name in sorted(TEXTS) if name in file.attrs and name not in rows}
+        categories = {
+            name: tuple(map(str, each.attrs["names"])) for name, each in rows.items() if "names" in each.attrs
+        }
+        about = about_of(str(file.attrs["about"])) if "about" in file.attrs else {}
+    parts = [name.replace("/", "_").strip() for name in features]
+    has_values = bool(parts) and rows.keys() >= set(parts)
+
+    def load(name: str) -> NDArray[Any]:
+        with _opened(path) as file:
+            dataset = file[name]
+            values = dataset[:n_rows] if dataset.dtype.kind not in "SO" else dataset.asstr()[:n_rows].astype(np.str_)
+            return np.asarray(values)
+
+    def load_values() -> NDArray[Any]:
+        return np.stack([load(part) for part in parts], axis=1)
+
+    columns: dict[str, Callable[[], NDArray[Any]]] = {
+        name: partial(load, name) for name in rows if not (has_values and name in parts)
+    }
+    columns |= {"values": load_values} if has_values else {}
+    columns |= {name: partial(np.array, text) for name, text in constants.items()}
+    return Stored(n_rows, columns, features, categories, about)
+
+
+def _is_dimension(name: str, dataset: Any) -> bool:
+    return name != "depth" and dataset.attrs.get("CLASS", b"") in (b"DIMENSION_SCALE", "DIMENSION_SCALE")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a file for reading, also one that is growing."""
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except OSError:
+        file = h5py.File(path, "r", swmr=True, locking=False)
+    with file:
+        yield file

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import json
+import math
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
@@ -22,6 +23,7 @@ from lithovae.runtime.result import Columns, ResultSchema
 
 from .checksum import combine, crc32
 from .one_value import has_one_value
+from .stored import Stored, about_of, require_plausible_size
 from .whole_file import whole_file
 
 _MOVE = 1 << 20
@@ -248,3 +250,38 @@ def _libc_function(name: str) -> Callable[..., int] | None:
         return cast(Callable[..., int], getattr(ctypes.CDLL(None, use_errno=True), name))
     except (OSError, AttributeError, TypeError):
         return None
+
+
+def read(path: Path) -> Stored:
+    """Return what an ``.npz`` holds; its members are read when they are used."""
+    with zipfile.ZipFile(path) as archive:
+        infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+        require_plausible_size(path, sum(info.file_size for info in infos))
+        shapes = {info.filename.removesuffix(".npy"): _shape(archive, info) for info in infos}
+    if "features" not in shapes:
+        raise ValueError("it has no member 'features'")
+
+    def load(name: str) -> NDArray[Any]:
+        with np.load(path, allow_pickle=False) as archive:
+            return np.asarray(archive[name])
+
+    names = {name for name in shapes if name.endswith(NAMES)}
+    columns = shapes.keys() - {"features", "about"} - names
+    n_rows = next((shapes[name][0] for name in shapes if name in columns and shapes[name]), 1 if columns else 0)
+    return Stored(
+        n_rows,
+        {name: partial(load, name) for name in shapes if name in columns},
+        tuple(load("features").tolist()),
+        {name.removesuffix(NAMES): tuple(load(name).tolist()) for name in sorted(names)},
+        about_of(str(load("about"))) if "about" in shapes else {},
+    )
+
+
+def _shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int, ...]:
+    """Return the shape of a member, from its header."""
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(member)
+    require_plausible_size(Path(str(archive.filename)), math.prod(shape) * dtype.itemsize)
+    return tuple(shape)

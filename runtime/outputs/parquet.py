@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lithovae.runtime.process.heartbeat import advanced
 from lithovae.runtime.result import Columns, ResultColumn, ResultSchema
 
 from .one_value import has_one_value
+from .stored import TEXTS, Stored, about_of, column_of, feature_of, require_plausible_size, type_of
 from .whole_file import whole_file
 
 GROUP_ROWS = 1 << 17
@@ -154,3 +156,59 @@ class ParquetWriter:
         """Let go of the file, which must be open: pyarrow would write its end later."""
         with suppress(OSError, self._arrow.ArrowException):
             self._writer.close()
+
+
+def read(path: Path) -> Stored:
+    """Return what a Parquet file holds; its columns are read when they are used.
+
+    Raises
+    ------
+    OutputError
+        If pyarrow is not installed.
+    """
+    try:
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise OutputError(f"{path}: reading Parquet needs pyarrow: pip install 'lithovae[tables]'", path) from error
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            schema, n_rows, stated = file.schema_arrow, file.metadata.num_rows, file.metadata.metadata or {}
+            groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    except pyarrow.ArrowException as error:
+        raise ValueError(str(error)) from error
+    require_plausible_size(path, sum(group.total_byte_size for group in groups))
+    features = tuple(json.loads(stated.get(b"features", b"[]")))
+    categories = {name: tuple(names) for name, names in json.loads(stated.get(b"categories", b"{}")).items()}
+    places: dict[str, list[str]] = {}
+    for heading in schema.names:
+        places.setdefault(column_of(heading, features), []).append(heading)
+
+    def load(name: str) -> NDArray[Any]:
+        try:
+            with pyarrow.parquet.ParquetFile(path) as file:
+                table = file.read(places[name])
+            parts = [_numpy(table[heading].combine_chunks(), name, categories) for heading in places[name]]
+        except pyarrow.ArrowException as error:
+            raise ValueError(str(error)) from error
+        is_1d = name == "depth" or places[name] == [name]
+        return parts[0] if is_1d else np.stack(parts, axis=1)
+
+    def _numpy(values: Any, name: str, categories: Mapping[str, tuple[str, ...]]) -> NDArray[Any]:
+        if name in TEXTS:
+            return np.array(values.cast(pyarrow.string()).fill_null("").to_pylist(), np.str_)
+        if name not in categories:
+            found = values.to_numpy(zero_copy_only=False)
+            return np.asarray(found if found.dtype.kind == "f" else found.astype(type_of(name, len(features))))
+        dtype = np.min_scalar_type(len(categories[name]))
+        codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+        code_of = {text: code for code, text in enumerate(categories[name])}
+        own = np.array([*(code_of[text] for text in values.dictionary.to_pylist()), np.iinfo(dtype).max], dtype)
+        return np.asarray(own[codes])
+
+    return Stored(
+        n_rows,
+        {name: partial(load, name) for name in places},
+        features or tuple(map(feature_of, places.get("values", ()))),
+        categories,
+        about_of(stated[b"about"].decode()) if b"about" in stated else {},
+    )

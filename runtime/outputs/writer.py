@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -11,6 +11,7 @@ from lithovae.runtime.errors import OutputError
 from lithovae.runtime.result import Columns, ResultSchema
 
 from . import csv, hdf5, json_lines, las, netcdf, npz, parquet
+from .stored import Stored
 
 
 class WholeWriter(Protocol):
@@ -65,10 +66,12 @@ class GrowingFormat(Protocol):
 
 
 class Format(NamedTuple):
-    """What a format can store: a result with a known number of rows, one that grows, or both.
+    """What a format can store: a result with a known number of rows, one that grows, or both; and how it is read.
 
     Attributes
     ----------
+    read : callable, optional
+        Returns what a file of this format holds; whatever it raises tells what is wrong with the file.
     whole, growing : callable, optional
         Open a file for either.
     needs_values : bool
@@ -76,21 +79,22 @@ class Format(NamedTuple):
         log.
     """
 
+    read: Callable[[Path], Stored] | None = None
     whole: WholeFormat | None = None
     growing: GrowingFormat | None = None
     needs_values: bool = False
 
 
-_HDF5 = Format(whole=netcdf.open_whole, growing=hdf5.GrowingFile, needs_values=True)
+_HDF5 = Format(netcdf.read, whole=netcdf.open_whole, growing=hdf5.GrowingFile, needs_values=True)
 FORMATS: Mapping[str, Format] = {
-    ".npz": Format(whole=npz.open_whole),
+    ".npz": Format(npz.read, whole=npz.open_whole),
     ".h5": _HDF5,
     ".hdf5": _HDF5,
-    ".nc": Format(whole=netcdf.open_netcdf, needs_values=True),
-    ".parquet": Format(whole=parquet.open_whole),
-    ".csv": Format(whole=csv.open_whole),
-    ".las": Format(whole=las.open_whole, needs_values=True),
-    ".jsonl": Format(growing=json_lines.JsonLinesFile),
+    ".nc": Format(netcdf.read, whole=netcdf.open_netcdf, needs_values=True),
+    ".parquet": Format(parquet.read, whole=parquet.open_whole),
+    ".csv": Format(csv.read, whole=csv.open_whole),
+    ".las": Format(las.read, whole=las.open_whole, needs_values=True),
+    ".jsonl": Format(json_lines.read, growing=json_lines.JsonLinesFile),
 }
 """Format by extension."""
 TABLES = (".csv", ".parquet")
@@ -100,7 +104,7 @@ DEFAULT_EXTENSION = ".npz"
 
 
 def extensions(kind: str) -> str:
-    """Return, for a message, the extensions of the formats for a kind of result, ``whole`` or ``growing``."""
+    """Return, for a message, the extensions of the formats with ``whole``, ``growing`` or ``read``."""
     *first, last = (extension for extension, format in FORMATS.items() if getattr(format, kind))
     return f"{', '.join(first)} or {last}"
 

@@ -127,7 +127,8 @@ def same_as_batch(rows: list[dict[str, Any]], path: Path, model: LithoModel, **o
     assert len(rows) == len(batch["depth"])
     for name in ("depth", "samples", "missing", "implausible", *parts):
         if name in batch:
-            assert [row[name] for row in rows] == batch[name].tolist(), name
+            values = batch[name] if batch[name].ndim else np.full(len(rows), batch[name])  # the same in all rows
+            assert [row[name] for row in rows] == values.tolist(), name
     given = np.array([row["embedding"] or [np.nan] * model.latent_dim for row in rows], np.float32)
     np.testing.assert_array_equal(given.view(np.uint32)[~np.isnan(given)], _bits(batch["embeddings"]))
 
@@ -630,7 +631,7 @@ def test_a_growing_file_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "emb.h5").write_bytes(b"yesterday's result")
     with pytest.raises(OutputError, match="already exists and was not written by lithovae follow"):
         GrowingFile(tmp_path / "emb.h5")
-    with pytest.raises(OutputError, match=r"emb\.npz must end in \.h5 or \.hdf5 or \.jsonl: only such a file can grow"):
+    with pytest.raises(OutputError, match=r"emb\.npz must end in \.h5, \.hdf5 or \.jsonl: only such a file can grow"):
         growing_format(tmp_path / "emb.npz")
 
 
