@@ -81,6 +81,12 @@ class Graphs:
             parts.append(Likeliest.of(probabilities[: len(block)], k, groups, has_all=has_all))
         return Likeliest.join(parts)
 
+    def decode(self, embeddings: Float32s) -> Float32s:
+        """Decode contiguous embeddings (n, latent_dim) in the calling thread; shape (n, n_features), float32."""
+        out = np.empty((len(embeddings), len(self.bundle.features)), np.float32)
+        run_batches(self.decoded, embeddings, out, range(0, len(embeddings), MICRO_BATCH))
+        return out
+
     def mu(self, rows: Float32s) -> Any:
         """Embed one batch of rows (n, n_features)."""
         return self._run("embedder", "mu", self.bundle.latent_dim, features=rows)
@@ -91,7 +97,11 @@ class Graphs:
 
     def reconstruction(self, rows: Float32s) -> Any:
         """Encode and decode one batch of rows (n, n_features)."""
-        return self._run("decoder", "features", len(self.bundle.features), z=self.mu(rows))
+        return self.decoded(self.mu(rows))
+
+    def decoded(self, embeddings: Float32s) -> Any:
+        """Decode one batch of embeddings (n, latent_dim)."""
+        return self._run("decoder", "features", len(self.bundle.features), z=embeddings)
 
     def _run(self, graph: str, output: str, width: int, **inputs: Float32s) -> Any:
         session, n_rows = getattr(self, graph), len(next(iter(inputs.values())))
