@@ -4,7 +4,7 @@ RUN := .venv/run
 DEV := .venv/dev
 BENCH := .venv/bench
 PACKAGES := models training export runtime
-SOURCES := pyproject.toml constraints.txt $(shell find $(PACKAGES) -name '*.py' -o -path 'models/bundles/*/*' -o -name '*.csv')
+SOURCES := pyproject.toml constraints.txt $(shell find $(PACKAGES) -name '*.py' -o -path 'models/bundles/*/*' -o -path 'runtime/report/assets/*' -o -name '*.csv')
 TABLE := build/lily.csv
 
 .DELETE_ON_ERROR:
