@@ -145,7 +145,7 @@ def commands() -> Iterator[str]:
         yield f"{_escaped(command.help or '')}\n"
         shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
         if shown:
-            yield "| | |\n|---|---|"
+            yield "| argument or option | meaning |\n|---|---|"
             yield from (_row(parameter) for parameter in shown)
             yield ""
 
@@ -170,7 +170,7 @@ def _row(parameter: Any) -> str:
     elif is_option and not parameter.is_flag and parameter.default not in (None, [], ()) and parameter.show_default:
         default = parameter.default() if callable(parameter.default) else parameter.default
         said.append(f"Default: `{default}`.")
-    return f"| {names.replace('|', '&#124;')} | {' '.join(filter(None, said))} |"
+    return f"| {names} | {' '.join(filter(None, said))} |"
 
 
 def _type(parameter: Any) -> str:

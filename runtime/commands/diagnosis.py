@@ -347,10 +347,11 @@ def surroundings() -> Iterator[Item]:
 def _entry_point(area: str) -> Iterator[Item]:
     """Look whether the shell finds the command of this environment."""
     own = sysconfig.get_path("scripts")
+    ours = {Path(own).resolve(), Path(sys.argv[0]).parent.resolve()}  # `pip install --user` has a folder of its own
     found = shutil.which(PACKAGE)
     if found is None:
         yield Item(area, "command", "note", f"lithovae is not on the PATH; it is in {own}", f"add {own} to the PATH")
-    elif Path(found).parent.resolve() != Path(own).resolve():
+    elif Path(found).parent.resolve() not in ours:
         advice = f"this is {own}: activate the environment that you mean"
         yield Item(area, "command", "note", f"the shell starts another: {found}", advice, found)
     else:

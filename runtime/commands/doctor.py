@@ -52,6 +52,7 @@ def doctor(
     if json:
         say(dumps(found))
     else:
-        say(f"{counts['problem']} problems, {counts['note']} notes")
+        said = (f"{n} {what}{'' if n == 1 else 's'}" for what in ("problem", "note") for n in (counts[what],))
+        say(", ".join(said))
     if counts["problem"]:
         raise typer.Exit(1)

@@ -307,3 +307,15 @@ def test_help_names_the_options() -> None:
     said = CliRunner().invoke(app, ["doctor", "--help"]).output
     for option in ("--model", "--no-benchmark", "--json"):
         assert option in said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a command is an .exe")
+def test_the_command_that_the_shell_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lithovae").write_text("#!/bin/sh\n", encoding="utf-8")
+    (tmp_path / "lithovae").chmod(0o755)
+    for path, status in ((tmp_path, "note"), (Path(LITHOVAE).parent, "ok"), (tmp_path / "absent", "note")):
+        monkeypatch.setenv("PATH", str(path))
+        assert lines(diagnosis.surroundings())["command"].status == status
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "lithovae"), "doctor"])  # as after pip install --user
+    assert lines(diagnosis.surroundings())["command"].status == "ok"
