@@ -29,6 +29,7 @@ VERBS: Mapping[str, Verb] = {
     "pack": Verb("lithovae.runtime.commands.pack"),
     "verify": Verb("lithovae.runtime.commands.verify"),
     "models": Verb("lithovae.runtime.commands.models"),
+    "doctor": Verb("lithovae.runtime.commands.doctor", is_guarded=False),
     "export": Verb("lithovae.export.cli", is_guarded=False),
     "train": Verb("lithovae.training.cli", is_guarded=False),
 }
@@ -79,7 +80,7 @@ def lithovae(
 def main() -> None:
     """Run ``lithovae``."""
     verb = VERBS.get(sys.argv[1]) if len(sys.argv) > 1 else None
-    if verb and not verb.is_guarded:  # they compute for minutes and read no scan
+    if verb and not verb.is_guarded:  # they read no scan: two compute for minutes, one tries what may crash
         prepare_streams()
         app()
     run_guarded(app)
