@@ -134,6 +134,12 @@ class Checkpoint:
         masks = self.recipe.get("mask_probability") or self.recipe.get("mask_instruments")
         return "impute" if masks else "nan"
 
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by, so that the probabilities are calibrated; 1 if it was never fitted."""
+        calibration = self.reference.calibration if self.reference else None
+        return calibration.temperature if calibration else 1.0
+
     @classmethod
     def load(
         cls,

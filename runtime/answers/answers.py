@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +12,15 @@ from lithovae.runtime.log import Drift, Fault, Interval
 from lithovae.runtime.model.model import LithoModel
 from lithovae.runtime.result import Lithologies
 from lithovae.runtime.rows.missing_policy import Prepared
+from lithovae.runtime.scan.track import Track
 from lithovae.runtime.settings import Settings
 
 if TYPE_CHECKING:
+    from .faults import Checks
     from .intervals import IntervalBuilder
     from .kept_rows import KeptRows
     from .lithology import Classifier
-    from .quality import Checks, Quality
+    from .quality import Quality
 
 TOP_IN_REPORT = 3
 """Likeliest lithologies of a row in a report, if the run writes none."""
@@ -35,10 +37,10 @@ class Answers:
         The model.
     settings : Settings
         What is written for each row.
-    imputes : bool
-        Whether the run imputes what is missing.
     has_depth_unit : bool
         Whether the scan states a unit for every depth.
+    tracks : sequence of Track
+        The tracks of the scan.
     min_thickness : float, optional
         Least thickness of an interval in metres; None if no intervals are wanted.
     keeps_rows : bool
@@ -60,8 +62,8 @@ class Answers:
         model: LithoModel,
         settings: Settings,
         *,
-        imputes: bool,
         has_depth_unit: bool = True,
+        tracks: Sequence[Track] = (),
         min_thickness: float | None = None,
         keeps_rows: bool = False,
     ) -> None:
@@ -77,10 +79,11 @@ class Answers:
 
             self._classifier = Classifier(model, top, settings.all_probabilities)
         if settings.quality or (keeps_rows and model.bundle.reference is not None):
-            from .quality import Checks, Quality
+            from .faults import Checks
+            from .quality import Quality
 
             self._quality = Quality(model)
-            self._checks = Checks(model.bundle, imputes=imputes, has_depth_unit=has_depth_unit)
+            self._checks = Checks(model.bundle, has_depth_unit=has_depth_unit, tracks=tracks)
         if min_thickness is not None:
             from .intervals import IntervalBuilder
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from lithovae.runtime.description import ScanDescription
-from lithovae.runtime.model.bundle import MANIFEST, Bundle
+from lithovae.runtime.model.bundle import Bundle
 from lithovae.runtime.model.session import ORT_VERSION
 from lithovae.runtime.rows.provenance import about_rows
 from lithovae.runtime.settings import Settings
@@ -51,17 +50,12 @@ def about(
         "versions": {**rows["versions"], "onnxruntime": ORT_VERSION},
         "missing": missing,
         "bundle": bundle.name,
-        "bundle_sha256": _sha256(bundle),
+        "bundle_sha256": bundle.sha256,
         "checkpoint_sha256": bundle.description.get("checkpoint_sha256"),
         "trained_on": bundle.trained_on,
-        "warning": getattr(bundle, "warning", ""),
+        "warning": bundle.warning,
         **({"options": _options(settings)} if settings else {}),
     }
-
-
-def _sha256(bundle: Bundle) -> str:
-    """Return the SHA-256 of the bundle's manifest, which has that of each of its files."""
-    return getattr(bundle, "sha256", "") or hashlib.sha256((bundle.path / MANIFEST).read_bytes()).hexdigest()
 
 
 def _options(settings: Settings) -> dict[str, Any]:

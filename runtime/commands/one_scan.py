@@ -14,7 +14,7 @@ from lithovae.runtime.answers.provenance import about
 from lithovae.runtime.answers.tally import Tally
 from lithovae.runtime.description import ScanDescription
 from lithovae.runtime.errors import ScanError
-from lithovae.runtime.formats.unchanged import unchanged
+from lithovae.runtime.formats.unchanged import identity_of, unchanged
 from lithovae.runtime.log import as_json
 from lithovae.runtime.model.model import LithoModel
 from lithovae.runtime.outputs.whole_file import require_result, whole_file
@@ -25,6 +25,7 @@ from lithovae.runtime.result import Columns, ResultSchema
 from lithovae.runtime.rows.block import Block
 from lithovae.runtime.rows.rows import rows_of
 from lithovae.runtime.scan.scan import open_scan
+from lithovae.runtime.scan.simulated import simulated_seed
 from lithovae.runtime.settings import Settings
 from lithovae.runtime.summary import Summary
 
@@ -128,8 +129,8 @@ def embed_scan(
         answers = Answers(
             model,
             settings,
-            imputes=policy.imputes,
             has_depth_unit=described.has_depth_unit,
+            tracks=scan.tracks,
             min_thickness=beside.min_thickness if beside.intervals or (beside.report and model.classes) else None,
             keeps_rows=beside.report is not None,
         )
@@ -165,14 +166,26 @@ def embed_scan(
                 writer.write(packed if packed is not None else writer.pack(_columns(schema, columns)))
             summary = tally.summary(described)
             stated = about(
-                described, model.bundle, bin_width=rows.bin_width, missing=policy.name, notes=summary.notes
+                described,
+                model.bundle,
+                bin_width=rows.bin_width,
+                missing=policy.name,
+                notes=summary.notes,
+                settings=settings,
+                identity=identity_of(path),
+                simulated=simulated_seed(scan.tracks[0].file),
             ) | _found(summary)
             writer.state(stated)
             require_unchanged()
     if beside.intervals:
         from lithovae.runtime.outputs.intervals import write_intervals
 
-        write_intervals(beside.intervals, summary.intervals, warning=model.bundle.warning)
+        write_intervals(
+            beside.intervals,
+            summary.intervals,
+            has_hole=any(each.hole for each in summary.intervals),
+            warning=model.bundle.warning,
+        )
     if beside.report:
         from .report import log_of
 
@@ -184,7 +197,7 @@ def embed_scan(
 
 def _found(summary: Summary) -> dict[str, Any]:
     """Return, for the provenance, what was found in the rows as a whole."""
-    found = {"warning": summary.warning, "faults": as_json(summary.faults), "drift": as_json(summary.drift)}
+    found = {"faults": as_json(summary.faults), "drift": as_json(summary.drift)}
     return {name: value for name, value in found.items() if value}
 
 

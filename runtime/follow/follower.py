@@ -15,7 +15,7 @@ from types import FrameType
 import numpy as np
 
 from lithovae.runtime.answers.answers import Answers
-from lithovae.runtime.answers.embedding import Embedder, policy_of
+from lithovae.runtime.answers.embedding import Embedder
 from lithovae.runtime.answers.provenance import about
 from lithovae.runtime.errors import OutputError, ScanError
 from lithovae.runtime.findings import naming
@@ -81,7 +81,7 @@ class Follower:
     ) -> None:
         self.path, self.n_rows = Path(path), 0
         self._settings = settings or Settings()
-        self._answers = Answers(model, self._settings, imputes=policy_of(model.bundle, self._settings.missing).imputes)
+        self._answers = Answers(model, self._settings)
         self._embedder = Embedder(model, self._settings.missing, self._answers.columns)
         self._writer, self._say, self._clock = writer, say, clock
         self._patience = float("inf") if track_timeout is None else track_timeout
@@ -213,7 +213,9 @@ class Follower:
             has_quality=self._settings.quality,
         )
         notes = [policy.note] if policy.note else []
-        stated = about(described, model.bundle, bin_width=width, missing=policy.name, notes=notes)
+        stated = about(
+            described, model.bundle, bin_width=width, missing=policy.name, notes=notes, settings=self._settings
+        )
         if self._earlier is None:
             self._earlier = EarlierRows(self._writer.earlier(), list(ADDRESS) if width is None else HOLE_PARTS)
             self._written.file = self._earlier.file

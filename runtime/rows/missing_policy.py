@@ -76,11 +76,6 @@ class MissingPolicy:
         self.name, self.features, self.note = name, features, note
         self._fill = fill
 
-    @property
-    def imputes(self) -> bool:
-        """Whether a missing feature is replaced, by the model or by a fill value."""
-        return self.name == "impute"
-
     def prepare(self, block: Block) -> Prepared:
         """Prepare a block.
 
