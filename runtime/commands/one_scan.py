@@ -183,7 +183,7 @@ def embed_scan(
         write_intervals(
             beside.intervals,
             summary.intervals,
-            has_hole=any(each.hole for each in summary.intervals),
+            has_hole=len({each.hole for each in summary.intervals}) > 1,
             warning=model.bundle.warning,
         )
     if beside.report:

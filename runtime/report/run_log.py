@@ -18,6 +18,8 @@ from .lists import MAX_NOTES, several, unused_columns
 
 MAX_LITHOLOGIES = 4
 """Number of lithologies that are named."""
+MIN_SHARE = 0.01
+"""Least share of the rows of a lithology that is named."""
 MIN_SHIFT, MIN_BEYOND = 1.0, 0.01
 """Shift in standard deviations, and share of the values beyond the training rows, from which a channel is printed."""
 
@@ -47,6 +49,8 @@ def feature_lines(scan: ScanDescription) -> Iterator[str]:
 def conclude(summary: Summary, out: Path, beside: Sequence[Path] = ()) -> None:
     """Print what was read and embedded, with notes for the user; ``beside`` are the other files that were written."""
     say(f"rows   {_rows_line(summary)}")
+    for note in _imputed(summary):
+        say(f"note   {note}")
     for fault in summary.faults:
         say(f"fault  {fault.text}")
     for note in _row_notes(summary):
@@ -72,6 +76,7 @@ def conclude(summary: Summary, out: Path, beside: Sequence[Path] = ()) -> None:
 
 def summary_notes(summary: Summary) -> Iterator[str]:
     """Yield the notes about the rows and their embeddings, the most important first."""
+    yield from _imputed(summary)
     yield from _row_notes(summary)
     yield from _other_notes(summary)
 
@@ -81,11 +86,13 @@ def drift_lines(drift: Sequence[Drift]) -> Iterator[str]:
     for each in drift:
         if abs(each.shift) >= MIN_SHIFT or each.beyond >= MIN_BEYOND:
             where = f"{each.shift:+.1f} sd from the training rows' mean (spread {each.spread:.1f} sd)"
-            yield f"{each.feature}: {where}; {each.beyond:.1%} of the values are outside their range"
+            beyond = f"; {each.beyond:.1%} of the values are outside their range" if each.beyond == each.beyond else ""
+            yield f"{each.feature}: {where}{beyond}"
 
 
 def _lithologies(counts: Mapping[str, int]) -> str:
-    n, most = sum(counts.values()), list(counts.items())[:MAX_LITHOLOGIES]
+    n = sum(counts.values())
+    most = [(name, count) for name, count in list(counts.items())[:MAX_LITHOLOGIES] if count >= MIN_SHARE * n]
     shares = ", ".join(f"{name} {count / n:.0%}" for name, count in most)
     more = f", {len(counts) - len(most)} more" if len(counts) > len(most) else ""
     return f"likeliest lithology, row by row: {shares}{more}"
@@ -109,12 +116,16 @@ def _rows_line(summary: RowSummary) -> str:
     return f"{_count(summary.n_rows, 'bin')} of {summary.bin_width:g} m, from {tables}{where}"
 
 
+def _imputed(summary: Summary) -> Iterator[str]:
+    """Yield a note if most of what the model takes is imputed."""
+    n, n_values = int(summary.n_missing.sum()), summary.n_rows * len(summary.features)
+    if summary.missing == "impute" and 2 * n > n_values:
+        yield f"most of this scan is imputed: {n / n_values:.0%} of the values that the model takes"
+
+
 def _row_notes(summary: Summary) -> Iterator[str]:
-    """Yield notes on what the rows lack and what became of them; that most is imputed comes first."""
+    """Yield notes on what the rows lack and what became of them."""
     effect = "imputed" if summary.missing == "impute" else "embedding is NaN"
-    n_values = summary.n_rows * len(summary.features)
-    if effect == "imputed" and 2 * (n_imputed := int(summary.n_missing.sum())) > n_values:
-        yield f"most of this scan is imputed: {n_imputed / n_values:.0%} of the values that the model takes"
     dropped = []
     if summary.n_dropped:
         of = _by_feature(summary.dropped, summary.features.names)
