@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 REPOSITORY = "repository"
 """Folder of the site for files of the repository that are not in ``docs/``."""
 PACKAGES = ("models", "training", "export", "runtime")
@@ -41,9 +42,20 @@ def on_config(config: MkDocsConfig) -> None:
     config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [str(links.parent)]
     links.mkdir(parents=True, exist_ok=True)
     for package in PACKAGES:
-        if not (links / package).exists():
-            (links / package).symlink_to(ROOT / package, target_is_directory=True)
+        _link(links / package, ROOT / package)
     config.nav = _without_absent(config.nav)
+
+
+def _link(link: Path, target: Path) -> None:
+    """Make a link to a folder, or a copy of it where links need a right that the user lacks (Windows)."""
+    if link.is_symlink() and link.resolve() != target:  # of a checkout that was moved
+        link.unlink()
+    try:
+        if not link.is_symlink():
+            link.symlink_to(target, target_is_directory=True)
+    except OSError:
+        if not link.is_symlink():  # else another build was faster
+            shutil.copytree(target, link, dirs_exist_ok=True)
 
 
 def _without_absent(nav: Any) -> Any:
@@ -54,13 +66,18 @@ def _without_absent(nav: Any) -> Any:
     return nav
 
 
+def _entries(nav: Any) -> Iterator[str]:
+    """Yield the pages of the navigation."""
+    if isinstance(nav, str):
+        yield nav
+    for entry in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
+        yield from _entries(entry)
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the files of the repository that pages link to, and those that these link to."""
-    waiting = [place_of(file.src_uri) for file in files.documentation_pages()]
-    nav = re.findall(rf"'{REPOSITORY}/([^']+)'", repr(config.nav))
-    seen = set(waiting)
-    for target in nav:
-        waiting.append(target)
+    seen = {place_of(uri) for uri in (*(file.src_uri for file in files.documentation_pages()), *_entries(config.nav))}
+    waiting = list(seen)
     while waiting:
         place = waiting.pop()
         if not place.startswith("docs/") and files.get_file_from_path(uri_of(place)) is None:
