@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import nn
 
 from lithovae.models.checkpoint import Checkpoint
 
+from .calibration import Calibrated
 from .published_scores import score_table
 from .scores import Scores
 
@@ -34,7 +36,18 @@ LIMITS = (
 HEAD_LIMITS = (
     "The head knows {classes} lithologies and always names one of them. Rare lithologies had few rows to be learnt "
     "from.",
-    "Its probabilities are no better than their calibration error on rows like those it was trained on.",
+    "Its probabilities are no better than their calibration error, on rows like those it was trained on.",
+)
+UNCALIBRATED = "The probabilities of the lithology head are not calibrated: its temperature is 1."
+CALIBRATED = (
+    "The probabilities of the lithology head are calibrated: its logits are divided by the temperature "
+    "{temperature:.3g}, fitted on {n_parts} {kind} that the scored model was not trained on. On their {rows:,} rows, "
+    "the expected calibration error (15 bins) is {before:.3f} before and {after:.3f} after; for this, the rows of each "
+    "part have a temperature that was fitted on the others."
+)
+WITHIN = (
+    " This holds on average over many {kind}, not within each: there, probabilities are too high or too low, and the "
+    "error is {within:.3f} (median of those with 100 rows or more)."
 )
 RETRAINED = (
     "These are scores of the recipe, trained anew without the sites that are scored. The model itself has seen all "
@@ -53,7 +66,13 @@ MISSING = {
 }
 
 
-def model_card(name: str, checkpoint: Checkpoint, scores: Scores | None, others: Sequence[Scores] = ()) -> str:
+def model_card(
+    name: str,
+    checkpoint: Checkpoint,
+    scores: Scores | None,
+    others: Sequence[Scores] = (),
+    calibrated: Calibrated | None = None,
+) -> str:
     """Write a model card.
 
     Parameters
@@ -67,6 +86,8 @@ def model_card(name: str, checkpoint: Checkpoint, scores: Scores | None, others:
         evaluated.
     others : sequence of Scores
         The same for other seeds.
+    calibrated : Calibrated or None
+        How the temperature of its head was found; None if it is 1.
 
     Returns
     -------
@@ -84,6 +105,7 @@ def model_card(name: str, checkpoint: Checkpoint, scores: Scores | None, others:
         MISSING[checkpoint.missing],
         "## Scores",
         f"{RETRAINED}\n\n{score_table(scores, others).rstrip()}" if scores else "It has not been evaluated.",
+        *(["## Calibration", _calibration(calibrated)] if checkpoint.classes else []),
         "## Recipe",
         _recipe(checkpoint),
     ]
@@ -111,6 +133,21 @@ def _limits(checkpoint: Checkpoint, simulated: bool) -> list[str]:
     if checkpoint.classes:
         limits += HEAD_LIMITS
     return [limit.format(features=features, classes=len(checkpoint.classes)) for limit in limits]
+
+
+def _calibration(calibrated: Calibrated | None) -> str:
+    if calibrated is None:
+        return UNCALIBRATED
+    found, kind, n_parts, within = calibrated
+    text = CALIBRATED.format(
+        temperature=found.temperature,
+        n_parts=n_parts,
+        kind=kind,
+        before=found.error_before,
+        after=found.error_after,
+        rows=found.n_rows,
+    )
+    return text if math.isnan(within) else text + WITHIN.format(kind=kind, within=within)
 
 
 def _recipe(checkpoint: Checkpoint) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lithovae.runtime.features import FeatureSet
     from lithovae.runtime.settings import Settings
 
+    from .calibration import Calibrated
     from .lily import Coverage
     from .recipe import ModelPlan, Recipe
     from .table import TrainingTable
@@ -146,7 +147,7 @@ def fit(
         float | None,
         typer.Option(
             help="Share of the rows not to train on: whole sites or holes, or blocks of depth of a single hole. The "
-            "model is scored on them.",
+            "model is scored on them, and its probabilities of lithologies are calibrated.",
             min=0.01,
             max=0.9,
         ),
@@ -160,6 +161,7 @@ def fit(
     """Train a model; an interrupted run resumes where it stopped."""
     from lithovae.models.checkpoint import Checkpoint, require_place
 
+    from .calibration import calibrate
     from .card import model_card
     from .epochs import EpochReport
     from .fit import fit as train
@@ -195,12 +197,19 @@ def fit(
             resume=state_path(out),
             start=start,
         )
-    checkpoint.card = model_card(model, checkpoint, None)
+    calibrated = None if held_out is None else calibrate(checkpoint, held_out)
+    _set_calibration(checkpoint, calibrated)
+    if plan.supervised and calibrated is None:
+        _warn(
+            "the probabilities of lithologies are not calibrated"
+            + (": --hold-out 0.2 does it" if held_out is None else ": too few rows with a lithology are held out")
+        )
+    checkpoint.card = model_card(model, checkpoint, None, calibrated=calibrated)
     checkpoint.save(out)
     state_path(out).unlink(missing_ok=True)
     typer.echo(f"wrote {out} and {out.with_suffix('.json').name}: {model}, {recipe.epochs} epochs of {recipe.name}")
     if held_out is not None:
-        _score(checkpoint, start, held_out)
+        _score(checkpoint, start, held_out, calibrated)
     if bundle is not None:
         from lithovae.export.bundle import write_bundle
 
@@ -215,7 +224,8 @@ def evaluate(
     model: Model = "semisup_hybrid",
     seeds: Annotated[int, typer.Option(help="Number of training runs, each with another seed.", min=1)] = 3,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Write the scores into the model card of this checkpoint.")
+        Path | None,
+        typer.Option(help="Write scores, temperature and reference into the .json of this checkpoint."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the scores to this file, as JSON.")] = None,
 ) -> None:
@@ -227,11 +237,13 @@ def evaluate(
     from lithovae.runtime.errors import CheckpointError
     from lithovae.runtime.outputs.whole_file import require_writable, whole_file
 
+    from .calibration import calibrate
     from .card import model_card
     from .epochs import EpochReport
     from .evaluate import evaluate as score
     from .fit import fit as train
     from .published_scores import score_table
+    from .reference import reference_of
     from .split import split_holes
 
     plan = _plan(model)
@@ -249,15 +261,20 @@ def evaluate(
             f"{checkpoint} does not match --model {model}: only one of them has a lithology head", checkpoint
         )
     learnt, held_out = split_holes(rows, seed=0)
-    runs = []
+    runs, calibrated = [], None
     for seed in range(plan.recipe.seed, plan.recipe.seed + seeds):
         recipe = replace(plan.recipe, seed=seed)
         with EpochReport(recipe.epochs) as report:
             trained = train(learnt, recipe, supervised=plan.supervised, trained_on=table.name, report=report)
         runs.append(score(trained, held_out, learnt))
+        if len(runs) == 1:
+            calibrated = calibrate(trained, held_out)
     typer.echo(score_table(runs[0], runs[1:]))
+    _report_calibration(calibrated)
     if checkpoint is not None and shipped is not None:
-        shipped.card = model_card(model, shipped, runs[0], runs[1:])
+        shipped.reference = reference_of(rows, shipped.scaler, shipped.classes)
+        _set_calibration(shipped, calibrated)
+        shipped.card = model_card(model, shipped, runs[0], runs[1:], calibrated)
         shipped.annotate(checkpoint)
         typer.echo(f"wrote the scores into {checkpoint.with_suffix('.json')}: export again to put them into a bundle")
     if out is not None:
@@ -385,7 +402,28 @@ def _trained_on(inputs: list[Path], rows: TrainingTable, start: Path | None) -> 
     return f"{', '.join(names[:4])}{more}: {len(rows)} rows.{after}"
 
 
-def _score(checkpoint: Checkpoint, start: Checkpoint | None, held_out: TrainingTable) -> None:
+def _set_calibration(checkpoint: Checkpoint, calibrated: Calibrated | None) -> None:
+    """Keep a temperature in a checkpoint's reference."""
+    from dataclasses import replace
+
+    if checkpoint.reference is not None:
+        found = None if calibrated is None else calibrated.calibration
+        checkpoint.reference = replace(checkpoint.reference, calibration=found)
+
+
+def _report_calibration(calibrated: Calibrated | None) -> None:
+    if calibrated is not None:
+        found = calibrated.calibration
+        typer.echo(
+            f"temperature {found.temperature:.3g}: calibration error {found.error_before:.3f} before, "
+            f"{found.error_after:.3f} after, within one of the {calibrated.n_parts} {calibrated.kind} "
+            f"{calibrated.within:.3f} (median)"
+        )
+
+
+def _score(
+    checkpoint: Checkpoint, start: Checkpoint | None, held_out: TrainingTable, calibrated: Calibrated | None
+) -> None:
     """Print how well a model restores rows that it was not trained on, and how well the one before it did."""
     from .validate import validate
 
@@ -396,8 +434,12 @@ def _score(checkpoint: Checkpoint, start: Checkpoint | None, held_out: TrainingT
             found = validate(each, held_out)
             short = each.features.short_names
             errors = ", ".join(f"{short[feature]} {error:.3g}" for feature, error in found.errors.items())
-            named = "" if found.accuracy is None else f"; lithology right in {found.accuracy:.0%} of {found.labelled:,}"
+            named = ""
+            if found.accuracy is not None:
+                named = f"; lithology right in {found.accuracy:.0%} of {found.labelled:,}, the commonest "
+                named += f"({found.commonest}) in {found.commonest_share:.0%}"
             typer.echo(f"{name}: {found.error:.3g} per value in scaled space ({errors}){named}")
+    _report_calibration(calibrated)
 
 
 def _read(table: Path) -> TrainingTable:

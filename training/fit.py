@@ -126,7 +126,7 @@ def fit(
         data_digest=digest,
         history=history,
         features=table.feature_set,
-        reference=reference_of(table, scaler, classes),
+        reference=reference_of(table, scaler, classes, before=None if start is None else start.reference),
     )
 
 

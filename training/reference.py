@@ -41,7 +41,12 @@ CHANGES_ASSUMED = 2
 
 
 def reference_of(
-    table: TrainingTable, scaler: DistributionAwareScaler, classes: tuple[str, ...], *, seed: int = 0
+    table: TrainingTable,
+    scaler: DistributionAwareScaler,
+    classes: tuple[str, ...],
+    *,
+    before: Reference | None = None,
+    seed: int = 0,
 ) -> Reference | None:
     """Describe the rows that a model was trained on.
 
@@ -53,6 +58,8 @@ def reference_of(
         The model's scaler.
     classes : tuple of str
         Lithologies in the order of the classifier's outputs; empty for a model without one.
+    before : Reference, optional
+        Of the model that it was fine-tuned from: it has the ranges of features that the rows lack.
     seed : int
         Starts the mixture. The same rows and seed give the same reference.
 
@@ -60,15 +67,22 @@ def reference_of(
     -------
     Reference or None
         Without a mixture if there are too few rows with all features, without groups if few rows are of a lithology
-        that has a published one, and without a calibration, which needs other rows. None if a feature has no value.
+        that has a published one, and without a calibration, which needs other rows. None if the range of a
+        feature is not known.
     """
     values = np.where(table.measured, table.features, np.nan)
-    if not len(table) or np.isnan(values).all(axis=0).any():
+    unknown = np.asarray(np.isnan(values).all(axis=0))
+    if unknown.any() and before is None:
         return None
+    ranges = np.empty((len(unknown), len(RANGE_AT)))
+    ranges[~unknown] = np.nanquantile(values[:, ~unknown], RANGE_AT, axis=0).T
+    if before is not None:
+        for i in np.flatnonzero(unknown):
+            ranges[i] = np.interp(RANGE_AT, before.ranges.at, before.ranges.values[i])
     mixture, surprise = _density(scaler.transform(values), seed)
     return Reference(
         n_rows=len(table),
-        ranges=Quantiles(np.array(RANGE_AT), _rounded(np.nanquantile(values, RANGE_AT, axis=0).T)),
+        ranges=Quantiles(np.array(RANGE_AT), _rounded(ranges)),
         mixture=mixture,
         surprise=surprise,
         groups=_groups(table, classes) if classes else None,

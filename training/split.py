@@ -78,13 +78,7 @@ def hold_out(table: TrainingTable, seed: int, share: float) -> tuple[TrainingTab
     TableError
         If fewer than 20 rows would be held out or trained on.
     """
-    if len(np.unique(_sites(table))) > 1:
-        parts = split_holes(table, seed, share)
-    elif len(np.unique(table.hole)) > 1:
-        parts = _split(table, table.hole, seed, share)
-    else:
-        rank = np.argsort(np.argsort(table.depth, kind="stable"))
-        parts = _split(table, rank * BLOCKS // len(table), seed, share)
+    parts = _split(table, parts_of(table)[1], seed, share)
     least = min(map(len, parts))
     if least < LEAST_ROWS:
         raise TableError(
@@ -92,6 +86,24 @@ def hold_out(table: TrainingTable, seed: int, share: float) -> tuple[TrainingTab
             f"score, each needs {LEAST_ROWS}"
         )
     return parts
+
+
+def parts_of(table: TrainingTable) -> tuple[str, NDArray[np.int64]]:
+    """Divide a table into parts that are as unlike each other as it allows.
+
+    Returns
+    -------
+    kind : str
+        ``sites``; of a single site, ``holes``; of a single hole, ``blocks of depth``, which are ten.
+    part : ndarray of shape (n,), int64
+        Number of each row's part, from 0.
+    """
+    for kind, group in (("sites", _sites(table)), ("holes", table.hole)):
+        names, part = np.unique(group, return_inverse=True)
+        if len(names) > 1:
+            return kind, part.astype(np.int64)
+    rank = np.argsort(np.argsort(table.depth, kind="stable"))
+    return "blocks of depth", rank * BLOCKS // max(1, len(table))
 
 
 def _sites(table: TrainingTable) -> NDArray[np.str_]:

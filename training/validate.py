@@ -30,6 +30,10 @@ class Validation:
         Number of rows with a lithology.
     accuracy : float or None
         Share of these whose lithology is the most likely one by the head; None without a head or a lithology.
+    commonest : str
+        Their most common lithology; empty if there is none.
+    commonest_share : float
+        Share of these that have it: what the accuracy must exceed to be of use.
     """
 
     rows: int
@@ -37,6 +41,8 @@ class Validation:
     errors: dict[str, float]
     labelled: int
     accuracy: float | None
+    commonest: str
+    commonest_share: float
 
 
 def validate(checkpoint: Checkpoint, table: TrainingTable) -> Validation:
@@ -58,10 +64,13 @@ def validate(checkpoint: Checkpoint, table: TrainingTable) -> Validation:
     accuracy = None
     if guess is not None and labelled.any():
         accuracy = float(np.mean(np.array(checkpoint.classes)[guess[labelled]] == table.lithology[labelled]))
+    lithologies, counts = np.unique(table.lithology[labelled], return_counts=True)
     return Validation(
         rows=len(table),
         error=float(squared[measured].mean()),
         errors={name: float(errors[has].mean()) for name, errors, has in names if has.any()},
         labelled=int(np.count_nonzero(labelled)),
         accuracy=accuracy,
+        commonest=str(lithologies[np.argmax(counts)]) if len(counts) else "",
+        commonest_share=float(counts.max() / counts.sum()) if len(counts) else 0.0,
     )

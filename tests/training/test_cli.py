@@ -102,6 +102,38 @@ def test_evaluation_writes_scores_and_card(run: CliRunner, table: TrainingTable,
     assert len(runs) == 2
     assert all(scores.apart for scores in runs)
     assert runs[0].head != runs[1].head
+    loaded = Checkpoint.load(checkpoint)
+    assert loaded.reference is not None
+    assert loaded.reference.n_rows == len(table)
+    found = loaded.reference.calibration
+    assert found is not None
+    assert runs[0].head is not None
+    assert found.error_before == pytest.approx(runs[0].head.calibration_error, abs=1e-4)  # of the first run, as scored
+    assert f"{found.error_before:.3f} before and {found.error_after:.3f} after" in card
+    assert f"temperature {found.temperature:.3g}: calibration error {found.error_before:.3f} before" in done.stdout
+
+
+def test_a_checkpoint_of_before_gets_its_reference_without_training(
+    run: CliRunner, table: TrainingTable, tmp_path: Path
+) -> None:
+    replace(table, simulated="").write(tmp_path / "ours.csv")
+    checkpoint = tmp_path / "mine.pt"
+    short = {"unsup": replace(MODELS["unsup"], recipe=replace(MODELS["unsup"].recipe, epochs=1))}
+    with patch.dict(MODELS, short):
+        arguments = [str(tmp_path / "ours.csv"), "--model", "unsup"]
+        assert run.invoke(app, ["fit", *arguments, "--out", str(checkpoint)]).exit_code == 0
+        before, weights = Checkpoint.load(checkpoint).reference, checkpoint.read_bytes()
+        sidecar = checkpoint.with_suffix(".json")
+        stated = json.loads(sidecar.read_text(encoding="utf-8"))
+        del stated["reference"]
+        sidecar.write_text(json.dumps(stated), encoding="utf-8")
+        done = run.invoke(app, ["evaluate", *arguments, "--checkpoint", str(checkpoint), "--seeds", "1"])
+    assert done.exit_code == 0, done.output
+    after = Checkpoint.load(checkpoint).reference
+    assert before is not None
+    assert after is not None
+    assert after.to_json() == before.to_json()
+    assert checkpoint.read_bytes() == weights
 
 
 @pytest.mark.parametrize("model", ["unsup", "semisup"])
@@ -214,13 +246,41 @@ def test_from_a_scan_with_gaps_to_a_bundle(run: CliRunner, core: Path, tmp_path:
     assert "features: density, MS, Vp; missing: Vp 33" in done.stdout
     assert "held out: 60 rows that it was not trained on, of 1 hole" in done.stdout
     assert "lithology right in" in done.stdout
+    assert "the commonest (clay) in" in done.stdout
+    assert "too few rows with a lithology are held out" in done.stderr
     loaded = Checkpoint.load(out)
+    assert loaded.reference is not None
+    assert loaded.reference.succession is not None
+    assert loaded.reference.succession.transitions.tolist() in ([[1, 0, 1]], [])
+    assert "its temperature is 1" in loaded.card
     assert (loaded.features, loaded.classes) == (FeatureSet.named(["density", "MS", "Vp"]), ("clay", "gyttja"))
     assert (loaded.recipe["name"], loaded.recipe["mask_instruments"]) == ("hybrid", 0.1)
     assert "3 → 64 → 32 → 10" in loaded.card
     assert "P-wave velocity in m/s" in loaded.card
     embeddings = LithoModel.load(bundle).embed(np.array([[1.4, 20, np.nan], [1.4, 20, 1500]]))
     assert np.isfinite(embeddings).all()
+
+
+def test_rows_held_out_calibrate_the_probabilities(run: CliRunner, tmp_path: Path) -> None:
+    rng, n = np.random.default_rng(0), 1200
+    is_sand = np.arange(n) // 40 % 2 == 1
+    density, gamma = rng.normal(1.6 + 0.15 * is_sand, 0.1), rng.normal(40 - 10 * is_sand, 8)
+    names = np.where(is_sand, "sand", "clay")
+    rows = [f"{0.2 * i:.1f},{density[i]:.3f},{gamma[i]:.2f},{names[i]}" for i in range(n)]
+    core, out = tmp_path / "core.csv", tmp_path / "m.pt"
+    core.write_text("\n".join(["Depth (m),Density (g/cc),NGR (cps),Lithology", *rows, ""]), encoding="utf-8")
+    arguments = ["fit", str(core), "--out", str(out), "--epochs", "3"]
+    assert "--hold-out 0.2 does it" in run.invoke(app, arguments).stderr
+    done = run.invoke(app, [*arguments, "--hold-out", "0.3"])
+    assert done.exit_code == 0, done.output
+    assert "calibrated" not in done.stderr
+    loaded = Checkpoint.load(out)
+    assert loaded.reference is not None
+    found = loaded.reference.calibration
+    assert found is not None
+    assert found.n_rows == 360
+    assert f"temperature {found.temperature:.3g}: calibration error" in done.stdout
+    assert f"the temperature {found.temperature:.3g}, fitted on 10 blocks of depth" in loaded.card
 
 
 def test_fine_tuning(run: CliRunner, core: Path, table: TrainingTable, tmp_path: Path) -> None:
@@ -234,6 +294,10 @@ def test_fine_tuning(run: CliRunner, core: Path, table: TrainingTable, tmp_path:
     assert "no row has a value of NGR total counts (cps), R, G, B" in done.stderr
     before, after = Checkpoint.load(first), Checkpoint.load(second)
     assert (after.features, after.classes) == (LILY, ())  # without lithologies, the head has no use
+    assert before.reference is not None
+    assert after.reference is not None  # of NGR and colour, which the rows lack, it has the ranges of before
+    np.testing.assert_allclose(after.reference.ranges.values[2:], before.reference.ranges.values[2:], rtol=1e-5)
+    assert after.reference.ranges.values[0, -1] < before.reference.ranges.values[0, -1]
     assert after.trained_on == "core.csv: 241 rows. Fine-tuned from first.pt."
     np.testing.assert_array_equal(after.scaler.mean_, before.scaler.mean_)
     odd = run.invoke(app, [*arguments, "--intervals", str(tmp_path / "beds.csv")])

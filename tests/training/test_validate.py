@@ -38,6 +38,9 @@ def test_the_head_is_scored_on_rows_with_a_lithology(table: TrainingTable, check
     found = validate(checkpoints["semisup"], replace(table, lithology=lithology))
     assert found.labelled == 100
     assert found.accuracy == validate(checkpoints["semisup"], table.take(lithology != "")).accuracy
+    share = {name: np.mean(lithology[:100] == name) for name in set(lithology[:100].tolist())}
+    assert found.commonest_share == share[found.commonest] == max(share.values())
+    assert validate(checkpoints["semisup"], replace(table, lithology=np.full(len(table), ""))).commonest == ""
 
 
 def test_fine_tuning_on_a_real_hole_serves_its_neighbours(root: Path, tmp_path: Path) -> None:
