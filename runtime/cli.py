@@ -59,11 +59,17 @@ def show_versions(wanted: bool) -> None:
     """Print the versions of LithoVAE, ONNX Runtime and HDF5, and exit."""
     if not wanted:
         return
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
     from .formats.hdf5.file import HDF5_VERSION
 
-    typer.echo(f"lithovae {version('lithovae')}, ONNX Runtime {version('onnxruntime')}, HDF5 {HDF5_VERSION}")
+    try:
+        onnxruntime = version("onnxruntime")
+    except PackageNotFoundError:  # a build under another name, such as onnxruntime-gpu
+        from .model.session import ORT_VERSION
+
+        onnxruntime = ORT_VERSION
+    typer.echo(f"lithovae {version('lithovae')}, ONNX Runtime {onnxruntime}, HDF5 {HDF5_VERSION}")
     raise typer.Exit()
 
 

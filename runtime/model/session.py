@@ -18,6 +18,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime as ort
 
+if sys.platform == "win32":  # where the variable has no effect
+    ort.disable_telemetry_events()
+
 from lithovae.runtime.errors import BundleError
 
 from .bundle import METADATA_KEY, OWN_KEYS, Bundle, squeeze
