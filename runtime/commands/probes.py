@@ -164,10 +164,6 @@ def _onnxruntime() -> Iterator[Item]:
     yield Item("models", "ONNX Runtime", "ok", f"{ORT_VERSION} can be loaded", value=ORT_VERSION)
     if not telemetry_is_off():
         yield Item("models", "telemetry", "problem", "on", "set ORT_DISABLE_TELEMETRY=1 before the program starts")
-    elif sys.platform == "win32":
-        found = "off (ORT_DISABLE_TELEMETRY=1); Windows' own event tracing still gets events"
-        advice = "in your program: onnxruntime.disable_telemetry_events()"
-        yield Item("models", "telemetry", "note", found, advice, True)
     else:
         yield Item("models", "telemetry", "ok", "off (ORT_DISABLE_TELEMETRY=1)", value=True)
 
