@@ -31,7 +31,7 @@ LIMITS = (
     "Only for these sensors and units: {features}. Another unit or another instrument (a point sensor for magnetic "
     "susceptibility, a handheld gamma counter, a camera with another calibration, a wireline log) gives embeddings "
     "that look like any other and mean nothing.",
-    "Values beyond those of the training rows are extrapolated without a warning.",
+    "Values beyond those of the training rows are extrapolated; a run with `--quality` marks such rows.",
 )
 HEAD_LIMITS = (
     "The head knows {classes} lithologies and always names one of them. Rare lithologies had few rows to be learnt "

@@ -121,10 +121,9 @@ def read_inputs(
     if not len(table):
         raise TableError(f"no row has a value of {', '.join(chosen.names)}")
     if described is not None:
-        table, without = described.label(table)
-        if without:
-            n = f"{without:,} of {len(described.top):,} intervals"
-            warn(f"{described.path.name}: {n} have no row, because no bin's centre lies in them")
+        table, notes = described.label(table)
+        for note in (*described.notes, *notes):
+            warn(f"{described.path.name}: {note}")
     return table
 
 

@@ -321,8 +321,8 @@ WRONG: dict[str, tuple[bytes, dict[str, object], str]] = {
     "two simulated kinds": (lines_of(frame_with()), {"beside": "simulated"}, "is simulated and wrong.csv is not"),
     "intervals overlap": (
         lines_of(frame_with()),
-        {"intervals": INTERVALS + b"2,4,silt\n"},
-        "intervals 1 and 3 .* overlap",
+        {"intervals": INTERVALS + b"0,2,silt\n4,6,clay\n"},
+        "20 of 30 rows lie in overlapping intervals of different lithologies .*0 to 3 m is 'clay', 0 to 2 m is 'silt'",
     ),
     "intervals for no row": (
         lines_of(frame_with()),
@@ -340,10 +340,15 @@ WRONG: dict[str, tuple[bytes, dict[str, object], str]] = {
         {"intervals": b"top,base,name\n3,1,clay\n"},
         "ends above its top",
     ),
-    "an interval without a name": (
+    "intervals without a name": (
         lines_of(frame_with()),
-        {"intervals": INTERVALS + b"6,7,\n"},
-        "interval 3 .* no name",
+        {"intervals": b"top,base,name\n0,3,\n3,3,clay\n"},
+        "no interval has both a name and a thickness",
+    ),
+    "offsets within sections": (
+        lines_of(frame_with()),
+        {"intervals": b"section,top (cm),base (cm),name\n1,0,150,clay\n2,0,70,sand\n"},
+        "no interval is deeper than 1.5 m, .* offsets within a section",
     ),
     "intervals of another hole": (
         lines_of(frame_with()),
@@ -383,6 +388,43 @@ def test_what_is_wrong_is_said_in_one_line(table: TrainingTable, tmp_path: Path,
     with pytest.raises(LithoError, match=message) as caught:
         train()
     assert "\n" not in str(caught.value)
+
+
+def read_with(tmp_path: Path, intervals: str) -> tuple[TrainingTable, list[str]]:
+    (tmp_path / "core.csv").write_bytes(lines_of(frame_with()))
+    (tmp_path / "beds.csv").write_text(intervals, encoding="utf-8")
+    notes: list[str] = []
+    return read_inputs([tmp_path / "core.csv"], intervals=tmp_path / "beds.csv", warn=notes.append), notes
+
+
+def test_rows_in_intervals_that_disagree_have_no_lithology(tmp_path: Path) -> None:
+    alone, _ = read_with(tmp_path, INTERVALS.decode())
+    rows, notes = read_with(tmp_path, INTERVALS.decode() + "2,4,silt\n1,2,clay\n2.4,3.6,clay\n")
+    torn = (rows.depth > 1.9) & (rows.depth < 3.9)
+    assert set(rows.lithology[torn]) == {""}
+    np.testing.assert_array_equal(rows.lithology[~torn], alone.lithology[~torn])
+    assert any("overlapping intervals of different lithologies (0 to 3 m is 'clay', 2 to 4 m" in note for note in notes)
+
+
+def test_intervals_that_say_nothing_are_left_out(tmp_path: Path) -> None:
+    alone, _ = read_with(tmp_path, INTERVALS.decode())
+    rows, notes = read_with(tmp_path, INTERVALS.decode() + "1,2,\n2,2,silt\n")
+    np.testing.assert_array_equal(rows.lithology, alone.lithology)
+    assert any("1 of 4 intervals have no name (first interval 3, 1 to 2 m): left out" in note for note in notes)
+    assert any("1 of 4 intervals have no thickness (first interval 4, 2 to 2 m): left out" in note for note in notes)
+
+
+def test_spellings_of_one_lithology_are_one(tmp_path: Path) -> None:
+    rows, notes = read_with(tmp_path, "top,base,name\n0,2,silty clay\n2,4,Silty  Clay\n4,5,silty clay\n5,6,sand\n")
+    assert rows.classes == ("sand", "silty clay")
+    assert any("'Silty  Clay' as 'silty clay'" in note for note in notes)
+
+
+def test_depths_are_preferred_to_offsets_in_a_section(tmp_path: Path) -> None:
+    heading = "Sect,Top [cm],Bottom [cm],Top Depth [m],Bottom Depth [m],Principal lithology"
+    rows, _ = read_with(tmp_path, f"{heading}\n1,0,150,0,1.5,clay\n2,0,150,1.5,3,sand\n3,0,150,3,4.5,clay\n")
+    assert rows.lithology[rows.depth == 2].tolist() == ["sand"]
+    assert set(rows.lithology[rows.depth > 4.5]) == {""}
 
 
 Damage = Callable[[TrainingTable], TrainingTable]
