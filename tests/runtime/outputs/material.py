@@ -23,7 +23,7 @@ Values = dict[str, NDArray[Any]]
 def many_features(n: int) -> FeatureSet:
     """Return a set of n features, the published six among them if there are as many."""
     others = [replace(DENSITY, name=f"Ratio {i} (XRF)", aliases=(), short="", instrument="XRF") for i in range(n)]
-    return FeatureSet(([*LILY] + others)[:n])
+    return FeatureSet([*LILY, *others][:n])
 
 
 def schema_of(features: FeatureSet = LILY, *, texts: Mapping[str, int] | None = None, **options: Any) -> ResultSchema:
