@@ -167,7 +167,9 @@ class LasWriter:
                 f"{self._path}: a LAS file needs depths, and no row has one: write .csv or .npz", self._path
             )
         texts = {name: text for name, text in self._texts.items() if text is not None and name not in self._varies}
-        start, stop, step = shortest(np.array([*self._depths, self._step or 0.0]))
+        first, last = self._depths
+        even = (last - first) / (self._n - 1) if self._step else 0.0
+        start, stop, step = shortest(np.array([first, last, even]))
         well = [
             ("STRT", "M", start, "first depth"),
             ("STOP", "M", stop, "last depth"),
@@ -204,7 +206,8 @@ class LasWriter:
             *self._notes(texts),
             "~ASCII",
         ]
-        return "".join(f"{line}\n" for line in lines).encode()
+        text = "".join(f"{line}\n" for line in lines)
+        return text.encode("ascii" if text.isascii() else "utf-8-sig")  # by its mark, lasio and others know UTF-8
 
     def _described(self) -> list[tuple[str, str, str, str]]:
         """List mnemonic, unit, value and description (the heading in other formats) of each curve."""
@@ -220,10 +223,10 @@ class LasWriter:
             found += zip(names, units, [""] * len(names), column.headings, strict=True)
         taken: set[str] = set()
         for i, (name, unit, value, heading) in enumerate(found):
-            unique = base = re.sub(r"[^\w*+-]+", "_", name).strip("_") or "CURVE"
-            while unique.upper() in taken:
+            unique = base = re.sub(r"[^\w*+-]+", "_", name).strip("_").upper() or "CURVE"
+            while unique in taken:
                 unique = f"{base}_{i}"
-            taken.add(unique.upper())
+            taken.add(unique)
             found[i] = (unique, unit, value, heading)
         return found
 
@@ -262,7 +265,7 @@ def read(path: Path) -> Stored:
     """
     section, headings, texts = "", list[str](), dict[str, str]()
     stated: dict[str, Any] = {}
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8-sig") as file:
         for line in file:
             if line.startswith("~"):
                 section = line[1:2].upper()

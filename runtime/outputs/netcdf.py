@@ -122,8 +122,9 @@ class NetcdfWriter:
         is_netcdf: bool,
     ) -> None:
         self._path, self._file, self._schema, self._names = path, file, schema, names
-        self._n_rows, self._n, self._fewer, self._is_netcdf = n_rows, 0, fewer, is_netcdf
+        self._n_rows, self._n, self._fewer, self._is_netcdf = n_rows, 0, fewer or not n_rows, is_netcdf
         self._datasets: dict[str, Any] = {}
+        self._scales: list[Any] = []
         self._along: dict[str, str] = {}
         self._constants: dict[str, str | None] = {
             column.name: None for column in schema.columns if column.dtype.kind == "U" and column.width is None
@@ -268,6 +269,7 @@ class NetcdfWriter:
                 scales[along] = self._bare(along, size)
             else:
                 scales[along] = self._file.create_dataset(along, data=list(labels), dtype=h5py.string_dtype())
+                self._scales.append(scales[along])
         for number, (name, scale) in enumerate(scales.items()):
             if "NAME" not in scale.attrs:
                 scale.make_scale(name)
@@ -290,6 +292,7 @@ class NetcdfWriter:
             name, (size,), ">f4", maxshape=(None,) if self._fewer and name == ROW else None, track_times=False,
             chunks=(CHUNK_ROWS,) if self._fewer and name == ROW else None,
         )  # fmt: skip
+        self._scales.append(scale)
         scale.make_scale(BARE_DIMENSION % size)
         return scale
 
@@ -298,7 +301,7 @@ class NetcdfWriter:
         try:
             yield
         except (OSError, RuntimeError) as error:  # h5py raises either if the disk is full
-            BROKEN.append((self._file, self._datasets))
+            BROKEN.append((self._file, self._datasets, self._scales))
             self._file = None
             raise OutputError(f"cannot write {self._path}: {error}", self._path) from error
 

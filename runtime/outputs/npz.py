@@ -265,14 +265,14 @@ def read(path: Path) -> Stored:
         with np.load(path, allow_pickle=False) as archive:
             return np.asarray(archive[name])
 
-    names = {name for name in shapes if name.endswith(NAMES)}
-    columns = shapes.keys() - {"features", "about"} - names
+    names = [name for name in shapes if name.endswith(NAMES)]
+    columns = shapes.keys() - {"features", "about", *names}
     n_rows = next((shapes[name][0] for name in shapes if name in columns and shapes[name]), 1 if columns else 0)
     return Stored(
         n_rows,
         {name: partial(load, name) for name in shapes if name in columns},
         tuple(load("features").tolist()),
-        {name.removesuffix(NAMES): tuple(load(name).tolist()) for name in sorted(names)},
+        {name.removesuffix(NAMES): tuple(load(name).tolist()) for name in names},
         about_of(str(load("about"))) if "about" in shapes else {},
     )
 

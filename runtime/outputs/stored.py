@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,7 +72,7 @@ def errors_named(path: Path) -> Iterator[None]:
         yield
     except OutputError:
         raise
-    except (*DAMAGE, RecursionError) as error:
+    except (*DAMAGE, RecursionError, EOFError, zipfile.BadZipFile, zlib.error, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else reason_of(error)
         raise OutputError(f"{path} cannot be read as a result: {reason}", path) from error
 
