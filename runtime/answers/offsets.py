@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lithovae.runtime.features import GAMMA, FeatureSet, Quantity
+from lithovae.runtime.features import GAMMA, SUSCEPTIBILITY, FeatureSet, Quantity
 from lithovae.runtime.missing import Bits, unpacked
 from lithovae.runtime.model.reference import Mixture
 
@@ -24,8 +23,8 @@ LEAST_SHIFT = 2.5
 """Least offset, in standard deviations of the training rows, that is reported."""
 LEAST_GAIN = 2.25
 """Mean gain in log density a row (nat) from which a shift is reported (`benchmarks/faults.py` measures it)."""
-LEAST_GAIN_BY_UNIT = 0.25
-"""The same, for a conversion that is known beforehand: one hypothesis is less likely to fit by chance than many."""
+GAIN_IN_ALL = 10.0
+"""Gain in the log density of all rows that must be there beyond that: a few rows may gain much by chance."""
 SHIFTS = np.array([s * d for d in np.arange(LEAST_SHIFT, 7.1, 0.5) for s in (-1, 1)], np.float32)
 """Offsets that are tried, in standard deviations of the training rows."""
 MOST_ROWS = 1024
@@ -45,14 +44,21 @@ class Scale(NamedTuple):
         The unit.
     factor : float
         About how much greater the numbers are in that unit.
+    least_gain : float
+        Mean gain in log density a row (nat) from which it is reported: much less than for any shift, because one
+        conversion that is known beforehand is less likely to fit by chance.
     """
 
     quantity: Quantity
     unit: str
     factor: float
+    least_gain: float
 
 
-SCALES = (Scale(GAMMA, "gAPI", 3.0),)
+SCALES = (
+    Scale(GAMMA, "gAPI", 3.0, 0.5),
+    Scale(SUSCEPTIBILITY, "SI", 1e-5, -1.0),  # values in instrument units lose more than 10 if they are multiplied
+)
 """Susceptibility in 1e-6 SI is not among them: ten times an ordinary value is a value of volcanic mud."""
 
 
@@ -117,56 +123,70 @@ class Offsets:
         """Return the channels that do not fit, the worst first; the bits of ``ignored`` are features to leave out."""
         rows, missing = self._rows.copy(), self._missing | self._bits.type(ignored)
         found: list[Misfit] = []
-        while len(found) < len(self._candidates):
+        while True:
             taken = {column for misfit in found for column in misfit.columns}
-            best = max(self._tried(rows, missing, taken), key=lambda misfit: misfit.gain, default=None)
+            best = max(self._tried(rows, missing, taken), key=_excess, default=None)
             if best is None:
-                break
+                return found
             found.append(best)
-            rows[:, list(best.columns)] -= np.float32(best.shift)  # what is left must be explained by other channels
-        return found
+            if best.scale:  # what is left must be explained by other channels
+                rows = self._converted(rows, best.columns[0], best.scale)
+            else:
+                rows[:, list(best.columns)] -= np.float32(best.shift)
 
     def _tried(self, rows: Float32s, missing: Bits, taken: set[int]) -> list[Misfit]:
         """Return the shifts and units by which some channels, none of those taken, gain enough."""
-        n_features = rows.shape[1]
-        shape = len(self._candidates), len(SHIFTS)
-        gains, counts = np.zeros(shape), np.zeros(len(self._candidates), np.int64)
-        by_scale, n_by_scale = np.zeros(len(self._scales)), np.zeros(len(self._scales), np.int64)
-        by_shift = np.zeros(len(self._scales))
+        candidates = [columns for columns in self._candidates if taken.isdisjoint(columns)]
+        scales = [(column, scale) for column, scale in self._scales if column not in taken]
+        by_shift, n_by_shift = np.zeros((len(candidates), len(SHIFTS))), np.zeros(len(candidates), np.int64)
+        by_scale, n_by_scale, moved = np.zeros(len(scales)), np.zeros(len(scales), np.int64), np.zeros(len(scales))
+        n_zero = np.zeros(len(scales), np.int64)
         patterns, which, n_rows = np.unique(missing, return_inverse=True, return_counts=True)
         for i in np.argsort(-n_rows, kind="stable")[:MOST_PATTERNS].tolist():
-            known = np.flatnonzero(~unpacked(patterns[i : i + 1], n_features)[0])
-            if not len(known):
+            known = np.flatnonzero(~unpacked(patterns[i : i + 1], rows.shape[1])[0]).tolist()
+            if not known:
                 continue
-            place = {column: position for position, column in enumerate(known.tolist())}
             some = rows[which == i]
             surprise = self._surprise(int(patterns[i]), known)
             now = surprise.of(some[:, known])
-            for j, columns in enumerate(self._candidates):
-                if taken.isdisjoint(columns) and place.keys() >= set(columns):
-                    after = surprise.shifted(some[:, known], [place[column] for column in columns], SHIFTS)
-                    gains[j] += (now - after).sum(axis=1)
-                    counts[j] += len(some)
-            for j, (column, scale) in enumerate(self._scales):
-                if column in place and column not in taken:
-                    raw = self._scaling.raw(some)
-                    raw[:, column] /= np.float32(scale.factor)
-                    other = self._scaling.scaled(raw)
+            for j, columns in enumerate(candidates):
+                if set(columns) <= set(known):
+                    after = surprise.shifted(some[:, known], [known.index(column) for column in columns], SHIFTS)
+                    by_shift[j] += (now - after).sum(axis=1)
+                    n_by_shift[j] += len(some)
+            for j, (column, scale) in enumerate(scales):
+                if column in known:
+                    other = self._converted(some, column, scale)
                     by_scale[j] += float((now - surprise.of(other[:, known])).sum())
-                    by_shift[j] += float((some[:, column] - other[:, column]).sum())
+                    moved[j] += float((some[:, column] - other[:, column]).sum())
+                    n_zero[j] += int(np.count_nonzero(np.isclose(some[:, column], other[:, column])))
                     n_by_scale[j] += len(some)
         found = []
-        for j in np.flatnonzero(counts >= FEWEST_ROWS).tolist():
-            most = int(np.argmax(gains[j]))
-            if (gain := gains[j, most] / counts[j]) >= LEAST_GAIN:
-                found.append(Misfit(self._candidates[j], float(SHIFTS[most]), float(gain), None))
-        for j in np.flatnonzero(n_by_scale >= FEWEST_ROWS).tolist():
-            column, scale = self._scales[j]
-            if (gain := by_scale[j] / n_by_scale[j]) >= LEAST_GAIN_BY_UNIT:
-                found.append(Misfit((column,), by_shift[j] / n_by_scale[j], float(gain), scale))
+        for j in np.flatnonzero((n_by_scale >= FEWEST_ROWS) & (2 * n_zero < n_by_scale)).tolist():  # 0 fits any unit
+            (column, scale), n = scales[j], int(n_by_scale[j])
+            if by_scale[j] >= scale.least_gain * n + GAIN_IN_ALL:
+                found.append(Misfit((column,), float(moved[j] / n), float(by_scale[j] / n), scale))
+        explained = {misfit.columns for misfit in found}
+        for j in np.flatnonzero(n_by_shift >= FEWEST_ROWS).tolist():
+            n, most = int(n_by_shift[j]), int(np.argmax(by_shift[j]))
+            if candidates[j] not in explained and by_shift[j, most] >= LEAST_GAIN * n + GAIN_IN_ALL:
+                found.append(Misfit(candidates[j], float(SHIFTS[most]), float(by_shift[j, most] / n), None))
         return found
 
-    def _surprise(self, pattern: int, known: NDArray[np.intp]) -> Surprise:
+    def _converted(self, scaled: Float32s, column: int, scale: Scale) -> Float32s:
+        """Return scaled rows with one of their features converted from a unit."""
+        raw = self._scaling.raw(scaled)
+        raw[:, column] /= np.float32(scale.factor)
+        out = scaled.copy()
+        out[:, column] = self._scaling.scaled(raw)[:, column]
+        return out
+
+    def _surprise(self, pattern: int, known: list[int]) -> Surprise:
         if pattern not in self._surprises:
-            self._surprises[pattern] = Surprise(self._mixture, known)
+            self._surprises[pattern] = Surprise(self._mixture, np.array(known))
         return self._surprises[pattern]
+
+
+def _excess(misfit: Misfit) -> float:
+    """Return by how much a misfit gains more than it must: the most certain one is dealt with first."""
+    return misfit.gain - (misfit.scale.least_gain if misfit.scale else LEAST_GAIN)
