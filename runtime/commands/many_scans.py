@@ -12,11 +12,14 @@ from lithovae.runtime.process import guard
 from lithovae.runtime.report.run_log import conclude_one
 from lithovae.runtime.summary import Summary
 
-from .one_scan import Beside
-
 
 def embed_scans(
-    scans: Sequence[Path], folder: Path, embed: Callable[..., Summary], beside: Beside | None = None
+    scans: Sequence[Path],
+    folder: Path,
+    embed: Callable[..., Summary],
+    *,
+    intervals: Path | None = None,
+    report: Path | None = None,
 ) -> list[Path]:
     """Embed scans into a folder, each as a file with the scan's name. Existing files are replaced.
 
@@ -31,8 +34,8 @@ def embed_scans(
     embed : callable
         Takes a scan and the file to write: `lithovae.runtime.commands.one_scan.embed_scan` with its other arguments
         bound.
-    beside : Beside, optional
-        The folders for intervals and reports; created if they do not exist.
+    intervals, report : Path, optional
+        Folders for intervals and pages; created if they do not exist.
 
     Returns
     -------
@@ -54,8 +57,7 @@ def embed_scans(
                 f"{scan_of[out]} and {scan} would both be written to {out}: rename one, or run them separately"
             )
         scan_of[out] = scan
-    beside = beside or Beside()
-    for each in (folder, *beside.paths):
+    for each in filter(None, (folder, intervals, report)):
         try:
             each.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -67,7 +69,12 @@ def embed_scans(
             continue
         guard.reading(scan)
         try:
-            summary = embed(scan, out, beside=beside.of_scan(scan))
+            summary = embed(
+                scan,
+                out,
+                intervals=intervals and intervals / f"{scan.stem}.csv",
+                report=report and report / f"{scan.stem}.html",
+            )
         except Exception as error:  # any error concerns this scan only: go on with the others
             complain(explained(error))
             failed.append(scan)

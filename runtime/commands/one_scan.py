@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -30,45 +30,15 @@ from lithovae.runtime.settings import Settings
 from lithovae.runtime.summary import Summary
 
 
-@dataclass(frozen=True)
-class Beside:
-    """Files that a run writes beside its result.
-
-    Parameters
-    ----------
-    intervals : Path, optional
-        A ``.csv`` for the intervals of lithology.
-    min_thickness : float
-        Least thickness of an interval in metres.
-    report : Path, optional
-        A picture of the log: a page (``.html``), or an image (``.png``, ``.pdf``, ``.svg``).
-    """
-
-    intervals: Path | None = None
-    min_thickness: float = 0.0
-    report: Path | None = None
-
-    @property
-    def paths(self) -> list[Path]:
-        """The files."""
-        return [path for path in (self.intervals, self.report) if path]
-
-    def of_scan(self, scan: Path) -> Beside:
-        """Return the files of one scan among several: in the folders that ``intervals`` and ``report`` name."""
-        return replace(
-            self,
-            intervals=self.intervals and self.intervals / f"{scan.stem}.csv",
-            report=self.report and self.report / f"{scan.stem}.html",
-        )
-
-
 def embed_scan(
     path: str | PathLike[str],
     out: str | PathLike[str],
     model: LithoModel,
     settings: Settings | None = None,
     *,
-    beside: Beside | None = None,
+    intervals: str | PathLike[str] | None = None,
+    min_thickness: float = 0.0,
+    report: str | PathLike[str] | None = None,
     announce: Callable[[ScanDescription], None] = lambda scan: None,
     progress: Progress = silent,
 ) -> Summary:
@@ -85,8 +55,12 @@ def embed_scan(
     settings : Settings, optional
         Column mapping, bins, missing-value policy, and what is written for each row. Its ``model`` and ``threads`` are
         ignored.
-    beside : Beside, optional
-        Intervals and a report to write, too.
+    intervals : path-like, optional
+        A ``.csv`` to write intervals of lithology to; ``docs/intervals.md`` documents its columns.
+    min_thickness : float, optional
+        Least thickness of an interval in metres.
+    report : path-like, optional
+        A picture of the log to write: a page (``.html``), or an image (``.png``, ``.pdf``, ``.svg``).
     announce : callable, optional
         Called with what was found in the file, before anything is computed.
     progress : callable, optional
@@ -107,15 +81,16 @@ def embed_scan(
     OutputError
         If the result cannot be written. A file of an earlier run is unchanged.
     """
-    path, settings, beside = Path(path), settings or Settings(), beside or Beside()
+    path, settings = Path(path), settings or Settings()
     out = require_result(Path(out), path)  # fail before an hour of binning, not after it
     open_whole = whole_format(out)
-    if beside.intervals:
-        require_result(beside.intervals, path)
-    if beside.report:
+    if intervals is not None:
+        intervals = require_result(intervals, path)
+    if report is not None:
         from .report import report_writer  # most runs need none
 
-        write_report = report_writer(require_result(beside.report, path))
+        report = require_result(report, path)
+        write_report = report_writer(report)
     if format_of(out).needs_values:
         settings = replace(settings, values=True)
     with (
@@ -131,12 +106,12 @@ def embed_scan(
             settings,
             has_depth_unit=described.has_depth_unit,
             tracks=scan.tracks,
-            min_thickness=beside.min_thickness if beside.intervals or (beside.report and model.classes) else None,
-            keeps_rows=beside.report is not None,
+            min_thickness=min_thickness if intervals or (report and model.classes) else None,
+            keeps_rows=report is not None,
         )
         announce(described)
         rows = rows_of(scan, progress, settings.bin_width, model.threads)
-        if beside.intervals and not rows.has_depth:
+        if intervals and not rows.has_depth:
             raise ScanError("--intervals needs depths, and this scan has none: name its depth with --map depth=COLUMN")
         embedder = Embedder(model, settings.missing, answers.columns)
         tally = Tally(rows, embedder, answers, has_depth_unit=described.has_depth_unit)
@@ -177,20 +152,20 @@ def embed_scan(
             ) | _found(summary)
             writer.state(stated)
             require_unchanged()
-    if beside.intervals:
+    if intervals:
         from lithovae.runtime.outputs.intervals import write_intervals
 
         write_intervals(
-            beside.intervals,
+            intervals,
             summary.intervals,
             has_hole=len({each.hole for each in summary.intervals}) > 1,
             warning=model.bundle.warning,
         )
-    if beside.report:
+    if report:
         from .report import log_of
 
         log = log_of(summary, model.bundle, answers, stated)
-        with whole_file(beside.report) as file:
+        with whole_file(report) as file:
             write_report(file, log)
     return summary
 

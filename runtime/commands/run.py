@@ -84,13 +84,14 @@ def run(
     ] = None,
 ) -> None:
     """Embed each SCAN: find its features, average them in depth bins if needed, run the model and write OUT."""
+    from lithovae.runtime.answers.answers import Answers
     from lithovae.runtime.answers.embedding import policy_of
     from lithovae.runtime.model.model import LithoModel
     from lithovae.runtime.outputs.writer import extensions, format_of
     from lithovae.runtime.process.memory import keep_freed
     from lithovae.runtime.report.run_log import announce, conclude
 
-    from .one_scan import Beside, embed_scan
+    from .one_scan import embed_scan
 
     is_file = format_of(out).whole is not None
     if len(scans) > 1 and is_file:
@@ -103,16 +104,16 @@ def run(
         model, map, bin, missing, threads, calibration, values=values, top=top if classify else None, quality=quality
     )
     litho_model = LithoModel.load(settings.model, threads=settings.threads)
-    policy_of(litho_model.bundle, settings.missing)  # what it refuses is said once, not for each scan
-    beside = Beside(intervals, min_thickness, report)
-    embed = partial(embed_scan, model=litho_model, settings=settings)
+    policy_of(litho_model.bundle, settings.missing)  # what these refuse is said once, not for each scan
+    Answers(litho_model, settings, min_thickness=min_thickness if intervals else None)
+    embed = partial(embed_scan, model=litho_model, settings=settings, min_thickness=min_thickness)
     if len(scans) == 1 and not out.is_dir():
-        summary = embed(scans[0], out, beside=beside, announce=announce, progress=progress)
-        conclude(summary, out, beside.paths)
+        summary = embed(scans[0], out, intervals=intervals, report=report, announce=announce, progress=progress)
+        conclude(summary, out, [path for path in (intervals, report) if path])
         return
     from .many_scans import embed_scans
 
-    if failed := embed_scans(scans, out, embed, beside):
+    if failed := embed_scans(scans, out, embed, intervals=intervals, report=report):
         if len(scans) == 1:  # its error has been printed
             raise typer.Exit(1)
         others = f"; the others are in {out}" if len(failed) < len(scans) else ""

@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 from lithovae.runtime import LithoModel, Settings, embed_scan
 from lithovae.runtime.commands import follow, run
-from lithovae.runtime.commands.one_scan import Beside
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.log import bit_of
 
@@ -171,8 +170,8 @@ def test_a_report_that_cannot_be_written_fails_before_the_run(core: Path, tmp_pa
 
 def test_the_same_answers_in_a_program(core: Path, tmp_path: Path) -> None:
     model = LithoModel.load("semisup_hybrid")
-    beside = Beside(intervals=tmp_path / "beds.csv")
-    summary = embed_scan(core, tmp_path / "out.npz", model, Settings(top=1, quality=True), beside=beside)
+    settings = Settings(top=1, quality=True)
+    summary = embed_scan(core, tmp_path / "out.npz", model, settings, intervals=tmp_path / "beds.csv")
     assert sum(summary.lithologies.values()) == summary.n_rows
     assert summary.intervals[0].top == pytest.approx(0.0)
     assert len(summary.drift) == 6

@@ -416,7 +416,7 @@ def test_a_result_with_values_is_a_scan_that_gives_the_same_embeddings(
 ) -> None:
     assert FORMATS[suffix].needs_values
     scan, out = root / "examples" / "scan.h5", tmp_path / f"emb{suffix}"
-    embed_scan(scan, out, model, Settings(bin_width=bins), values=True)
+    embed_scan(scan, out, model, Settings(bin_width=bins, values=True))
     embed_scan(scan, tmp_path / "first.npz", model, Settings(bin_width=bins))
     embed_scan(out, tmp_path / "again.npz", model)
     first, again = read(tmp_path / "first.npz"), read(tmp_path / "again.npz")
@@ -428,7 +428,7 @@ def test_a_result_with_values_is_a_scan_that_gives_the_same_embeddings(
 @pytest.mark.parametrize("suffix", AGAIN)
 def test_results_of_real_cores_are_scans(shared_scans: Path, tmp_path: Path, model: LithoModel, suffix: str) -> None:
     for scan in sorted(shared_scans.glob("*.h5")):
-        embed_scan(scan, tmp_path / f"emb{suffix}", model, values=True)
+        embed_scan(scan, tmp_path / f"emb{suffix}", model, Settings(values=True))
         embed_scan(scan, tmp_path / "first.npz", model)
         embed_scan(tmp_path / f"emb{suffix}", tmp_path / "again.npz", model)
         first, again = read(tmp_path / "first.npz"), read(tmp_path / "again.npz")
