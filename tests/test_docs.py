@@ -176,6 +176,7 @@ def test_public_names_are_pinned() -> None:
         "TableError",
         "TrainingError",
         "embed_scan",
+        "read",
     ]
     for name in lithovae.runtime.__all__:
         assert getattr(lithovae.runtime, name).__doc__
