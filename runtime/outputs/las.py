@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -44,7 +43,9 @@ def open_whole(path: Path, schema: ResultSchema, n_rows: int, *, fewer: bool) ->
     """
     if not any(column.name == "depth" for column in schema.columns):
         raise OutputError(f"{path}: a LAS file needs depths, and the rows have none: write .csv or .npz", path)
-    with whole_file(path) as file, tempfile.TemporaryFile(dir=path.resolve().parent) as data:
+    from tempfile import TemporaryFile  # not where another format is written: a small scan is embedded in no time
+
+    with whole_file(path) as file, TemporaryFile(dir=path.resolve().parent) as data:
         writer = LasWriter(path, data, schema)
         yield writer
         file.write(writer.header())
