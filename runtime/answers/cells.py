@@ -177,7 +177,7 @@ class CellBuilder:
             If the depths of very many rows are in no order.
         """
         self.n_rows += len(depth)
-        use = (np.abs(depth) <= MAX_DEPTH) & ~np.isnan(embeddings[:, 0])
+        use = (np.abs(depth) <= MAX_DEPTH) & np.isfinite(embeddings[:, 0])  # False for NaN
         if not use.all():
             depth, hole, embeddings, missing = depth[use], hole[use], embeddings[use], missing[use]
         if not len(depth):

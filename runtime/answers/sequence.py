@@ -19,6 +19,12 @@ TYPICAL_THICKNESS = 2.0
 average, and two of three are followed by one with the same lithology."""
 LEAST_PROBABILITY = 1e-6
 """Smaller probabilities count as this one: a single cell must not decide."""
+FEW = 20
+"""Weight, in intervals, of all lithologies together in how often one is followed by an interval of the same."""
+MOST_SAME = 0.99
+"""It is at most as often."""
+MOST_LEAVING = 0.9
+"""Greatest probability that a cell is the last one of its stretch."""
 PSEUDO_COUNT = 5.0
 """Number of changes, spread over all lithologies, that is added to those that were counted."""
 KIN, OTHERS = 0.5, 0.02
@@ -67,15 +73,15 @@ class Sequence:
             np.fill_diagonal(changes, 0)
             total = same + changes.sum(axis=1)
             pooled = same.sum() / total.sum() if total.any() else 0.0
-            stays = (same + 20 * pooled) / (total + 20)
-            self._thickness = succession.mean_thickness / (1 - stays)
+            same_below = (same + FEW * pooled) / (total + FEW)
+            self._thickness = succession.mean_thickness / (1 - np.minimum(same_below, MOST_SAME))
         self._log_prior = np.log(prior)
         of_class = np.zeros(n_classes, np.int64) if groups is None else groups.of_class
         likely = prior * np.where(of_class[:, None] == of_class, KIN, OTHERS)
         np.fill_diagonal(likely, 0)
-        changes = changes + PSEUDO_COUNT * likely / likely.sum(axis=1, keepdims=True).clip(min=1e-300)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            self._log_change = np.log(changes / changes.sum(axis=1, keepdims=True))  # -inf from a class to itself
+        changes += PSEUDO_COUNT * likely / likely.sum(axis=1, keepdims=True).clip(min=1e-300)
+        with np.errstate(divide="ignore"):  # -inf from a lithology to itself
+            self._log_change = np.log(changes / changes.sum(axis=1, keepdims=True).clip(min=1e-300))
 
     def decode(self, evidence: Float32s, classes: Indices, gains: Float32s, step: float) -> Indices:
         """Return the likeliest sequence of lithologies of a chain of cells.
@@ -97,7 +103,7 @@ class Sequence:
             Position in ``classes`` of each cell's lithology.
         """
         starts = np.append(0, 1 + np.flatnonzero(np.isfinite(gains[1:])))  # where the lithology can change
-        leave = 1 - np.exp(-step / self._thickness[classes])
+        leave = np.clip(1 - np.exp(-step / self._thickness[classes]), 1e-9, MOST_LEAVING)
         stay = np.log1p(-leave)
         # From here on, relative to staying; a column is where a change comes from, a row where it leads to.
         changes = (self._log_change[np.ix_(classes, classes)] + (np.log(leave) - stay)[:, None]).T.astype(np.float32)
