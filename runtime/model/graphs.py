@@ -103,6 +103,14 @@ class Graphs:
         """Decode one batch of embeddings (n, latent_dim)."""
         return self._run("decoder", "features", len(self.bundle.features), z=embeddings)
 
+    def lithologies(self, embeddings: Float32s) -> Any:
+        """Return the class probabilities of one batch of embeddings (n, latent_dim)."""
+        return self._run("classifier", "probabilities", len(self.bundle.classes), z=embeddings)
+
+    def features(self, embeddings: Float32s) -> Any:
+        """Decode one batch of embeddings (n, latent_dim)."""
+        return self._run("decoder", "features", len(self.bundle.features), z=embeddings)
+
     def _run(self, graph: str, output: str, width: int, **inputs: Float32s) -> Any:
         session, n_rows = getattr(self, graph), len(next(iter(inputs.values())))
         return checked(lambda: session.run([output], inputs), self._paths[graph], {output: width}, n_rows)[0]
