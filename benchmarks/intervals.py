@@ -85,7 +85,7 @@ def described_hole(model: LithoModel, scan_path: Path, description: Path) -> Hol
 def row_by_row(model: LithoModel, hole: Hole) -> Texts:
     """Return the likeliest lithology of each row."""
     out = np.empty((len(hole.depth), len(model.classes)), np.float32)
-    run_batches(model.graphs.lithologies, hole.embeddings, out, range(0, len(out), MICRO_BATCH))
+    run_batches(model.graphs.classified, hole.embeddings, out, range(0, len(out), MICRO_BATCH))
     return np.array(model.classes)[out.argmax(axis=1)]
 
 

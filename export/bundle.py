@@ -22,7 +22,7 @@ from lithovae.runtime.model.verify import require, verify
 from . import parity
 from .fold import fold
 from .golden import golden_inputs, golden_rows
-from .graph import classifier_graph, decoder_graph, encoder_graph
+from .graph import classifier_graph, decoder_graph, encoder_graph, lithologies_graph
 
 NO_CARD = """{trained_on}
 
@@ -97,7 +97,10 @@ def _graphs(checkpoint: Checkpoint, *, precise: bool) -> dict[str, Any]:
         "encoder": encoder_graph(folded, scaler, checkpoint.missing, precise=precise),
         "decoder": decoder_graph(folded, scaler),
     }
-    return graphs | ({"classifier": classifier_graph(folded, checkpoint.temperature)} if folded.classifier else {})
+    if folded.classifier:
+        graphs["classifier"] = classifier_graph(folded, checkpoint.temperature)
+        graphs["lithologies"] = lithologies_graph(folded, checkpoint.temperature, checkpoint.groups)
+    return graphs
 
 
 def _bytes(graph: Any) -> bytes:

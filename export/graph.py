@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.runtime.features import TRANSFORMS
 from lithovae.runtime.missing import SENTINELS
+from lithovae.runtime.model.reference import Groups
 
 from .fold import FoldedVAE, Linear
 
@@ -223,6 +224,30 @@ def decoder_graph(folded: FoldedVAE, scaler: DistributionAwareScaler) -> Any:
     g("Cast", features, output="features", to=TensorProto.FLOAT)
     latent = folded.mu.weight.shape[1]
     return g.model("decoder", {"z": latent}, {"features": len(columns.order)})
+
+
+def lithologies_graph(folded: FoldedVAE, temperature: float, groups: Groups | None) -> Any:
+    """Build the graph from latent ``z`` (n, latent) to what names lithologies at the least cost.
+
+    ``scores`` (n, classes) are the logits divided by the temperature, ``probabilities`` (n, classes) their softmax, and
+    ``groups`` (n, n_groups), if there are any, the sums of the probabilities.
+
+    Unlike in the classifier, no operator is there only to keep NaN: that would cost a sixth. A golden row of NaN finds
+    a machine where it is lost.
+    """
+    g = _Graph()
+    *hidden, last = folded.classifier
+    x = g.stack("z", hidden, "classifier", relu_last=True)
+    scaled = Linear(last.plain, last.gain / temperature, last.bias / temperature)
+    scores = g.linear(x, scaled, "scores", output="scores")
+    probabilities = g("Softmax", scores, axis=1, output="probabilities")
+    latent, n_classes = folded.mu.weight.shape[1], len(last.bias)
+    outputs = {"scores": n_classes, "probabilities": n_classes}
+    if groups:
+        members = groups.of_class[:, None] == np.arange(len(groups.names))
+        g("MatMul", probabilities, g.constant("members", members), output="groups")
+        outputs["groups"] = len(groups.names)
+    return g.model("lithologies", {"z": latent}, outputs)
 
 
 def classifier_graph(folded: FoldedVAE, temperature: float = 1.0) -> Any:

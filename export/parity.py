@@ -25,6 +25,9 @@ LIMIT = 2.0
 ENOUGH_ROWS = 1024
 """Rows for a stable largest error: on single rows, even the error of torch varies by a factor of three."""
 
+CLASSIFIERS = ("classifier", "lithologies")
+"""Graphs whose outputs have a column for each lithology, or group of lithologies."""
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -196,17 +199,19 @@ def torch_encoder(model: VAE, checkpoint: Checkpoint, rows: NDArray[np.float32])
 
 
 def torch_heads(model: VAE, checkpoint: Checkpoint, latent: NDArray[np.float32]) -> Arrays:
-    """Return torch's raw ``features``, ``logits`` and ``probabilities`` of latent vectors."""
+    """Return torch's raw ``features`` and the outputs of a classifier's graphs for latent vectors."""
     z = torch.tensor(latent, dtype=next(model.parameters()).dtype)
     with torch.no_grad():
         with np.errstate(over="ignore"):
             outputs = {"features": checkpoint.scaler.inverse_transform(model.decode(z).numpy())}
         if isinstance(model, SemiSupervisedVAE):
             logits = model.classify(z)
-            outputs |= {
-                "logits": logits.numpy(),
-                "probabilities": torch.softmax(logits / checkpoint.temperature, dim=1).numpy(),
-            }
+            scores = logits / checkpoint.temperature
+            probabilities = torch.softmax(scores, dim=1).numpy()
+            outputs |= {"logits": logits.numpy(), "scores": scores.numpy(), "probabilities": probabilities}
+            if groups := checkpoint.groups:
+                members = groups.of_class[:, None] == np.arange(len(groups.names))
+                outputs["groups"] = probabilities @ members.astype(probabilities.dtype)
     return outputs
 
 
@@ -217,7 +222,7 @@ def compare(
     columns = [(output, slice(None))]
     if output == "decoder.features":  # different units: each feature is compared on its own
         columns = [(f"decoder.{name}", slice(i, i + 1)) for i, name in enumerate(features.names)]
-    agree, margin = _labels(exact, ours) if output.startswith("classifier") else (None, 0.0)
+    agree, margin = _labels(exact, ours) if output.startswith(CLASSIFIERS) else (None, 0.0)
     for name, column in columns:
         with np.errstate(over="ignore"):
             reference = exact[:, column].astype(np.float32)

@@ -14,7 +14,7 @@ import torch
 
 from lithovae.runtime.errors import CheckpointError, OutputError
 from lithovae.runtime.features import LILY, FeatureSet
-from lithovae.runtime.model.reference import Reference
+from lithovae.runtime.model.reference import Groups, Reference
 
 from .scaler import PUBLISHED_SCALERS, DistributionAwareScaler
 from .scaler_file import fit_to_table, read_scaler
@@ -140,6 +140,11 @@ class Checkpoint:
         calibration = self.reference.calibration if self.reference else None
         return calibration.temperature if calibration else 1.0
 
+    @property
+    def groups(self) -> Groups | None:
+        """Groups of the lithologies; None if they are not known."""
+        return self.reference.groups if self.reference else None
+
     @classmethod
     def load(
         cls,
@@ -257,11 +262,8 @@ def _reference(sidecar: dict[str, Any], model: VAE, sidecar_path: Path) -> Refer
         return None
     try:
         return Reference.of_json(sidecar["reference"], model.fc_out.out_features, _n_classes(model))
-    except KeyError as error:
-        fault = f"it lacks {error}"
-    except (ValueError, TypeError, OverflowError) as error:
-        fault = str(error)
-    raise CheckpointError(f"{sidecar_path}: the key reference cannot be used: {fault}", sidecar_path)
+    except ValueError as error:
+        raise CheckpointError(f"{sidecar_path}: the key reference cannot be used: {error}", sidecar_path) from error
 
 
 def _from_elsewhere(

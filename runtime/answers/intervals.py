@@ -146,7 +146,7 @@ class IntervalBuilder:
     def _evidence(self, embeddings: Float32s) -> tuple[Float32s, Indices, Float32s]:
         """Return probabilities (n, k) of the k lithologies that are somewhere the likeliest, these, and evidence."""
         probabilities = np.empty((len(embeddings), len(self._model.classes)), np.float32)
-        run_batches(self._model.graphs.lithologies, embeddings, probabilities, range(0, len(embeddings), MICRO_BATCH))
+        run_batches(self._model.graphs.classified, embeddings, probabilities, range(0, len(embeddings), MICRO_BATCH))
         classes = np.unique(probabilities.argmax(axis=1))
         return probabilities[:, classes], classes, evidence_of(probabilities[:, classes])
 
@@ -162,7 +162,7 @@ class IntervalBuilder:
         above, below = max(int(bounds[i - 1]), start - WINDOW), min(int(bounds[i + 1]), start + WINDOW)
         graphs, batches = self._model.graphs, range(0, below - above, MICRO_BATCH)
         rows = np.empty((below - above, len(self._model.features)), np.float32)
-        run_batches(graphs.features, embeddings[above:below], rows, batches)
+        run_batches(graphs.decoded, embeddings[above:below], rows, batches)
         for feature in features:
             rows[:, feature] = self._model.bundle.fill[feature]
         without = graphs.embed(rows)

@@ -37,8 +37,9 @@ MANIFEST = "manifest.json"
 CARD = "model_card.md"
 REFERENCE = "reference.json"
 """What the training rows were like; a bundle may lack it."""
-GRAPHS = ("embedder", "encoder", "decoder", "classifier")
-"""Names of the graphs. The embedder is the encoder without logvar; only a semi-supervised model has a classifier."""
+GRAPHS = ("embedder", "encoder", "decoder", "classifier", "lithologies")
+"""Names of the graphs. The embedder is the encoder without logvar. Only a semi-supervised model has a classifier, and
+`lithologies`, which computes the probabilities faster, and those of groups."""
 SHIPPED = ("unsup", "semisup", "unsup_hybrid", "semisup_hybrid")
 """Names of the bundles inside the wheel."""
 
@@ -162,13 +163,25 @@ class Bundle:
 
     def signature(self, graph: str) -> tuple[dict[str, int], dict[str, int]]:
         """Return the inputs and the outputs that a graph must have: the width of each, by name."""
-        n, latent = len(self.features), self.latent_dim
-        return {
-            "embedder": ({"features": n}, {"mu": latent}),
-            "encoder": ({"features": n}, {"mu": latent, "logvar": latent}),
-            "decoder": ({"z": latent}, {"features": n}),
-            "classifier": ({"z": latent}, dict.fromkeys(("logits", "probabilities"), len(self.classes))),
-        }[graph]
+        n, latent, n_classes = len(self.features), self.latent_dim, len(self.classes)
+        if graph in ("embedder", "encoder"):
+            return {"features": n}, dict.fromkeys(("mu", "logvar") if graph == "encoder" else ("mu",), latent)
+        if graph == "decoder":
+            return {"z": latent}, {"features": n}
+        if graph == "classifier":
+            return {"z": latent}, {"logits": n_classes, "probabilities": n_classes}
+        groups = {"groups": len(self.groups)} if self.groups else {}
+        return {"z": latent}, {"scores": n_classes, "probabilities": n_classes, **groups}
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups of the lithologies, in the order of the graphs' outputs; empty if the bundle knows none."""
+        return self.reference.groups.names if self.reference and self.reference.groups else ()
+
+    @property
+    def lithology_graph(self) -> str:
+        """Name of the graph that computes the probabilities of lithologies at the least cost."""
+        return "lithologies" if "lithologies" in self.graphs else "classifier"
 
     @classmethod
     def read(cls, bundle: str | PathLike[str]) -> Bundle:
@@ -191,7 +204,7 @@ class Bundle:
             raise BundleError(f"{path / MANIFEST} has {len(fill)} fill values for {len(features)} features", path)
         files = manifest.pop("files")
         manifest.pop("parity", None)
-        names = [*(f"{graph}.onnx" for graph in GRAPHS[: 4 if manifest["classes"] else 3]), CARD]
+        names = [*(f"{graph}.onnx" for graph in _graphs(manifest)), CARD]
         if REFERENCE in files and manifest["schema"] > 4:
             names.append(REFERENCE)
             if files[REFERENCE]["bytes"] > MAX_REFERENCE_BYTES:
@@ -208,6 +221,11 @@ class Bundle:
         for name, graph in graphs.items():
             require_standard(graph, path / f"{name}.onnx")
         return cls(path, manifest, graphs, card, features, sha256, reference)
+
+
+def _graphs(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of the graphs that a bundle must have."""
+    return GRAPHS[:3] if not manifest["classes"] else GRAPHS[:4] if manifest["schema"] < 5 else GRAPHS
 
 
 def squeeze(card: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,8 @@ Run = Callable[[Float32s], Any]
 
 MICRO_BATCH = 4096
 """Rows of one session run: their intermediate results fit in a core's cache."""
+CLASSIFIED = 1024
+"""As `MICRO_BATCH`, where there are numbers for each lithology."""
 WHOLE_ROWS = 8
 """Every session run is padded to a multiple of this number of rows. onnxruntime computes leftover rows in another way,
 which differs in the last bits; with padding, the output of a row depends on that row alone."""
@@ -51,9 +53,9 @@ class Graphs:
         return open_session(self.bundle, "decoder")
 
     @cached_property
-    def classifier(self) -> Any:
-        """Session of the classifier."""
-        return open_session(self.bundle, "classifier")
+    def lithologies(self) -> Any:
+        """Session of the bundle's `lithology_graph`."""
+        return open_session(self.bundle, self.bundle.lithology_graph)
 
     def embed(self, rows: Float32s) -> Float32s:
         """Embed contiguous rows (n, n_features) in the calling thread; shape (n, latent_dim), float32."""
@@ -73,12 +75,11 @@ class Graphs:
         has_all : bool
             Whether to return the probabilities of all lithologies, too.
         """
-        groups = self.bundle.reference.groups if self.bundle.reference else None
         parts = []
-        for start in range(0, max(1, len(embeddings)), MICRO_BATCH):
-            block = embeddings[start : start + MICRO_BATCH]
-            probabilities = self._run("classifier", "probabilities", len(self.bundle.classes), z=_padded(block))
-            parts.append(Likeliest.of(probabilities[: len(block)], k, groups, has_all=has_all))
+        for start in range(0, max(1, len(embeddings)), CLASSIFIED):
+            block = embeddings[start : start + CLASSIFIED]
+            scores, probabilities, *sums = (values[: len(block)] for values in self._classify(_padded(block)))
+            parts.append(Likeliest.of(scores, probabilities, *sums, k=k, lacks=np.isnan(block[:, 0]), has_all=has_all))
         return Likeliest.join(parts)
 
     def decode(self, embeddings: Float32s) -> Float32s:
@@ -89,11 +90,11 @@ class Graphs:
 
     def mu(self, rows: Float32s) -> Any:
         """Embed one batch of rows (n, n_features)."""
-        return self._run("embedder", "mu", self.bundle.latent_dim, features=rows)
+        return self._run(self.embedder, "embedder", {"mu": self.bundle.latent_dim}, features=rows)[0]
 
     def probabilities(self, rows: Float32s) -> Any:
         """Return the class probabilities of one batch of rows (n, n_features)."""
-        return self._run("classifier", "probabilities", len(self.bundle.classes), z=self.mu(rows))
+        return self.classified(self.mu(rows))
 
     def reconstruction(self, rows: Float32s) -> Any:
         """Encode and decode one batch of rows (n, n_features)."""
@@ -101,26 +102,33 @@ class Graphs:
 
     def decoded(self, embeddings: Float32s) -> Any:
         """Decode one batch of embeddings (n, latent_dim)."""
-        return self._run("decoder", "features", len(self.bundle.features), z=embeddings)
+        return self._run(self.decoder, "decoder", {"features": len(self.bundle.features)}, z=embeddings)[0]
 
-    def lithologies(self, embeddings: Float32s) -> Any:
+    def classified(self, embeddings: Float32s) -> Any:
         """Return the class probabilities of one batch of embeddings (n, latent_dim)."""
-        return self._run("classifier", "probabilities", len(self.bundle.classes), z=embeddings)
+        _, probabilities, *_ = self._classify(embeddings)
+        probabilities[np.isnan(embeddings[:, 0])] = np.nan
+        return probabilities
 
-    def features(self, embeddings: Float32s) -> Any:
-        """Decode one batch of embeddings (n, latent_dim)."""
-        return self._run("decoder", "features", len(self.bundle.features), z=embeddings)
+    def _classify(self, embeddings: Float32s) -> list[Any]:
+        """Return scores, probabilities and, if the bundle knows groups, those of the groups, of one batch."""
+        return self._run(self.lithologies, self.bundle.lithology_graph, self._classified, z=embeddings)
 
-    def _run(self, graph: str, output: str, width: int, **inputs: Float32s) -> Any:
-        session, n_rows = getattr(self, graph), len(next(iter(inputs.values())))
-        return checked(lambda: session.run([output], inputs), self._paths[graph], {output: width}, n_rows)[0]
+    @cached_property
+    def _classified(self) -> dict[str, int]:
+        return self.bundle.signature(self.bundle.lithology_graph)[1]
+
+    def _run(self, session: Any, graph: str, outputs: dict[str, int], **inputs: Float32s) -> list[Any]:
+        """Return outputs of a graph for one batch of rows."""
+        n_rows = len(next(iter(inputs.values())))
+        return checked(lambda: session.run(list(outputs), inputs), self._paths[graph], outputs, n_rows)
 
 
-def run_batches(run: Run, rows: Float32s, out: Float32s, starts: Iterable[int]) -> None:
+def run_batches(run: Run, rows: Float32s, out: Float32s, starts: range) -> None:
     """Run the batches that begin at the given starts, and write their outputs to the same rows of ``out``."""
     for start in starts:
-        block = rows[start : start + MICRO_BATCH]
-        out[start : start + MICRO_BATCH] = run(_padded(block))[: len(block)]
+        block = rows[start : start + starts.step]
+        out[start : start + starts.step] = run(_padded(block))[: len(block)]
 
 
 def _padded(block: Float32s) -> Float32s:

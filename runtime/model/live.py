@@ -107,8 +107,8 @@ class LiveModel:
         if self._classify is None:
             if not (bundle := self._graphs.bundle).classes:
                 raise BundleError(f"{bundle.name} is unsupervised: it has no classifier", bundle.path)
-            path = bundle.path / "classifier.onnx"
-            self._classify = _bind(self._graphs.classifier, path, z=self._mu, probabilities=self._probabilities)
+            path = bundle.path / f"{bundle.lithology_graph}.onnx"
+            self._classify = _bind(self._graphs.lithologies, path, z=self._mu, probabilities=self._probabilities)
         self._take(row)
         if self._first_rows is not None:
             self._judge_units()

@@ -17,7 +17,7 @@ from lithovae.runtime.other_units import ArrayUnits
 from lithovae.runtime.process.threads import granted_threads
 
 from .bundle import Bundle
-from .graphs import MICRO_BATCH, Graphs, Run, run_batches
+from .graphs import CLASSIFIED, MICRO_BATCH, Graphs, Run, run_batches
 from .inputs import as_rows
 from .likeliest import Likeliest
 
@@ -88,8 +88,7 @@ class LithoModel:
     @property
     def groups(self) -> tuple[str, ...]:
         """Groups of the lithologies; empty if the bundle knows none."""
-        reference = self.bundle.reference
-        return reference.groups.names if reference and reference.groups else ()
+        return self.bundle.groups
 
     @property
     def latent_dim(self) -> int:
@@ -154,7 +153,7 @@ class LithoModel:
             If ``x`` is not numbers of shape ``(n, n_features)``.
         """
         self.require_classifier()
-        return self._in_batches(self.graphs.probabilities, x, len(self.classes))
+        return self._in_batches(self.graphs.probabilities, x, len(self.classes), CLASSIFIED)
 
     def top(self, x: ArrayLike, k: int = 3) -> Likeliest:
         """Return the k likeliest lithologies of each row.
@@ -200,7 +199,7 @@ class LithoModel:
             raise BundleError(f"{self.bundle.name} is unsupervised: it has no classifier", self.bundle.path)
         if not 1 <= k <= n:
             raise InputError(f"{self.bundle.name} knows {n} lithologies: ask for the 1 to {n} likeliest, not {k}")
-        _ = self.graphs.classifier, self.groups  # opened here, not by several threads at once
+        _ = self.graphs.lithologies  # opened here, not by several threads at once
 
     def live(self) -> LiveModel:
         """Return a model for single rows: bit for bit the same results, at the least cost per row."""
@@ -269,11 +268,11 @@ class LithoModel:
         """
         return implausible_bits(without_sentinels(as_rows(x, self.bundle.features)), self.bundle.features)
 
-    def _in_batches(self, run: Run, x: ArrayLike, width: int) -> Float32s:
+    def _in_batches(self, run: Run, x: ArrayLike, width: int, n_batch: int = MICRO_BATCH) -> Float32s:
         rows = as_rows(x, self.bundle.features)
         if found := self._units.notes(rows):
             warnings.warn(". ".join(found), LithoWarning, stacklevel=3)
-        out, starts = np.empty((len(rows), width), np.float32), range(0, len(rows), MICRO_BATCH)
+        out, starts = np.empty((len(rows), width), np.float32), range(0, len(rows), n_batch)
         if len(starts) > 1 and self.threads > 1:
             n = max(1, min(16, len(starts) // (4 * self.threads)))  # each task has an overhead
             several = [starts[i : i + n] for i in range(0, len(starts), n)]

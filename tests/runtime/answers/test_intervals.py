@@ -84,7 +84,7 @@ def test_boundaries_are_where_the_lithology_changes() -> None:
 def test_lithologies_of_intervals_are_steadier_and_better_than_row_by_row(seed: int) -> None:
     depth, lithologies = beds((CLAY, 20), (OOZE, 20))
     embeddings, model = embed(lithologies, 1.1, seed), make_model()
-    row_by_row = cast(Any, model.graphs).lithologies(embeddings).argmax(axis=1)
+    row_by_row = cast(Any, model.graphs).classified(embeddings).argmax(axis=1)
     intervals = build(depth, embeddings, model=model)
     smoothed = np.repeat([NAMES.index(each.lithology) for each in intervals], [each.n_rows for each in intervals])
     assert len(intervals) < np.count_nonzero(np.diff(row_by_row)) / 2
@@ -95,7 +95,7 @@ def test_the_probability_is_the_mean_over_the_rows() -> None:
     depth, lithologies = beds((CLAY, 4))
     model, embeddings = make_model(), embed(lithologies, 0.9)
     (interval,) = build(depth, embeddings, model=model)
-    expected = cast(Any, model.graphs).lithologies(embeddings)[:, CLAY].mean()
+    expected = cast(Any, model.graphs).classified(embeddings)[:, CLAY].mean()
     assert interval.probability == pytest.approx(expected, abs=1e-6)
 
 

@@ -23,7 +23,9 @@ from lithovae.runtime.model.verify import require, verify
 def test_every_output_of_the_shipped_bundles_passes(name: str) -> None:
     checks = verify(Bundle.read(name))
     outputs = {"embedder.mu", "encoder.mu", "encoder.logvar", "decoder.features"}
-    outputs |= {"classifier.logits", "classifier.probabilities"} if name.startswith("semisup") else set()
+    if name.startswith("semisup"):
+        outputs |= {"classifier.logits", "classifier.probabilities"}
+        outputs |= {f"lithologies.{output}" for output in ("scores", "probabilities", "groups")}
     assert {check.output for check in checks} == outputs
     assert all(check.passed and check.n_rows >= 2 for check in checks)
     assert all(check.tolerance < 1e-4 for check in checks)
