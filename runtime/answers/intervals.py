@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lithovae.runtime.errors import BundleError, InputError, ScanError
 from lithovae.runtime.log import Interval
 from lithovae.runtime.missing import Bits, unpacked
-from lithovae.runtime.model.graphs import MICRO_BATCH, run_batches
+from lithovae.runtime.model.graphs import CLASSIFIED, MICRO_BATCH, run_batches
 from lithovae.runtime.model.model import LithoModel
 
 from .cells import CellBuilder, Core
@@ -146,7 +146,7 @@ class IntervalBuilder:
     def _evidence(self, embeddings: Float32s) -> tuple[Float32s, Indices, Float32s]:
         """Return probabilities (n, k) of the k lithologies that are somewhere the likeliest, these, and evidence."""
         probabilities = np.empty((len(embeddings), len(self._model.classes)), np.float32)
-        run_batches(self._model.graphs.classified, embeddings, probabilities, range(0, len(embeddings), MICRO_BATCH))
+        run_batches(self._model.graphs.classified, embeddings, probabilities, range(0, len(embeddings), CLASSIFIED))
         classes = np.unique(probabilities.argmax(axis=1))
         return probabilities[:, classes], classes, evidence_of(probabilities[:, classes])
 

@@ -22,7 +22,7 @@ from .earlier import Lock, foreign, require_same
 from .whole_file import beside, mode_of, require_writable
 
 TEXT_BYTES = 64
-"""Size in bytes (UTF-8) of a part of an address: in SWMR mode, HDF5 cannot write text of variable length."""
+"""Size in bytes (UTF-8) of a text of unknown length: in SWMR mode, HDF5 cannot write text of variable length."""
 CHUNK_ROWS = 1024
 MEMBERS = {"depth", "embeddings", "complete", "file"}
 """Datasets that every growing file has."""
@@ -163,8 +163,8 @@ class GrowingFile:
             old.release()
 
     def _dataset(self, column: ResultColumn) -> Any:
-        is_text, n_bytes = column.dtype.kind == "U", max(TEXT_BYTES, column.dtype.itemsize)
-        dtype = h5py.string_dtype("utf-8", n_bytes) if is_text else column.dtype
+        is_text = column.dtype.kind == "U"
+        dtype = h5py.string_dtype("utf-8", column.dtype.itemsize or TEXT_BYTES) if is_text else column.dtype
         width = () if column.width is None else (column.width,)
         dataset = self._file.create_dataset(
             column.name, (0, *width), dtype, maxshape=(None, *width), chunks=(CHUNK_ROWS, *width), track_times=False
@@ -192,6 +192,8 @@ class GrowingFile:
                 dataset[start:] = _utf8(values, dataset.dtype) if values.dtype.kind in "UO" else values
             elif dataset.dtype.kind == "f":
                 dataset[start:] = np.nan
+            elif "names" in dataset.attrs:  # codes: the largest number stands for none
+                dataset[start:] = np.iinfo(dataset.dtype).max
 
     def close(self, complete: bool) -> None:
         """Close the file. From then on, it can also be read without SWMR mode."""
@@ -225,6 +227,6 @@ def _n_complete(file: Any) -> int:
     return n
 
 
-def _utf8(texts: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[np.bytes_]:
+def _utf8(texts: NDArray[Any], dtype: Any) -> NDArray[np.bytes_]:
     cut = [text.encode()[: dtype.itemsize].decode(errors="ignore").encode() for text in texts.tolist()]
     return np.array(cut, dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -173,7 +173,10 @@ class JsonLinesFile(JsonLines):
 
 
 def _about_line(about: Mapping[str, Any], schema: ResultSchema) -> str:
-    return json.dumps({"about": {**about, "features": schema.features.names}}) + "\n"
+    stated = {**about, "features": schema.features.names}
+    if categories := {column.name: column.categories for column in schema.columns if column.categories}:
+        stated["categories"] = categories
+    return json.dumps({"about": stated}) + "\n"
 
 
 def _columns(rows: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
@@ -189,25 +192,19 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
 
 
 def _plain(values: NDArray[Any], column: ResultColumn) -> list[Any]:
-    """Return values that JSON can hold; None for a missing number or row of numbers."""
+    """Return values that JSON can hold, names for codes; None for what is missing: a number, a name, all of a row."""
     if column.categories:
-        names = [*column.categories, *[None] * (column.no_category + 1 - len(column.categories))]
-        return _named(values.tolist(), names)
+        names = np.array([*column.categories, None], object)
+        return list(names[np.minimum(values, len(column.categories))].tolist())
     if values.dtype.kind != "f":
         return [bool(value) for value in values] if column.name == "complete" else values.tolist()
     if column.width is None:
         return [float(value) if np.isfinite(value) else None for value in values]
     # as few digits as distinguish a float32 from its neighbours
-    is_nan = np.isnan(values)
     return [
-        None if no_value else [None if np.isnan(value) else float(str(value)) for value in row]
-        for row, no_value in zip(values, is_nan.all(axis=1).tolist(), strict=True)
+        None if np.isnan(row).all() else [float(str(value)) if np.isfinite(value) else None for value in row]
+        for row in values
     ]
-
-
-def _named(codes: list[Any], names: list[str | None]) -> list[Any]:
-    """Return the names of codes, one or several a row; None for a code without a name."""
-    return [[names[one] for one in code] if isinstance(code, list) else names[code] for code in codes]
 
 
 def read(path: Path) -> Stored:
@@ -226,22 +223,30 @@ def read(path: Path) -> Stored:
             else:
                 rows.append(record)
     features = tuple(map(str, about.pop("features", ())))
+    categories = {name: tuple(map(str, each)) for name, each in dict(about.pop("categories", {})).items()}
     names = dict.fromkeys(name for row in rows for name in row)
-    columns = {{"embedding": "embeddings"}.get(name, name): _column([row.get(name) for row in rows], name, features)
-               for name in names}  # fmt: skip
-    return Stored(len(rows), {name: partial(np.asarray, each) for name, each in columns.items()}, features, {}, about)
+    columns: dict[str, Callable[[], NDArray[Any]]] = {}
+    for name in names:
+        values = _column([row.get(name) for row in rows], name, features, categories.get(name))
+        columns[{"embedding": "embeddings"}.get(name, name)] = partial(np.asarray, values)
+    return Stored(len(rows), columns, features, categories, about)
 
 
-def _column(values: list[Any], name: str, features: tuple[str, ...]) -> NDArray[Any]:
-    """Return the values of a column; None stands for a missing number, or a row of them."""
+def _column(
+    values: list[Any], name: str, features: tuple[str, ...], categories: tuple[str, ...] | None
+) -> NDArray[Any]:
+    """Return the values of a column; None stands for a missing number or name, or a row of them."""
     if name in TEXTS:
         return np.array(["" if value is None else str(value) for value in values], np.str_)
+    dtype = type_of(name, len(features)) if categories is None else np.min_scalar_type(len(categories))
+    code_of = {text: code for code, text in enumerate(categories or ())}
+    blank = np.nan if dtype.kind == "f" else 0 if categories is None else np.iinfo(dtype).max
+
+    def plain(value: Any) -> Any:
+        return blank if value is None else value if categories is None else code_of[value]
+
     width = next((len(value) for value in values if isinstance(value, list)), None)
-    cells = values if width is None else [cell for value in values for cell in value or [None] * width]
-    if any(isinstance(cell, str) for cell in cells):  # names of lithologies
-        return np.array(["" if cell is None else str(cell) for cell in cells], np.str_).reshape(len(values), -1)
-    dtype = type_of(name, len(features))
-    blank = np.nan if dtype.kind == "f" else 0
-    if width is not None:
-        return np.array([blank if cell is None else cell for cell in cells], dtype).reshape(-1, width)
-    return np.array([blank if value is None else value for value in values], dtype)
+    if width is None:
+        return np.array([plain(value) for value in values], dtype)
+    found = [[blank] * width if value is None else [plain(each) for each in value] for value in values]
+    return np.array(found, dtype).reshape(-1, width)

@@ -147,7 +147,7 @@ class NetcdfWriter:
         shape = (self._n_rows,) if width is None else (self._n_rows, width)
         stored: Any = dtype
         if dtype.kind == "U":
-            stored = h5py.string_dtype("utf-8", None if self._is_netcdf else dtype.itemsize)  # 4 bytes a character
+            stored = h5py.string_dtype("utf-8", None if self._is_netcdf else max(4, dtype.itemsize))
         chunk = min(CHUNK_ROWS, CHUNK_BYTES // max(1, dtype.itemsize * (width or 1)), self._n_rows)
         dataset = self._datasets[name] = self._file.create_dataset(
             name,

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,20 @@ PAGE_BYTES = 4 * GROUP_ROWS
 pages of this size, each such stream fills a block of Zstandard, and has codes of its own."""
 
 
+def require_arrow(path: Path) -> None:
+    """Check that pyarrow is installed, without importing it: it takes memory, which a run limits first.
+
+    Raises
+    ------
+    OutputError
+        If it is not installed.
+    """
+    if find_spec("pyarrow") is None:
+        raise OutputError(
+            f"{path}: Parquet needs pyarrow: pip install 'lithovae[tables]', or choose a name that ends in .csv", path
+        )
+
+
 @contextmanager
 def open_whole(path: Path, schema: ResultSchema, n_rows: int, *, fewer: bool) -> Iterator[ParquetWriter]:
     """Open a Parquet file for the rows of a result; see `lithovae.runtime.outputs.writer.WholeFormat`.
@@ -37,14 +52,9 @@ def open_whole(path: Path, schema: ResultSchema, n_rows: int, *, fewer: bool) ->
     OutputError
         If pyarrow is not installed.
     """
-    try:
-        import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        raise OutputError(
-            f"{path}: writing Parquet needs pyarrow: pip install 'lithovae[tables]', or choose a name that ends in "
-            ".csv",
-            path,
-        ) from error
+    require_arrow(path)
+    import pyarrow.parquet
+
     with whole_file(path) as file:
         writer = ParquetWriter(file, schema, pyarrow)
         try:
@@ -166,10 +176,9 @@ def read(path: Path) -> Stored:
     OutputError
         If pyarrow is not installed.
     """
-    try:
-        import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        raise OutputError(f"{path}: reading Parquet needs pyarrow: pip install 'lithovae[tables]'", path) from error
+    require_arrow(path)
+    import pyarrow.parquet
+
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             schema, n_rows, stated = file.schema_arrow, file.metadata.num_rows, file.metadata.metadata or {}

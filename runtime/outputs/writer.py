@@ -74,6 +74,8 @@ class Format(NamedTuple):
         Returns what a file of this format holds; whatever it raises tells what is wrong with the file.
     whole, growing : callable, optional
         Open a file for either.
+    require : callable, optional
+        Checks that the library that a format needs is installed; raises `OutputError` if it is not.
     needs_values : bool
         Whether a whole result of this format is of little use without the values of the features: it is a scan, or a
         log.
@@ -82,6 +84,7 @@ class Format(NamedTuple):
     read: Callable[[Path], Stored] | None = None
     whole: WholeFormat | None = None
     growing: GrowingFormat | None = None
+    require: Callable[[Path], Any] | None = None
     needs_values: bool = False
 
 
@@ -91,7 +94,7 @@ FORMATS: Mapping[str, Format] = {
     ".h5": _HDF5,
     ".hdf5": _HDF5,
     ".nc": Format(netcdf.read, whole=netcdf.open_netcdf, needs_values=True),
-    ".parquet": Format(parquet.read, whole=parquet.open_whole),
+    ".parquet": Format(parquet.read, whole=parquet.open_whole, require=parquet.require_arrow),
     ".csv": Format(csv.read, whole=csv.open_whole),
     ".las": Format(las.read, whole=las.open_whole, needs_values=True),
     ".jsonl": Format(json_lines.read, growing=json_lines.JsonLinesFile),
@@ -120,11 +123,14 @@ def whole_format(path: Path) -> WholeFormat:
     Raises
     ------
     OutputError
-        If the extension is not that of such a format.
+        If the extension is not that of such a format, or if the library that it needs is not installed.
     """
-    if (whole := format_of(path).whole) is None:
+    format = format_of(path)
+    if format.whole is None:
         raise OutputError(f"{path} must end in {extensions('whole')}", path)
-    return whole
+    if format.require is not None:
+        format.require(path)  # before an hour of binning, not after it
+    return format.whole
 
 
 def table_format(path: Path) -> WholeFormat:

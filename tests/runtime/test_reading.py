@@ -17,7 +17,6 @@ from lithovae.runtime import InputError, LithoModel, OutputError, Settings, embe
 from lithovae.runtime.commands.table import write_table
 from lithovae.runtime.features import LILY
 from lithovae.runtime.outputs.writer import FORMATS, growing_format
-from lithovae.runtime.result import ResultSchema
 from tests.runtime.outputs.material import ABOUT, CLASSES, rows_of, schema_of, write
 
 WHOLE = [extension for extension, format in FORMATS.items() if format.whole]
@@ -86,28 +85,23 @@ def test_an_npz_of_earlier_versions_with_a_text_in_each_row(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("suffix", [".h5", ".jsonl"])
 def test_what_follow_wrote(tmp_path: Path, suffix: str) -> None:
-    schema = ResultSchema.of(LILY, 2, {"hole": np.dtype("<U1")}, has_depth=True, is_binned=True, grows=True)
-    rows: dict[str, Any] = {
-        "depth": np.array([0.0, 0.2, 0.4]),
-        "hole": np.array(["A", "A", "B"]),
-        "embeddings": np.array([[1, 2], [np.nan, np.nan], [0.1, 1e-30]], np.float32),
-        "missing": np.array([0, 63, 5], np.uint8),
-        "implausible": np.array([0, 0, 1], np.uint8),
-        "samples": np.arange(18).reshape(3, 6),
-        "complete": np.array([1, 1, 0], np.uint8),
-        "file": np.array([0, 0, 1], np.uint32),
-    }
+    schema = schema_of(grows=True)
+    rows: dict[str, Any] = rows_of(schema, 20) | {"complete": np.repeat([1, 0], [15, 5]).astype(np.uint8)}
+    rows["embeddings"] = np.where(
+        np.arange(20)[:, None] % 3 == 1, np.float32(np.nan), np.nan_to_num(rows["embeddings"])
+    )
+    rows["entropy"][:] = np.float32(0.1)
     out = tmp_path / f"live{suffix}"
     writer = growing_format(out)(out)
     assert list(writer.earlier()) == []
-    writer.begin({"scan": "live.h5"}, schema)
+    writer.begin(ABOUT, schema)
     writer.write(rows)
     for _ in ("while it grows", "at the end"):
         result = read(out)
-        assert (result.features, result.about) == (LILY.names, {"scan": "live.h5"})
+        assert (result.features, result.about, result.classes) == (LILY.names, ABOUT, CLASSES)
         for name, values in rows.items():
             np.testing.assert_array_equal(result[name], values)
-            assert result[name].dtype == values.dtype or name == "hole"
+            assert result[name].dtype == values.dtype or values.dtype.kind == "U"
         writer.close(True)
 
 

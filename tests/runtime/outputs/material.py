@@ -30,10 +30,11 @@ def schema_of(features: FeatureSet = LILY, *, texts: Mapping[str, int] | None = 
     """Return a schema with everything that a result may have, but for what options leave out."""
     lithologies = Lithologies(CLASSES, ("calcareous", "siliciclastic"), 3, has_all=True, warning=WARNING)
     chosen: dict[str, Any] = {
-        "has_depth": True, "is_binned": True, "has_values": True, "lithologies": lithologies, "has_quality": True
+        "has_depth": True, "is_binned": True, "has_values": True, "lithologies": lithologies,
+        "has_quality": True, "grows": False,
     } | options  # fmt: skip
     address = {part: np.dtype(f"<U{n}") for part, n in ({"hole": 3, "core": 2} if texts is None else texts).items()}
-    return ResultSchema.of(features, 4, address, grows=False, **chosen)
+    return ResultSchema.of(features, 4, address, **chosen)
 
 
 def rows_of(schema: ResultSchema, n: int, seed: int = 0) -> Values:
