@@ -1,7 +1,7 @@
 """Intervals beside row-by-row lithologies: ten simulated holes, and IODP Hole U1482C as described.
 
-``make .venv/dev/ready``, then ``.venv/dev/bin/python -m benchmarks.intervals`` (about a minute). The simulated holes
-are of another seed than the training table of the shipped models; the constants of `lithovae.runtime.answers.sequence` were
+``make .venv/dev/ready``, then ``.venv/dev/bin/python -m benchmarks.intervals`` (a minute). The simulated holes
+are of another seed than the shipped models; the constants of `lithovae.runtime.answers.sequence` were
 chosen on seeds 8 and 9. U1482C is skipped where ``shared/`` is absent.
 """
 

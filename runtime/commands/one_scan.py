@@ -85,11 +85,11 @@ def embed_scan(
     out = require_result(Path(out), path)  # fail before an hour of binning, not after it
     open_whole = whole_format(out)
     if intervals is not None:
-        intervals = require_result(intervals, path)
+        intervals = require_result(Path(intervals), path)
     if report is not None:
         from .report import report_writer  # most runs need none
 
-        report = require_result(report, path)
+        report = require_result(Path(report), path)
         write_report = report_writer(report)
     if format_of(out).needs_values:
         settings = replace(settings, values=True)

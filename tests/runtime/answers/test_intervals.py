@@ -24,7 +24,7 @@ def make_model(**reference: Any) -> LithoModel:
     A missing feature is imputed as 0. Parts of a reference are given by name.
     """
 
-    def lithologies(z: Any) -> Any:
+    def classified(z: Any) -> Any:
         odds = np.exp(-np.square(z[:, None] - CENTRES).sum(axis=2) / 2)
         return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
 
@@ -32,7 +32,7 @@ def make_model(**reference: Any) -> LithoModel:
     for name, part in reference.items():
         setattr(known, name, part)
     bundle = SimpleNamespace(name="test", path=None, classes=NAMES, fill=[0.0, 0.0], reference=known)
-    graphs = SimpleNamespace(lithologies=lithologies, features=lambda z: z, embed=lambda x: x)
+    graphs = SimpleNamespace(classified=classified, decoded=lambda z: z, embed=lambda x: x)
     return cast(LithoModel, SimpleNamespace(bundle=bundle, graphs=graphs, classes=NAMES, features=FEATURES))
 
 

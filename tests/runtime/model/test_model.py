@@ -38,7 +38,7 @@ def test_agrees_with_torch(root: Path, features: Floats, name: str) -> None:
     np.testing.assert_allclose(model.reconstruct(rows), decoded, rtol=1e-4, atol=1e-4)
     if isinstance(module, SemiSupervisedVAE):
         with torch.no_grad():
-            probability = torch.softmax(module.classify(mu), dim=1).numpy()
+            probability = torch.softmax(module.classify(mu) / checkpoint.temperature, dim=1).numpy()
         np.testing.assert_allclose(model.classify(rows), probability, rtol=0, atol=1e-5)
         np.testing.assert_allclose(model.classify(rows).sum(axis=1), 1, atol=1e-5)
         assert model.classes == checkpoint.classes
