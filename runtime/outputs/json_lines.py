@@ -200,7 +200,7 @@ def _plain(values: NDArray[Any], column: ResultColumn) -> list[Any]:
     # as few digits as distinguish a float32 from its neighbours
     is_nan = np.isnan(values)
     return [
-        None if no_value else [None if np.isnan(value) else float(str(value)) for value in row]
+        None if no_value else [float(str(value)) if np.isfinite(value) else None for value in row]
         for row, no_value in zip(values, is_nan.all(axis=1).tolist(), strict=True)
     ]
 

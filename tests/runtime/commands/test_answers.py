@@ -190,3 +190,12 @@ def test_a_followed_scan_has_the_same_answers(core: Path, tmp_path: Path) -> Non
     assert [row["lithologies"] for row in rows] == [[classes[i]] for i in found["lithologies"][:, 0]]
     np.testing.assert_allclose([row["novelty_p"] for row in rows], found["novelty_p"], atol=1e-6)
     assert [row["flags"] for row in rows] == found["flags"].tolist()
+
+
+def test_a_followed_scan_may_be_beyond_all_numbers(core: Path, tmp_path: Path) -> None:
+    with h5py.File(core, "a") as file:
+        file[FEATURE_NAMES[0]][:] = file[FEATURE_NAMES[0]][:] * 1000  # what the model restores of it is infinite
+    out = tmp_path / "rows.jsonl"
+    done = CliRunner().invoke(follow.app, [str(core), "--out", str(out), "--quality", "--idle-timeout", "0"])
+    assert done.exit_code == 0, done.output
+    assert any(None in json.loads(line).get("residuals", []) for line in out.read_text(encoding="utf-8").splitlines())
