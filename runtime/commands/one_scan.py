@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from lithovae.runtime.answers.answers import Answers
 from lithovae.runtime.answers.embedding import Embedded, Embedder, policy_of
@@ -171,7 +171,7 @@ def embed_scan(
 
         log = log_of(summary, model.bundle, answers, stated)
         with whole_file(report) as file:
-            write_report(file, log)
+            write_report(cast("BinaryIO", file), log)
     return summary
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ PICTURES = (".png", ".pdf", ".svg")
 """Extensions of pictures, which matplotlib draws."""
 
 
-def report_writer(path: Path) -> Callable[[IO[bytes], Log], None]:
+def report_writer(path: Path) -> Callable[[BinaryIO, Log], None]:
     """Return what writes a report of a log to an open file.
 
     Raises
