@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lithovae.runtime.errors import ScanError
 from lithovae.runtime.log import Drift, Fault, Interval
 from lithovae.runtime.model.model import LithoModel
 from lithovae.runtime.result import Lithologies
@@ -41,8 +42,13 @@ class Answers:
         Whether the scan states a unit for every depth.
     tracks : sequence of Track
         The tracks of the scan.
-    min_thickness : float, optional
-        Least thickness of an interval in metres; None if no intervals are wanted.
+    intervals : {"none", "if any", "wanted"}
+        Whether intervals of lithology are made. "wanted": that there can be none, because no row has a depth and an
+        embedding, is an error.
+    bin_width : float, optional
+        Width of the rows' depth bins in metres; None for the scan's own rows.
+    min_thickness : float
+        Least thickness of an interval in metres.
     keeps_rows : bool
         Whether rows are kept for a report. They are thinned if there are many.
 
@@ -64,7 +70,9 @@ class Answers:
         *,
         has_depth_unit: bool = True,
         tracks: Sequence[Track] = (),
-        min_thickness: float | None = None,
+        intervals: Literal["none", "if any", "wanted"] = "none",
+        bin_width: float | None = None,
+        min_thickness: float = 0.0,
         keeps_rows: bool = False,
     ) -> None:
         top = settings.top or (min(TOP_IN_REPORT, len(model.classes)) if keeps_rows else 0)
@@ -84,10 +92,10 @@ class Answers:
 
             self._quality = Quality(model)
             self._checks = Checks(model.bundle, has_depth_unit=has_depth_unit, tracks=tracks)
-        if min_thickness is not None:
+        if intervals != "none":
             from .intervals import IntervalBuilder
 
-            self._intervals = IntervalBuilder(model, min_thickness=min_thickness)
+            self._intervals = IntervalBuilder(model, bin_width=bin_width, min_thickness=min_thickness)
         if keeps_rows:
             from .kept_rows import KeptRows
 
@@ -95,6 +103,7 @@ class Answers:
         self._counts = np.zeros(len(model.classes), np.int64)
         self._warning = model.bundle.warning
         self._settings, self._classes = settings, model.classes
+        self._needs_intervals = intervals == "wanted"
 
     @property
     def lithologies(self) -> Lithologies | None:
@@ -125,15 +134,25 @@ class Answers:
             first = columns["lithologies"][:, 0]
             self._counts += np.bincount(first[first < len(self._classes)], minlength=len(self._classes))
         if self._intervals:
-            assert rows.block.depth is not None
             self._intervals.add(rows.block.depth, rows.block.hole, columns["embeddings"], rows.missing)
         if self.kept:
             self.kept.take(rows.block, {**columns, **more})
         return more
 
     def intervals(self) -> list[Interval]:
-        """Return the intervals of lithology, after all rows have been taken."""
-        return self._intervals.finish() if self._intervals else []
+        """Return the intervals of lithology, after all rows have been taken.
+
+        Raises
+        ------
+        ScanError
+            If they are wanted, and no row has a depth and an embedding.
+        """
+        try:
+            return self._intervals.finish() if self._intervals else []
+        except ScanError:
+            if self._needs_intervals:
+                raise
+            return []
 
     @property
     def counts(self) -> dict[str, int]:

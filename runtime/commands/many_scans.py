@@ -12,6 +12,8 @@ from lithovae.runtime.process import guard
 from lithovae.runtime.report.run_log import conclude_one
 from lithovae.runtime.summary import Summary
 
+from .report import PICTURES
+
 
 def embed_scans(
     scans: Sequence[Path],
@@ -45,7 +47,7 @@ def embed_scans(
     Raises
     ------
     InputError
-        If two results would have the same name; nothing is embedded.
+        If two results would have the same name, or a folder has the name of a file; nothing is embedded.
     OutputError
         If the folder cannot be created.
     """
@@ -57,6 +59,9 @@ def embed_scans(
                 f"{scan_of[out]} and {scan} would both be written to {out}: rename one, or run them separately"
             )
         scan_of[out] = scan
+    for each in filter(None, (intervals, report)):
+        if each.suffix.lower() in (".csv", ".html", *PICTURES) and not each.is_dir():
+            raise InputError(f"{each} must be a folder, like {folder}: each scan has its own file in it")
     for each in filter(None, (folder, intervals, report)):
         try:
             each.mkdir(parents=True, exist_ok=True)

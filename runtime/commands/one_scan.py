@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from lithovae.runtime.answers.answers import Answers
 from lithovae.runtime.answers.embedding import Embedded, Embedder, policy_of
 from lithovae.runtime.answers.provenance import about
 from lithovae.runtime.answers.tally import Tally
 from lithovae.runtime.description import ScanDescription
-from lithovae.runtime.errors import ScanError
+from lithovae.runtime.errors import OutputError, ScanError
 from lithovae.runtime.formats.unchanged import identity_of, unchanged
 from lithovae.runtime.log import as_json
 from lithovae.runtime.model.model import LithoModel
@@ -23,7 +23,7 @@ from lithovae.runtime.process.pool import in_order
 from lithovae.runtime.process.progress import Progress, silent
 from lithovae.runtime.result import Columns, ResultSchema
 from lithovae.runtime.rows.block import Block
-from lithovae.runtime.rows.rows import rows_of
+from lithovae.runtime.rows.rows import rows_of, width_of
 from lithovae.runtime.scan.scan import open_scan
 from lithovae.runtime.scan.simulated import simulated_seed
 from lithovae.runtime.settings import Settings
@@ -85,11 +85,13 @@ def embed_scan(
     out = require_result(Path(out), path)  # fail before an hour of binning, not after it
     open_whole = whole_format(out)
     if intervals is not None:
-        intervals = require_result(Path(intervals), path)
+        intervals = _require_beside(intervals, path, out)
+        if intervals.suffix.lower() != ".csv":
+            raise OutputError(f"{intervals} must end in .csv", intervals)
     if report is not None:
         from .report import report_writer  # most runs need none
 
-        report = require_result(Path(report), path)
+        report = _require_beside(report, path, out, *filter(None, [intervals]))
         write_report = report_writer(report)
     if format_of(out).needs_values:
         settings = replace(settings, values=True)
@@ -101,18 +103,21 @@ def embed_scan(
         if described.lacking and policy.name == "drop":
             lacking = ", ".join(described.lacking)
             raise ScanError(f"--missing drop would drop every row: this scan has no {lacking}")
+        announce(described)
+        width, has_depth = width_of(scan, settings.bin_width), any(track.depth is not None for track in scan.tracks)
+        if intervals and not has_depth:
+            raise ScanError("--intervals needs depths, and this scan has none: name its depth with --map depth=COLUMN")
         answers = Answers(
             model,
             settings,
             has_depth_unit=described.has_depth_unit,
             tracks=scan.tracks,
-            min_thickness=min_thickness if intervals or (report and model.classes) else None,
+            intervals="wanted" if intervals else "if any" if report and model.classes and has_depth else "none",
+            bin_width=width,
+            min_thickness=min_thickness,
             keeps_rows=report is not None,
         )
-        announce(described)
-        rows = rows_of(scan, progress, settings.bin_width, model.threads)
-        if intervals and not rows.has_depth:
-            raise ScanError("--intervals needs depths, and this scan has none: name its depth with --map depth=COLUMN")
+        rows = rows_of(scan, progress, width, model.threads)
         embedder = Embedder(model, settings.missing, answers.columns)
         tally = Tally(rows, embedder, answers, has_depth_unit=described.has_depth_unit)
         schema = ResultSchema.of(
@@ -166,8 +171,30 @@ def embed_scan(
 
         log = log_of(summary, model.bundle, answers, stated)
         with whole_file(report) as file:
-            write_report(file, log)
+            write_report(cast("BinaryIO", file), log)
     return summary
+
+
+def _require_beside(path: str | PathLike[str], scan: Path, *others: Path) -> Path:
+    """Check that a file beside the result can be written, before an hour of computing, and return its path.
+
+    Raises
+    ------
+    OutputError
+        If it cannot, or would replace the scan or one of the other files.
+    """
+    from tempfile import TemporaryFile  # most runs need none
+
+    path = require_result(Path(path), scan)
+    for other in others:
+        if str(path.resolve()).casefold() == str(other.resolve()).casefold():  # one file on Windows and macOS
+            raise OutputError(f"{path} is the name of two results: choose another name for one of them", path)
+    try:
+        with TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write in {path.parent}: {error.strerror}", path) from error
+    return path
 
 
 def _found(summary: Summary) -> dict[str, Any]:

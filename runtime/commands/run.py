@@ -105,7 +105,7 @@ def run(
     )
     litho_model = LithoModel.load(settings.model, threads=settings.threads)
     policy_of(litho_model.bundle, settings.missing)  # what these refuse is said once, not for each scan
-    Answers(litho_model, settings, min_thickness=min_thickness if intervals else None)
+    Answers(litho_model, settings, intervals="wanted" if intervals else "none", min_thickness=min_thickness)
     embed = partial(embed_scan, model=litho_model, settings=settings, min_thickness=min_thickness)
     if len(scans) == 1 and not out.is_dir():
         summary = embed(scans[0], out, intervals=intervals, report=report, announce=announce, progress=progress)

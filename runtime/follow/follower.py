@@ -42,6 +42,8 @@ SLOWEST_POLL = 0.5
 """Longest time between two checks, in seconds."""
 SAME_SIGNAL = 1.0
 """Seconds within which a second signal counts as the first one, received from both the terminal and the guard."""
+FAULTS_EVERY = 10.0
+"""Seconds between two looks for faults of sensors: one takes a tenth of a second."""
 TROUBLED = 3.0
 """Seconds for which a file may be unreadable without a message."""
 _NUMBER = re.compile(r"(?<![\w/])\d[\d,.]*(?![\w/])")
@@ -92,6 +94,8 @@ class Follower:
         self._n_taken, self._n_implausible = 0, np.zeros(len(model.bundle.features), np.int64)
         self._rows: FinishedRows | None = None
         self._printed: set[str] = set()
+        self._faults: set[tuple[str, str]] = set()  # what was said: the kind, and of which feature
+        self._faults_at, self._has_new = self._clock(), False
         self._trouble_since: float | None = None
         self._units = UnitCheck(model.bundle.features, has_depth_unit=True)
 
@@ -129,6 +133,8 @@ class Follower:
             self._write(self._rows.finished(now))
             self._say_once(self._rows.waiting(now))
             self._note_units()
+            if self._has_new and now - self._faults_at >= FAULTS_EVERY:
+                self._note_faults(now)
         self._note_trouble(now)
         return self._new_rows.changed
 
@@ -156,7 +162,10 @@ class Follower:
                     self._take(news, self._clock())
         self._write(self._rows.remaining(), complete=False)
         self._writer.close(complete and not self._new_rows.trouble)
+        self._note_faults(self._clock())
         self._note_units(at_end=True)
+        for note in self._answers.notes:
+            self._say_once(note)
         if self._new_rows.trouble:
             self._say(f"note   there may be rows that were not read: {self._new_rows.trouble}")
         if changed := self._rows.changed():
@@ -201,6 +210,9 @@ class Follower:
         for note in scan.notes:
             self._say_once(note)
         model, policy = self._embedder.model, self._embedder.policy
+        if not again:
+            for note in [model.bundle.warning if self._settings.top else "", *self._answers.notes]:
+                self._say_once(note)
         parts = dict.fromkeys([*scan.address, *(part for track in scan.tracks for part in track.parts)])
         schema = ResultSchema.of(
             model.bundle.features,
@@ -230,6 +242,7 @@ class Follower:
                 done = self._embedder.embed(block)
                 n = len(done.embeddings)
                 self._n_taken += n
+                self._has_new |= n > 0
                 self._units.add(done.rows.block)
                 self._n_implausible += bit_counts(done.rows.implausible, len(self._n_implausible))
                 assert self._earlier is not None
@@ -276,15 +289,21 @@ class Follower:
 
     def _note_units(self, *, at_end: bool = False) -> None:
         """Say which features seem to be in another unit: in all of the first rows or, at the end, in some."""
-        for fault in self._answers.faults:
-            if self._is_first(fault.text):
-                self._say(f"fault  {fault.text}")
         counts, n = self._n_implausible, self._n_taken
         if at_end or n >= UNIT_ROWS:  # before the end, which may be days away
             shown = counts if at_end else np.where(counts == n, counts, 0)
             for line in [*self._units.notes, *implausible_lines(self._embedder.model.bundle.features, shown, n)]:
                 if self._is_first(line.replace(f"all {n:,} rows", f"{n:,} of {n:,} rows")):
                     self._say(f"note   {line}")
+
+    def _note_faults(self, now: float) -> None:
+        """Say which faults the rows so far show, each once."""
+        self._faults_at, self._has_new = now, False
+        for fault in self._answers.faults:
+            is_said = (fault.kind, fault.what) in self._faults and fault.what != "depth"  # a depth may have several
+            self._faults.add((fault.kind, fault.what))
+            if self._is_first(fault.text) and not is_said:
+                self._say(f"fault  {fault.text}")
 
     def _note_trouble(self, now: float) -> None:
         if not self._new_rows.trouble:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -190,3 +191,81 @@ def test_a_followed_scan_has_the_same_answers(core: Path, tmp_path: Path) -> Non
     assert [row["lithologies"] for row in rows] == [[classes[i]] for i in found["lithologies"][:, 0]]
     np.testing.assert_allclose([row["novelty_p"] for row in rows], found["novelty_p"], atol=1e-6)
     assert [row["flags"] for row in rows] == found["flags"].tolist()
+
+
+def test_a_followed_scan_may_be_beyond_all_numbers(core: Path, tmp_path: Path) -> None:
+    with h5py.File(core, "a") as file:
+        file[FEATURE_NAMES[0]][:] = file[FEATURE_NAMES[0]][:] * 1000  # what the model restores of it is infinite
+    out = tmp_path / "rows.jsonl"
+    done = CliRunner().invoke(follow.app, [str(core), "--out", str(out), "--quality", "--idle-timeout", "0"])
+    assert done.exit_code == 0, done.output
+    assert any(None in json.loads(line).get("residuals", []) for line in out.read_text(encoding="utf-8").splitlines())
+
+
+def test_a_report_needs_no_depths(write_scan: Callable[..., Path], tmp_path: Path) -> None:
+    scan, out, page = write_scan({name: [1.0, 2.0] for name in FEATURE_NAMES}), tmp_path / "o.npz", tmp_path / "p.html"
+    done = invoke(scan, "--out", out, "--report", page)
+    assert done.exit_code == 0, done.output
+    assert page.exists()
+
+
+def test_a_report_needs_no_embeddings(core: Path, tmp_path: Path) -> None:
+    with h5py.File(core, "a") as file:
+        file[FEATURE_NAMES[0]][:] = np.nan
+    out, page, beds = tmp_path / "o.npz", tmp_path / "p.html", tmp_path / "b.csv"
+    done = invoke(core, "--out", out, "--report", page, "--missing", "nan")
+    assert done.exit_code == 0, done.output
+    assert page.exists()
+    out.unlink()
+    done = invoke(core, "--out", out, "--intervals", beds, "--missing", "nan")
+    assert "no row has both" in done.stderr
+    assert not out.exists()
+
+
+def test_a_single_bin_is_as_thick_as_its_width(write_scan: Callable[..., Path], tmp_path: Path) -> None:
+    scan = write_scan({name: [1.0] for name in FEATURE_NAMES} | {"depth": [3.1]})
+    beds = tmp_path / "beds.csv"
+    assert invoke(scan, "--out", tmp_path / "o.npz", "--intervals", beds, "--bin", "0.5").exit_code == 0
+    with beds.open(encoding="utf-8", newline="") as file:
+        (bed,) = csv.DictReader(file)
+    assert float(bed["thickness"]) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("out", "beside", "message"),
+    [
+        ("a.csv", ["--intervals", "A.csv"], "name of two results"),
+        ("a.npz", ["--intervals", "a.html", "--report", "a.html"], "must end in .csv"),
+        ("a.npz", ["--intervals", "core.h5"], "would replace the scan"),
+        ("a.npz", ["--report", "core.h5"], "would replace the scan"),
+        ("a.npz", ["--intervals", "a.txt"], "must end in .csv"),
+        ("a.npz", ["--intervals", "nowhere/a.csv"], "no such folder"),
+        ("folder", ["--intervals", "a.csv"], "a.csv must be a folder"),
+        ("folder", ["--report", "a.html"], "a.html must be a folder"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_before_the_run(
+    core: Path, tmp_path: Path, out: str, beside: list[str], message: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    options = [option if option.startswith("--") else str(tmp_path / option) for option in beside]
+    done = invoke(core, "--out", tmp_path / out, *options)
+    assert done.exit_code == 1
+    assert message in done.stderr
+    assert not done.stdout
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs permissions as modes")
+@pytest.mark.parametrize("option", ["--intervals", "--report"])
+def test_a_folder_that_cannot_be_written_is_refused_before_the_run(core: Path, tmp_path: Path, option: str) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+    if os.access(folder, os.W_OK):
+        pytest.skip("root writes everywhere")
+    done = invoke(
+        core, "--out", tmp_path / "o.npz", option, folder / ("a.csv" if option == "--intervals" else "a.html")
+    )
+    assert "cannot write in" in done.stderr
+    assert not done.stdout
