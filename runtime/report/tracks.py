@@ -17,6 +17,10 @@ from lithovae.runtime.missing import unpacked
 Scale = Literal["linear", "log", "symlog"]
 COLOUR_SETS = (("R", "G", "B"), ("L*", "a*", "b*"))
 """Names of features that together are a colour."""
+SLIM = 0.4
+"""Width of the track of a feature that the scan lacks."""
+MANY_FEATURES = 8
+"""With more features than these, the answers stand before them."""
 MAX_NOVELTY = 6.0
 """Largest novelty (-log10 p) on the axis."""
 
@@ -156,6 +160,11 @@ def _hole(log: Log, start: int, stop: int) -> Hole:
 
 def tracks_of(log: Log) -> list[Track]:
     """Return the tracks of a log, from left to right."""
+    features, answers = _feature_tracks(log), _answer_tracks(log)
+    return [*answers, *features] if len(features) > MANY_FEATURES else [*features, *answers]
+
+
+def _feature_tracks(log: Log) -> list[Track]:
     tracks = []
     colour, short = colour_features(log.features), log.features.short_names
     for i, feature in enumerate(log.features):
@@ -163,10 +172,15 @@ def tracks_of(log: Log) -> list[Track]:
             values = log.values[:, i]
             plausible = values[np.isfinite(values) & ~unpacked(log.implausible, len(log.features))[:, i]]
             axis = _axis(feature, plausible if len(plausible) else values[np.isfinite(values)])
-            tracks.append(Track("curve", _title(feature, short), feature.unit, 1.0, (i,), axis))
+            tracks.append(Track("curve", _title(feature, short), feature.unit, 1.0 if axis else SLIM, (i,), axis))
     if colour:
         names = ", ".join(log.features[i].name for i in colour)
         tracks.append(Track("colour", "Colour", names, 0.55, tuple(colour)))
+    return tracks
+
+
+def _answer_tracks(log: Log) -> list[Track]:
+    tracks = []
     if log.classes and log.lithologies is not None:
         if log.intervals:
             tracks.append(Track("lithology", "Lithology", "intervals", 1.25))
