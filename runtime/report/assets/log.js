@@ -149,12 +149,17 @@ function measure() {
   refresh();
 }
 
-/** Describe each track to a screen reader. */
+let describing = 0;
+
+/** Describe each track to a screen reader, after the first paint. */
 function describe() {
-  const { hole } = state;
-  for (const view of views) {
-    for (const { track, canvas } of view.items) canvas.setAttribute('aria-label', summaryOf(track, hole));
-  }
+  clearTimeout(describing);
+  describing = setTimeout(() => {
+    const { hole } = state;
+    for (const view of views) {
+      for (const { track, canvas } of view.items) canvas.setAttribute('aria-label', summaryOf(track, hole));
+    }
+  }, 50);
 }
 
 function summaryOf(track, hole) {
@@ -446,7 +451,7 @@ panels.addEventListener('pointerdown', (event) => {
     const near = (end) => Math.abs(at - end) < edge && !isWhole();
     const inside = at > state.low && at < state.high && !isWhole();
     drag = { kind: near(state.low) ? 'low' : near(state.high) ? 'high' : inside ? 'window' : 'overview', at, low: state.low, high: state.high };
-  } else drag = { kind: event.shiftKey ? 'zoom' : mode, at: depthAt(event), low: state.low, high: state.high, y: event.clientY };
+  } else drag = { kind: event.shiftKey || (mode === 'pan' && isWhole()) ? 'zoom' : mode, at: depthAt(event), low: state.low, high: state.high, y: event.clientY };
 });
 
 const overviewDepth = (event) => {
