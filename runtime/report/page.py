@@ -220,11 +220,7 @@ def _arrays(log: Log) -> dict[str, NDArray[Any]]:
     if log.lithologies is not None:
         codes = log.lithologies.astype(np.int64)
         found["lithologies"] = np.where((codes >= 0) & (codes < len(log.classes)), codes, -1).astype("<i2")
-    return {
-        name: np.ascontiguousarray(array.reshape(len(log.depth), -1).T if array.ndim == 2 else array[None])
-        for name, array in found.items()
-        if array is not None
-    }
+    return {name: np.ascontiguousarray(np.atleast_2d(array.T)) for name, array in found.items() if array is not None}
 
 
 def _octets(bits: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint8]:

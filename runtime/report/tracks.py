@@ -17,6 +17,10 @@ from lithovae.runtime.missing import unpacked
 Scale = Literal["linear", "log", "symlog"]
 COLOUR_SETS = (("R", "G", "B"), ("L*", "a*", "b*"))
 """Names of features that together are a colour."""
+SLIM = 0.4
+"""Width of the track of a feature that the scan lacks."""
+MANY_FEATURES = 8
+"""With more features than these, the answers stand before them."""
 MAX_NOVELTY = 6.0
 """Largest novelty (-log10 p) on the axis."""
 
@@ -94,7 +98,14 @@ class Axis:
         values = [value for value in values if self.low <= value <= self.high]
         at = self.position(np.array(values)).tolist()
         ticks = [Tick(round(where, 5), _label(value)) for where, value in zip(at, values, strict=True)]
-        return [tick for i, tick in enumerate(ticks) if not i or tick.at - ticks[i - 1].at > 0.12 or tick.label == "0"]
+        kept: list[Tick] = []
+        for tick in ticks:
+            is_close = kept and tick.at - kept[-1].at < 0.2
+            if is_close and tick.label == "0":
+                kept.pop()
+            if not is_close or tick.label == "0":
+                kept.append(tick)
+        return kept
 
 
 @dataclass(frozen=True)
@@ -156,6 +167,11 @@ def _hole(log: Log, start: int, stop: int) -> Hole:
 
 def tracks_of(log: Log) -> list[Track]:
     """Return the tracks of a log, from left to right."""
+    features, answers = _feature_tracks(log), _answer_tracks(log)
+    return [*answers, *features] if len(features) > MANY_FEATURES else [*features, *answers]
+
+
+def _feature_tracks(log: Log) -> list[Track]:
     tracks = []
     colour, short = colour_features(log.features), log.features.short_names
     for i, feature in enumerate(log.features):
@@ -163,10 +179,16 @@ def tracks_of(log: Log) -> list[Track]:
             values = log.values[:, i]
             plausible = values[np.isfinite(values) & ~unpacked(log.implausible, len(log.features))[:, i]]
             axis = _axis(feature, plausible if len(plausible) else values[np.isfinite(values)])
-            tracks.append(Track("curve", _title(feature, short), feature.unit, 1.0, (i,), axis))
+            label = _title(feature, short) if axis else short[feature.name]
+            tracks.append(Track("curve", label, feature.unit, 1.0 if axis else SLIM, (i,), axis))
     if colour:
         names = ", ".join(log.features[i].name for i in colour)
         tracks.append(Track("colour", "Colour", names, 0.55, tuple(colour)))
+    return tracks
+
+
+def _answer_tracks(log: Log) -> list[Track]:
+    tracks = []
     if log.classes and log.lithologies is not None:
         if log.intervals:
             tracks.append(Track("lithology", "Lithology", "intervals", 1.25))
@@ -220,7 +242,9 @@ def _linear_ticks(low: float, high: float) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    powers = list(range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1))
+    powers = list(range(int(np.floor(np.log10(low))), int(np.floor(np.log10(high))) + 1))
+    if len(powers) <= 3:
+        return [factor * 10.0**k for k in powers for factor in (1, 3)]
     return [10.0**k for k in powers[:: max(1, int(np.ceil(len(powers) / 4)))]]
 
 

@@ -26,8 +26,17 @@ async function unpack() {
 
 /** The values of one column of an array; undefined if the log has no such array. */
 const column = (name, i = 0) => ARRAYS[name]?.values.subarray(i * LOG.n, (i + 1) * LOG.n);
-const isMissing = (feature, row) => (column('missing', feature >> 3)[row] >> (feature & 7)) & 1;
-const isImplausible = (feature, row) => (column('implausible', feature >> 3)[row] >> (feature & 7)) & 1;
+
+const bits = new Map();
+/** Whether the bit of a feature is set in each row; null if it is in none. */
+function bitsOf(name, feature) {
+  const key = `${name} ${feature}`;
+  if (!bits.has(key)) {
+    const octets = column(name, feature >> 3), place = feature & 7, found = octets.map((one) => (one >> place) & 1);
+    bits.set(key, found.includes(1) ? found : null);
+  }
+  return bits.get(key);
+}
 
 /** Give each hole the depths at which the cells of its rows begin and end: half-way, or half a step beside a gap. */
 function makeHoles() {

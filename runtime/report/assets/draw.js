@@ -43,6 +43,12 @@ function runs(height, is, call) {
   }
 }
 
+/** A row of a pixel line meets a condition. */
+function some(lines, y, is) {
+  for (let i = lines.from[y]; i < lines.to[y]; i++) if (is(i)) return true;
+  return false;
+}
+
 /** Most rows of a pixel line meet a condition. */
 function mostly(lines, y, is) {
   let n = 0;
@@ -104,10 +110,12 @@ function hatchOf(colour, ratio) {
   return hatches.get(key);
 }
 
-/** Hatch the runs of pixel lines in which a condition holds for most rows. */
+/** Hatch the runs of pixel lines in which a condition holds for most rows, behind what is drawn. */
 function hatch(g, lines, width, look, is) {
+  g.globalCompositeOperation = 'destination-over';
   g.fillStyle = g.createPattern(hatchOf(look.hatch, look.ratio), 'repeat');
   runs(lines.height, (y) => mostly(lines, y, is), (y0, y1) => g.fillRect(0, y0, width, y1 - y0));
+  g.globalCompositeOperation = 'source-over';
 }
 
 // Kinds of track ----------------------------------------------------------------------------------------------------
@@ -173,71 +181,95 @@ function trace(g, lines, at, width) {
 }
 
 function drawCurve(g, track, lines, width, look) {
-  const feature = track.features[0], { ratio } = look, pad = 3 * ratio;
-  hatch(g, lines, width, look, (i) => isMissing(feature, i));
-  if (!track.axis) return;
-  track.at ??= positions(column('values', feature), track.axis);
+  const feature = track.features[0], { ratio } = look, pad = 3 * ratio, room = width - 2 * pad;
+  if (track.axis) {
+    track.at ??= positions(column('values', feature), track.axis);
+    const colour = look.curves[track.colour % look.curves.length];
+    const shown = lines.first[lines.height] - lines.first[0];
+    if (shown > 3 * lines.height) paintCurve(g, lines, track.at, width, pad, ratio, colour);
+    else strokeCurve(g, lines, track.at, room, pad, ratio, colour, lines.height / Math.max(shown, 1) > 7 * ratio);
+  }
+  const implausible = bitsOf('implausible', feature), missing = bitsOf('missing', feature);
+  if (implausible) {
+    g.fillStyle = look.alert;
+    runs(lines.height, (y) => some(lines, y, (i) => implausible[i]), (y0, y1) => {
+      g.fillRect(width - 5 * ratio, y0, 5 * ratio, Math.max(y1 - y0, 1.5 * ratio));
+    });
+  }
+  if (missing) hatch(g, lines, width, look, (i) => missing[i]);
+}
+
+function strokeCurve(g, lines, at, width, pad, ratio, colour, hasDots) {
   g.save();
   g.translate(pad, 0);
-  g.strokeStyle = look.curves[track.colour % look.curves.length];
+  g.strokeStyle = g.fillStyle = colour;
   g.lineWidth = 1.15 * ratio;
   g.lineJoin = g.lineCap = 'round';
   g.beginPath();
-  trace(g, lines, track.at, width - 2 * pad);
+  trace(g, lines, at, width);
   g.stroke();
-  const shown = lines.first[lines.height] - lines.first[0];
-  if (shown && lines.height / shown > 7 * ratio) {
-    g.fillStyle = g.strokeStyle;
+  if (hasDots) {
     for (let i = lines.first[0]; i < lines.first[lines.height]; i++) {
-      if (track.at[i] !== track.at[i]) continue;
+      if (at[i] !== at[i]) continue;
       g.beginPath();
-      g.arc(track.at[i] * (width - 2 * pad), lines.y(lines.hole.depth[i]), 1.9 * ratio, 0, 7);
+      g.arc(at[i] * width, lines.y(lines.hole.depth[i]), 1.9 * ratio, 0, 7);
       g.fill();
     }
   }
   g.restore();
-  if (!track.hasImplausible) return;
-  g.fillStyle = look.alert;
-  for (let y = 0; y < lines.height; y++) {
-    for (let i = lines.from[y]; i < lines.to[y]; i++) {
-      if (isImplausible(feature, i)) {
-        g.fillRect(width - 5 * ratio, y, 5 * ratio, Math.max(1, 1.5 * ratio));
-        break;
-      }
-    }
-  }
 }
 
-/** Draw one line of pixels for each line of a view: `paint(pixels, offset, from, to)` sets `columns` pixels. */
-function drawImage(g, lines, columns, width, paint, x = 0) {
-  const { height } = lines;
-  const image = g.createImageData(columns, height), pixels = new Uint32Array(image.data.buffer);
-  for (let y = 0; y < height; y++) {
-    if (lines.from[y] < lines.to[y]) paint(pixels, y * columns, lines.from[y], lines.to[y]);
-  }
-  const canvas = drawImage.canvas ??= document.createElement('canvas');
-  canvas.width = columns;
-  canvas.height = height;
-  canvas.getContext('2d').putImageData(image, 0, 0);
-  g.imageSmoothingEnabled = false;
-  g.drawImage(canvas, x, 0, width, height);
+/** Draw a curve with many values in each pixel line: from the least to the greatest, joined with the line above. */
+function paintCurve(g, lines, at, width, pad, ratio, colour) {
+  const { depth, gap } = lines.hole, room = width - 2 * pad, half = 0.55 * ratio, own = packed(colourOf(colour));
+  let last = -2;
+  paint(g, lines, width, (pixels, to, begin, end) => {
+    let least = Infinity, greatest = -Infinity;
+    for (let i = begin; i < end; i++) {
+      const x = at[i];
+      if (x !== x) continue;
+      if (last === i - 1 && least === Infinity && depth[i] - depth[last] <= gap) least = greatest = at[last];
+      if (x < least) least = x;
+      if (x > greatest) greatest = x;
+      last = i;
+    }
+    if (least > greatest) return;
+    pixels.fill(own, to + Math.round(pad + least * room - half), to + Math.round(pad + greatest * room + half) + 1);
+  });
 }
+
 const packed = ([r, g, b], a = 255) => ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
+const images = new Map();
+
+/** Set all pixels of a track: `call(pixels, offset, from, to)` is given the rows of each pixel line that is no gap. */
+function paint(g, lines, width, call) {
+  const { height } = lines, key = `${width} ${height}`;
+  if (!images.has(key)) {
+    if (images.size > 40) images.clear();
+    images.set(key, g.createImageData(width, height));
+  }
+  const image = images.get(key), pixels = new Uint32Array(image.data.buffer);
+  pixels.fill(0);
+  for (let y = 0; y < height; y++) {
+    if (lines.from[y] < lines.to[y]) call(pixels, y * width, lines.from[y], lines.to[y]);
+  }
+  g.putImageData(image, 0, 0);
+}
 
 function drawColour(g, track, lines, width, look) {
-  const parts = [0, 1, 2, 3].map((i) => column('colour', i));
-  hatch(g, lines, width, look, (i) => !parts[3][i]);
-  drawImage(g, lines, 1, width, (pixels, to, begin, end) => {
+  const [reds, greens, blues, has] = [0, 1, 2, 3].map((i) => column('colour', i));
+  paint(g, lines, width, (pixels, to, begin, end) => {
     let n = 0, r = 0, green = 0, b = 0;
     for (let i = begin; i < end; i++) {
-      if (!parts[3][i]) continue;
+      if (!has[i]) continue;
       n++;
-      r += parts[0][i];
-      green += parts[1][i];
-      b += parts[2][i];
+      r += reds[i];
+      green += greens[i];
+      b += blues[i];
     }
-    if (2 * n >= end - begin && n) pixels[to] = packed([r / n, green / n, b / n]);
+    if (2 * n >= end - begin && n) pixels.fill(packed([r / n, green / n, b / n]), to, to + width);
   });
+  hatch(g, lines, width, look, (i) => !has[i]);
 }
 
 /** The commonest lithology of some rows, as a position in the classes; -1 if they have none. */
@@ -263,26 +295,23 @@ function fillLithology(g, shown, y0, y1, width, look, y = 0) {
 }
 
 function drawRows(g, track, lines, width, look) {
-  const codes = column('lithologies'), wide = track.width > 1;
-  hatch(g, lines, width, look, (i) => codes[i] < 0);
-  if (!wide) {
+  const codes = column('lithologies'), { height } = lines;
+  const code = (y) => (lines.from[y] < lines.to[y] ? commonest(codes, lines.from[y], lines.to[y]) : -1);
+  if (track.width <= 1) {
     const colours = look.byCode;
-    drawImage(g, lines, 1, width, (pixels, to, begin, end) => {
-      const code = commonest(codes, begin, end);
-      if (code >= 0) pixels[to] = colours[code];
+    paint(g, lines, width, (pixels, to, begin, end) => {
+      const found = commonest(codes, begin, end);
+      if (found >= 0) pixels.fill(colours[found], to, to + width);
     });
-    return;
+  } else {
+    const shift = (-lines.low / (lines.high - lines.low)) * height;
+    for (let y = 0, end = 0; y < height; y = end) {
+      const own = code(y);
+      for (end = y + 1; end < height && code(end) === own;) end++;
+      if (own >= 0) fillLithology(g, look.shownByCode[own], y, end, width, look, shift);
+    }
   }
-  const line = drawRows.line?.length === lines.height ? drawRows.line : (drawRows.line = new Int32Array(lines.height));
-  for (let y = 0; y < lines.height; y++) {
-    line[y] = lines.from[y] < lines.to[y] ? commonest(codes, lines.from[y], lines.to[y]) : -1;
-  }
-  for (let y = 0; y < lines.height;) {
-    let end = y + 1;
-    while (end < lines.height && line[end] === line[y]) end++;
-    if (line[y] >= 0) fillLithology(g, look.shownByCode[line[y]], y, end, width, look, -lines.low / (lines.high - lines.low) * lines.height);
-    y = end;
-  }
+  hatch(g, lines, width, look, (i) => codes[i] < 0);
 }
 
 function drawLithology(g, track, lines, width, look) {
@@ -326,42 +355,37 @@ function shortened(g, text, width) {
 
 /** Fill from the left to the mean (probability) or the greatest value (novelty) of each pixel line. */
 function drawBars(g, lines, at, width, colour, isGreatest) {
-  g.fillStyle = colour;
-  g.beginPath();
-  for (let y = 0; y < lines.height; y++) {
+  const own = packed(colourOf(colour));
+  paint(g, lines, width, (pixels, to, begin, end) => {
     let n = 0, sum = 0, most = 0;
-    for (let i = lines.from[y]; i < lines.to[y]; i++) {
+    for (let i = begin; i < end; i++) {
       if (at[i] !== at[i]) continue;
       n++;
       sum += at[i];
       if (at[i] > most) most = at[i];
     }
-    if (n) g.rect(0, y, Math.max(1, (isGreatest ? most : sum / n) * width), 1);
-  }
-  g.fill();
+    if (n) pixels.fill(own, to, to + Math.max(1, Math.round((isGreatest ? most : sum / n) * width)));
+  });
 }
 
 function drawProbability(g, track, lines, width, look) {
   const values = column('probabilities');
-  hatch(g, lines, width, look, (i) => values[i] !== values[i]);
   drawBars(g, lines, values, width, look.bar, false);
+  hatch(g, lines, width, look, (i) => values[i] !== values[i]);
 }
 
 function drawNovelty(g, track, lines, width, look) {
   const p = column('novelty_p'), { low, high } = track.axis;
   track.at ??= positions(p.map((x) => -Math.log10(Math.max(x, 1e-6))), { scale: 'linear', low, high });
-  hatch(g, lines, width, look, (i) => p[i] !== p[i]);
   drawBars(g, lines, track.at, width, look.novel, true);
+  hatch(g, lines, width, look, (i) => p[i] !== p[i]);
 }
 
 function drawFlags(g, track, lines, width, look) {
   const flags = column('flags'), n = LOG.flags.length, lane = width / n;
   LOG.flags.forEach((_, bit) => {
     g.fillStyle = look.flags[bit];
-    runs(lines.height, (y) => {
-      for (let i = lines.from[y]; i < lines.to[y]; i++) if ((flags[i] >> bit) & 1) return true;
-      return false;
-    }, (y0, y1) => g.fillRect(bit * lane + 1.5 * look.ratio, y0, lane - 3 * look.ratio, Math.max(y1 - y0, look.ratio)));
+    runs(lines.height, (y) => some(lines, y, (i) => (flags[i] >> bit) & 1), (y0, y1) => g.fillRect(bit * lane + 1.5 * look.ratio, y0, lane - 3 * look.ratio, Math.max(y1 - y0, look.ratio)));
   });
 }
 
@@ -376,9 +400,8 @@ function diverging(isDark) {
 
 function drawEmbedding(g, track, lines, width, look) {
   const n = ARRAYS.embeddings.width, columns = Array.from({ length: n }, (_, i) => column('embeddings', i));
-  const reach = track.reach, colours = look.diverging;
-  hatch(g, lines, width, look, (i) => columns[0][i] !== columns[0][i]);
-  drawImage(g, lines, n, width, (pixels, to, begin, end) => {
+  const edges = columns.map((_, i) => Math.round((i * width) / n)).concat(width), scale = 127.5 / track.reach;
+  paint(g, lines, width, (pixels, to, begin, end) => {
     for (let j = 0; j < n; j++) {
       const values = columns[j];
       let sum = 0, count = 0;
@@ -388,12 +411,12 @@ function drawEmbedding(g, track, lines, width, look) {
           count++;
         }
       }
-      if (2 * count >= end - begin && count) {
-        const at = Math.round(127.5 + (127.5 * sum) / count / reach);
-        pixels[to + j] = colours[at < 0 ? 0 : at > 255 ? 255 : at];
-      }
+      if (!count || 2 * count < end - begin) continue;
+      const at = Math.round(127.5 + (scale * sum) / count);
+      pixels.fill(look.diverging[at < 0 ? 0 : at > 255 ? 255 : at], to + edges[j], to + edges[j + 1]);
     }
   });
+  hatch(g, lines, width, look, (i) => columns[0][i] !== columns[0][i]);
 }
 
 const DRAW = {

@@ -34,11 +34,11 @@ function makeLatent() {
 }
 
 let waiting = 0;
+
+/** Draw the points when the log has come to rest: many take longer than a frame. */
 function soonDrawPoints() {
-  waiting ||= setTimeout(() => {
-    waiting = 0;
-    requestAnimationFrame(drawPoints);
-  }, 60);
+  clearTimeout(waiting);
+  waiting = setTimeout(() => requestAnimationFrame(drawPoints), LOG.n > 5000 ? 200 : 20);
 }
 
 /** Colour of each row, packed. */
@@ -94,10 +94,7 @@ function drawPoints() {
   const isIn = (i) => (selected ? selected[i] : depth[i] >= low && depth[i] <= high);
   for (let i = start; i < stop; i++) if (xs[i] === xs[i] && !isIn(i)) paint(i, grey);
   for (let i = start; i < stop; i++) if (xs[i] === xs[i] && isIn(i)) paint(i, 235);
-  const behind = latent.behind ??= document.createElement('canvas'); // on paper, putImageData alone draws nothing
-  behind.width = behind.height = size;
-  behind.getContext('2d').putImageData(image, 0, 0);
-  g.drawImage(behind, 0, 0);
+  g.putImageData(image, 0, 0);
   const shares = LOG.shares.map((share) => `${Math.round(100 * share)}%`);
   g.fillStyle = look.soft;
   g.font = `${11 * look.ratio}px ${look.font}`;

@@ -40,14 +40,12 @@ function readLook() {
 
 // Layout ------------------------------------------------------------------------------------------------------------
 
-/** Finish the tracks: which have implausible values, and how far embeddings reach. */
+/** Finish the tracks: the colours of curves, and how far embeddings reach. */
 function makeTracks() {
   let colour = 0;
   for (const track of LOG.tracks) {
     if (track.kind === 'curve') {
       track.colour = track.axis ? colour++ : 0;
-      const bits = column('implausible', track.features[0] >> 3), bit = 1 << (track.features[0] & 7);
-      track.hasImplausible = bits.some((one) => one & bit);
     }
     if (track.kind === 'embedding') {
       const { values } = ARRAYS.embeddings, step = Math.max(1, Math.floor(values.length / 20000)), sizes = [];
@@ -108,7 +106,7 @@ function makePanel(tracks, hasOverview) {
   for (const track of tracks) {
     const isSlim = track.kind === 'curve' && !track.axis;
     const element = add(view.element, track, `${track.kind}${isSlim ? ' slim' : ''}`, headOf(track));
-    element.style.flexGrow = isSlim ? 0.01 : track.width;
+    element.style.flexGrow = track.width;
     element.style.setProperty('--share', track.width);
     if (isSlim) element.append(make('span', { class: 'none' }, 'not measured'));
   }
@@ -125,13 +123,12 @@ function layOut() {
   if (state.printing) {
     let room = 0;
     for (const track of LOG.tracks) {
-      const needs = track.kind === 'curve' && !track.axis ? 0.35 : track.width;
-      if (!lists.length || room < needs) {
+      if (!lists.length || room < track.width) {
         lists.push([]);
         room = 11.5;
       }
       lists.at(-1).push(track);
-      room -= needs;
+      room -= track.width;
     }
   }
   views = (lists.length ? lists : [LOG.tracks]).map((tracks, i) => makePanel(tracks, i === 0));
@@ -152,12 +149,17 @@ function measure() {
   refresh();
 }
 
-/** Describe each track to a screen reader. */
+let describing = 0;
+
+/** Describe each track to a screen reader, after the first paint. */
 function describe() {
-  const { hole } = state;
-  for (const view of views) {
-    for (const { track, canvas } of view.items) canvas.setAttribute('aria-label', summaryOf(track, hole));
-  }
+  clearTimeout(describing);
+  describing = setTimeout(() => {
+    const { hole } = state;
+    for (const view of views) {
+      for (const { track, canvas } of view.items) canvas.setAttribute('aria-label', summaryOf(track, hole));
+    }
+  }, 50);
 }
 
 function summaryOf(track, hole) {
@@ -218,9 +220,15 @@ function render() {
       if (item.track.kind === 'overview') drawOverview(item, width, height);
       else if (item.track.kind === 'axis') drawAxis(g, view.lines, width);
       else {
-        drawGrid(g, item.track, view.lines, width);
         DRAW[item.track.kind](g, item.track, view.lines, width, look);
-        drawSelection(g, view.lines, width);
+        if (IMAGES.includes(item.track.kind)) {
+          drawSelection(g, view.lines, 3 * look.ratio, look.accent); // a tint would change its colours
+        } else {
+          g.globalCompositeOperation = 'destination-over'; // a painted track has replaced all pixels
+          drawGrid(g, item.track, view.lines, width);
+          drawSelection(g, view.lines, width);
+          g.globalCompositeOperation = 'source-over';
+        }
       }
     }
     placeCross(view);
@@ -240,6 +248,8 @@ function depthTicks(low, high, height) {
   for (let i = Math.ceil(low / step); i * step <= high && ticks.length < 200; i++) ticks.push(i * step);
   return { ticks, step, decimals: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
 }
+
+const IMAGES = ['rows', 'colour', 'lithology', 'embedding'];
 
 function drawAxis(g, lines, width) {
   const { ratio } = look, { ticks, step, decimals } = depthTicks(lines.low, lines.high, lines.height);
@@ -270,7 +280,6 @@ function drawAxis(g, lines, width) {
 }
 
 function drawGrid(g, track, lines, width) {
-  if (['rows', 'colour', 'lithology', 'embedding'].includes(track.kind)) return;
   const { ratio } = look, pad = track.kind === 'curve' ? 3 * ratio : 0;
   g.strokeStyle = look.grid;
   g.lineWidth = Math.max(1, 0.6 * ratio);
@@ -288,14 +297,11 @@ function drawGrid(g, track, lines, width) {
   g.stroke();
 }
 
-function drawSelection(g, lines, width) {
+function drawSelection(g, lines, width, colour = look.select) {
   const { selected } = state;
   if (!selected) return;
-  const is = (y) => {
-    for (let i = lines.from[y]; i < lines.to[y]; i++) if (selected[i]) return true;
-    return false;
-  };
-  g.fillStyle = look.select;
+  const is = (y) => some(lines, y, (i) => selected[i]);
+  g.fillStyle = colour;
   runs(lines.height, is, (y0, y1) => g.fillRect(0, y0, width, Math.max(y1 - y0, look.ratio)));
 }
 
@@ -315,7 +321,7 @@ function drawOverview(item, width, height) {
     if (track) DRAW[kind](base, { ...track, width: 0.4 }, item.lines, width, look);
   }
   g.drawImage(item.base, 0, 0);
-  drawSelection(g, item.lines, width);
+  drawSelection(g, item.lines, 3 * ratio, look.accent);
   const y0 = Math.round(item.lines.y(state.low)), y1 = Math.round(item.lines.y(state.high));
   g.fillStyle = look.isDark ? 'rgba(12,14,17,.62)' : 'rgba(252,252,250,.68)';
   g.fillRect(0, 0, width, y0);
@@ -445,7 +451,7 @@ panels.addEventListener('pointerdown', (event) => {
     const near = (end) => Math.abs(at - end) < edge && !isWhole();
     const inside = at > state.low && at < state.high && !isWhole();
     drag = { kind: near(state.low) ? 'low' : near(state.high) ? 'high' : inside ? 'window' : 'overview', at, low: state.low, high: state.high };
-  } else drag = { kind: event.shiftKey ? 'zoom' : mode, at: depthAt(event), low: state.low, high: state.high, y: event.clientY };
+  } else drag = { kind: event.shiftKey || (mode === 'pan' && isWhole()) ? 'zoom' : mode, at: depthAt(event), low: state.low, high: state.high, y: event.clientY };
 });
 
 const overviewDepth = (event) => {
@@ -505,7 +511,6 @@ for (const name of ['pointerup', 'pointercancel']) {
     else if (done.y !== undefined && !moved) clicked(event);
   });
 }
-panels.addEventListener('pointerleave', () => !drag && pointAt(-1));
 panels.addEventListener('dblclick', (event) => event.target.tagName === 'CANVAS' && !isOverview(event) && zoom(0.4, depthAt(event), flyTo));
 panels.addEventListener('scroll', refresh, { passive: true });
 

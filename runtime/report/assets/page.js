@@ -27,7 +27,7 @@ function lithologiesOf(row) {
 const hasEmbedding = (row) => { const first = column('embeddings')?.[row]; return first === first; };
 const valueOf = (feature, row) => {
   const value = column('values', feature)[row];
-  return isMissing(feature, row) || value !== value ? NaN : value;
+  return bitsOf('missing', feature)?.[row] || value !== value ? NaN : value;
 };
 
 function readout(row) {
@@ -39,7 +39,7 @@ function readout(row) {
     const cell = make('dd', {}, Number.isNaN(value) ? (hasEmbedding(row) ? 'missing, imputed' : 'missing') : digits(value));
     if (Number.isNaN(value)) cell.classList.add('missing');
     else cell.append(make('span', { class: 'unit' }, ` ${unit}`));
-    if (isImplausible(i, row)) cell.append(make('span', { class: 'bad' }, ' implausible'));
+    if (bitsOf('implausible', i)?.[row]) cell.append(make('span', { class: 'bad' }, ' implausible'));
     if (residual === residual && residual !== undefined) {
       cell.append(make('span', { class: 'residual', title: 'measured minus reconstructed, in standard deviations of training rows' }, `${residual < 0 ? '' : '+'}${fixed(residual, 1)} sd`));
     }
@@ -111,7 +111,7 @@ function drawLegend() {
     }
   }
   const marks = [make('li', {}, swatch(withTile((ratio) => hatchOf(look.hatch, ratio))), 'not measured; the model imputed it where the row has an embedding')];
-  if (LOG.tracks.some((track) => track.hasImplausible)) {
+  if (LOG.features.some((_, i) => bitsOf('implausible', i))) {
     marks.push(make('li', {}, swatch((g, width, height) => {
       g.fillStyle = look.alert;
       g.fillRect(width - 6, height / 2 - 1, 6, 2);
@@ -189,7 +189,7 @@ function goTo(one) {
   table.chosen = one;
   for (const row of document.querySelectorAll('#intervals tbody tr')) row.classList.toggle('chosen', row.interval === one);
   flyTo(one.top - margin, one.base + margin);
-  selectRange(one.top, one.base);
+  select((row) => state.hole.depth[row] >= one.top && state.hole.depth[row] < one.base);
   figure.scrollIntoView({ block: 'nearest', behavior: calm.matches ? 'auto' : 'smooth' });
 }
 figure.addEventListener('interval', ({ detail }) => {
@@ -218,9 +218,19 @@ function pickHole(hole) {
   choose(hole);
 }
 
+/** The range in view, as far as the hole has rows. */
+function rangeInView() {
+  const { hole, low, high } = state;
+  return rangeText(Math.max(low, hole.depth[hole.start]), Math.min(high, hole.depth[hole.stop - 1]));
+}
+
+let resting = 0;
 listeners.view.push(() => {
-  document.getElementById('range').textContent = rangeText(Math.max(state.low, state.hole.depth[state.hole.start]), Math.min(state.high, state.hole.depth[state.hole.stop - 1]));
-  panels.style.touchAction = isWhole() ? 'pan-x pan-y' : 'pan-x';
+  panels.classList.toggle('whole', isWhole());
+  clearTimeout(resting); // a text that changes in each frame takes longer to draw than all tracks
+  resting = setTimeout(() => {
+    document.getElementById('range').textContent = rangeInView();
+  }, 60);
 });
 listeners.selection.push(() => {
   document.getElementById('selection').hidden = !state.nSelected;
@@ -266,7 +276,7 @@ function setPrinting(is) {
   state.printing = is ? { top: scrollY } : null;
   document.documentElement.classList.toggle('printing', is);
   const hole = LOG.holes.length > 1 ? `${state.hole.name}, ` : '';
-  document.getElementById('print-range').textContent = state.hole ? `${LOG.title}: ${hole}${document.getElementById('range').textContent}` : '';
+  document.getElementById('print-range').textContent = state.hole ? `${LOG.title}: ${hole}${rangeInView()}` : '';
   redraw();
   if (asked) {
     cancelAnimationFrame(asked);
