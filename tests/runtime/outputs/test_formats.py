@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -476,20 +477,23 @@ def test_blocks_packed_by_threads_make_the_same_file(tmp_path: Path, suffix: str
 @pytest.mark.parametrize("suffix", [".h5", ".nc", ".las", ".csv", ".parquet"])
 def test_a_disk_that_is_full_is_one_error(tmp_path: Path, suffix: str) -> None:
     resource = pytest.importorskip("resource")
-    import signal
-
-    schema = schema_of()
-    rows = rows_of(schema, 20_000)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, hard))
-        with pytest.raises(OutputError, match=f"cannot write .*emb{suffix}"):
-            write(tmp_path / f"emb{suffix}", schema, rows)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
-    assert os.listdir(tmp_path) == []
+    depth, block = np.arange(5000) * 0.1, np.random.default_rng(0).uniform(1, 3, (5000, 6)).astype("f4")
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["data"], file["depth"] = block, depth
+        file["data"].attrs["columns"] = list(LILY.names)
+        file["depth"].attrs["units"] = "m"
+    out = tmp_path / "out" / f"emb{suffix}"
+    out.parent.mkdir()
+    done = subprocess.run(  # not in this process, where libhdf5 would be left broken
+        [str(Path(sys.executable).parent / "lithovae"), "run", str(tmp_path / "scan.h5"), "--out", str(out)],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)),
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: cannot write {out}: ")
+    assert list(out.parent.iterdir()) == []
 
 
 def test_formats_say_which_need_values() -> None:
