@@ -21,9 +21,9 @@ FEWEST_ROWS = 20
 """Number of rows below which nothing is said."""
 LEAST_SHIFT = 2.5
 """Least offset, in standard deviations of the training rows, that is reported."""
-LEAST_GAIN = 2.25
+LEAST_GAIN = 2.5
 """Mean gain in log density a row (nat) from which a shift is reported (`benchmarks/faults.py` measures it)."""
-GAIN_IN_ALL = 10.0
+GAIN_IN_ALL = 20.0
 """Gain in the log density of all rows that must be there beyond that: a few rows may gain much by chance."""
 SHIFTS = np.array([s * d for d in np.arange(LEAST_SHIFT, 7.1, 0.5) for s in (-1, 1)], np.float32)
 """Offsets that are tried, in standard deviations of the training rows."""
@@ -56,7 +56,7 @@ class Scale(NamedTuple):
 
 
 SCALES = (
-    Scale(GAMMA, "gAPI", 3.0, 0.5),
+    Scale(GAMMA, "gAPI", 3.0, 0.7),
     Scale(SUSCEPTIBILITY, "SI", 1e-5, -1.0),  # values in instrument units lose more than 10 if they are multiplied
 )
 """Susceptibility in 1e-6 SI is not among them: ten times an ordinary value is a value of volcanic mud."""

@@ -19,14 +19,15 @@ from lithovae.runtime.rows.missing_policy import Prepared
 
 Float32s = NDArray[np.float32]
 
-CHUNK = 1 << 15
-"""Numbers of an intermediate result that is computed at once: it fits in a core's cache."""
+CHUNK, MIN_ROWS = 1 << 15, 64
+"""Numbers of an intermediate result that is computed at once, which fits in a core's cache; but so many rows at least.
+The products are then too small to be spread over threads, which the callers are already."""
 DRAWS = 1 << 15
 """Rows drawn from the mixture, by which the rows that lack some features are calibrated; fewer of many features."""
 FEWEST_DRAWS = 1 << 12
 _NEGLIGIBLE = np.float32(-80)
 """Exponents below this would give subnormal numbers, which are slow to add and change nothing."""
-_WORK = 1 << 29
+_WORK = 1 << 26
 """Multiplications that the calibration of one pattern of missing features may take."""
 
 
@@ -249,14 +250,14 @@ class Surprise:
         covariances = mixture.covariances[:, known[:, None], known]
         lower = np.linalg.cholesky(covariances)
         whiten = np.linalg.inv(lower)  # of each component, (k, d, d)
-        self._k, self._d = k, len(known)
-        self._whiten = np.ascontiguousarray(whiten.reshape(-1, self._d), np.float32)
+        self._d = len(known)
+        self._whiten = whiten.astype(np.float32)
         centred = np.einsum("kij,kj->ki", whiten, mixture.means[:, known])
-        self._centre = centred.reshape(-1, 1).astype(np.float32)
+        self._centre = centred[:, :, None].astype(np.float32)
         log_det = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
         constant = np.log(mixture.weights) - log_det - 0.5 * self._d * np.log(2 * np.pi)
         self._constant = constant.reshape(-1, 1).astype(np.float32)
-        self._chunk = max(64, CHUNK // (k * self._d))
+        self._chunk = max(MIN_ROWS, CHUNK // (k * self._d))
 
     def shifted(self, scaled: Float32s, columns: Sequence[int], shifts: Float32s) -> Float32s:
         """Return the negative log density of rows (n, d) after each of some shifts is taken from some of their columns.
@@ -265,8 +266,8 @@ class Surprise:
         -------
         ndarray of shape (len(shifts), n), float32
         """
-        white = (self._whiten @ scaled.T - self._centre).reshape(self._k, self._d, -1)
-        along = self._whiten[:, list(columns)].sum(axis=1).reshape(self._k, self._d, 1)
+        white = self._whiten @ scaled.T - self._centre
+        along = self._whiten[:, :, list(columns)].sum(axis=2, keepdims=True)
         square, cross, own = (white**2).sum(axis=1), (white * along).sum(axis=1), (along**2).sum(axis=1)
         out = [self._constant - 0.5 * (square - 2 * shift * cross + shift**2 * own) for shift in shifts]
         return np.asarray(-np.logaddexp.reduce(np.array(out, np.float32), axis=1))
@@ -276,10 +277,10 @@ class Surprise:
         out = np.empty(len(scaled), np.float32)
         for start in range(0, len(scaled), self._chunk):
             rows = scaled[start : start + self._chunk]
-            white = self._whiten @ rows.T  # the rows along the last axis: each step below is over contiguous numbers
+            white = self._whiten @ np.ascontiguousarray(rows.T)  # (k, d, rows): each step is over contiguous numbers
             white -= self._centre
             white *= white
-            logs = white.reshape(self._k, self._d, -1).sum(axis=1)
+            logs = white.sum(axis=1)
             logs *= np.float32(-0.5)
             logs += self._constant
             most = logs.max(axis=0)
