@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,8 @@ from lithovae.runtime.model.bundle import Bundle
 from lithovae.runtime.report.run_log import summary_notes
 from lithovae.runtime.summary import Summary
 
-PICTURES = (".png", ".pdf", ".svg")
-"""Extensions of pictures, which matplotlib draws."""
+PICTURES: Mapping[str, Literal["png", "pdf", "svg"]] = {".png": "png", ".pdf": "pdf", ".svg": "svg"}
+"""Formats of pictures, which matplotlib draws, by extension."""
 
 
 def report_writer(path: Path) -> Callable[[BinaryIO, Log], None]:
@@ -35,7 +35,7 @@ def report_writer(path: Path) -> Callable[[BinaryIO, Log], None]:
 
         return write_page
     if extension not in PICTURES:
-        raise OutputError(f"{path} must end in .html, {', '.join(PICTURES[:-1])} or {PICTURES[-1]}", path)
+        raise OutputError(f"{path} must end in .html, .png, .pdf or .svg", path)
     if not find_spec("matplotlib"):
         raise OutputError(
             f"{path}: drawing a picture needs matplotlib: pip install 'lithovae[report]', or choose a name that ends "
@@ -44,7 +44,7 @@ def report_writer(path: Path) -> Callable[[BinaryIO, Log], None]:
         )
     from lithovae.runtime.report.strip_log import write_strip_log
 
-    return lambda file, log: write_strip_log(file, log, extension.removeprefix("."))
+    return lambda file, log: write_strip_log(file, log, PICTURES[extension])
 
 
 def log_of(summary: Summary, bundle: Bundle, answers: Answers, about: Mapping[str, Any]) -> Log:

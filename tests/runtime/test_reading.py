@@ -120,8 +120,7 @@ def test_a_table_of_lithovae_bins(root: Path, tmp_path: Path, suffix: str) -> No
         root / "examples" / "scan.h5",
         tmp_path / "e.npz",
         LithoModel.load("unsup"),
-        Settings(bin_width=0.5),
-        values=True,
+        Settings(bin_width=0.5, values=True),
     )
     table, result = read(tmp_path / f"t{suffix}"), read(tmp_path / "e.npz")
     assert table.features == result.features

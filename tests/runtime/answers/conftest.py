@@ -8,7 +8,6 @@ import pytest
 from lithovae.runtime import LithoModel
 from lithovae.runtime.answers.quality import Scaling, drawn
 from lithovae.training.table import TrainingTable
-
 from tests.runtime.answers.known_rows import Float32s, reference_of, with_reference
 
 

@@ -85,7 +85,7 @@ def test_a_simulated_model_carries_its_warning(core: Path, tmp_path: Path) -> No
 
 def test_without_an_answer_nothing_changes(core: Path, tmp_path: Path) -> None:
     assert invoke(core, "--out", tmp_path / "plain.npz").exit_code == 0
-    beside = ["--intervals", tmp_path / "beds.csv", "--report", tmp_path / "log.html"]
+    beside: list[str | Path] = ["--intervals", tmp_path / "beds.csv", "--report", tmp_path / "log.html"]
     assert invoke(core, "--out", tmp_path / "more.npz", *beside).exit_code == 0
     plain, more = columns_of(tmp_path / "plain.npz"), columns_of(tmp_path / "more.npz")
     assert plain.keys() == more.keys()
