@@ -20,6 +20,9 @@ from lithovae.runtime.summary import Summary
 PICTURES: Mapping[str, Literal["png", "pdf", "svg"]] = {".png": "png", ".pdf": "pdf", ".svg": "svg"}
 """Formats of pictures, which matplotlib draws, by extension."""
 
+DIGITS = 12
+"""Digits of a SHA-256 that are shown; the result has all."""
+
 
 def report_writer(path: Path) -> Callable[[BinaryIO, Log], None]:
     """Return what writes a report of a log to an open file.
@@ -99,16 +102,18 @@ def log_of(summary: Summary, bundle: Bundle, answers: Answers, about: Mapping[st
 
 
 def _facts(summary: Summary, about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    scan = summary.scan
+    scan, short = summary.scan, summary.features.short_names
     yield "scan", Path(scan.path).name
-    yield from scan.address.items()
+    if scan.address:
+        yield "from", ", ".join(f"{part} {text}" for part, text in scan.address.items())
     rows = f"{summary.n_rows:,}" if summary.bin_width is None else f"{summary.n_rows:,} bins of {summary.bin_width:g} m"
     yield "rows", rows
-    for feature in scan.features:
-        yield feature.name, ", ".join(source.text for source in feature.sources) or "not in this scan"
-    yield "depth", ", ".join(scan.depths) or "not in this scan"
-    yield "model", f"{summary.model}: {summary.trained_on}"
+    found = {short[each.name]: ", ".join(source.text for source in each.sources) for each in scan.features}
+    yield "columns", "; ".join(f"{name}: {source}" for name, source in found.items() if source)
+    if absent := [name for name, source in found.items() if not source]:
+        yield "not in this scan", ", ".join(absent)
+    yield "depth", ", ".join(dict.fromkeys(scan.depths)) or "not in this scan"
     yield "missing values", {"impute": "imputed", "nan": "no embedding"}.get(summary.missing, summary.missing)
-    for key in ("lithovae", "onnxruntime", "bundle_sha256", "scan_digest"):
-        if about.get(key):
-            yield key.replace("_", " "), str(about[key])
+    yield "model", f"{summary.model}, SHA-256 {str(about.get('bundle_sha256'))[:DIGITS]}…"
+    yield "trained on", summary.trained_on
+    yield "versions", ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())

@@ -200,14 +200,15 @@ def conclude_one(summary: Summary, out: Path) -> None:
 
 
 def _missing(summary: RowSummary, effect: str) -> Iterator[str]:
-    """Yield notes on which features are missing in how many rows; those that all rows lack share a note."""
+    """Yield notes on which features are missing in how many rows; features that are missing equally often share one."""
     counts = dict(zip(summary.features.names, summary.n_missing.tolist(), strict=True))
     if lacking := [name for name, n in counts.items() if n == summary.n_rows > 0]:
         verb = "is" if len(lacking) == 1 else "are"
         yield f"{', '.join(lacking)} {verb} missing in {_of(summary.n_rows, summary.n_rows)}: {effect}"
-    for name, n in counts.items():
-        if 0 < n < summary.n_rows:
-            yield f"{name} is missing in {_of(n, summary.n_rows)}: {effect}"
+    for n in dict.fromkeys(n for n in counts.values() if 0 < n < summary.n_rows):
+        names = [name for name, count in counts.items() if count == n]
+        verb = "is" if len(names) == 1 else "are each"
+        yield f"{', '.join(names)} {verb} missing in {_of(n, summary.n_rows)}: {effect}"
 
 
 def _left_out(summary: RowSummary) -> Iterator[str]:
