@@ -86,7 +86,7 @@ def drift_lines(drift: Sequence[Drift]) -> Iterator[str]:
     for each in drift:
         if abs(each.shift) >= MIN_SHIFT or each.beyond >= MIN_BEYOND:
             where = f"{each.shift:+.1f} sd from the training rows' mean (spread {each.spread:.1f} sd)"
-            beyond = f"; {each.beyond:.1%} of the values are outside their range" if each.beyond == each.beyond else ""
+            beyond = f"; {each.beyond:.1%} of the values are outside their range" if each.beyond >= 0.001 else ""
             yield f"{each.feature}: {where}{beyond}"
 
 
