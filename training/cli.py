@@ -215,14 +215,13 @@ def fit(
     calibrated = None if validated is None else validated.calibrated
     if held_out is not None:
         calibrated = calibrate(checkpoint, held_out)
+    if checkpoint.reference is None:
+        _warn("the ranges of some features are not known, and so neither novelty nor a calibration is kept")
+        calibrated = None
     _set_calibration(checkpoint, calibrated)
     if plan.supervised and calibrated is None:
-        few = (
-            ": too few rows, sites or holes with a lithology are left out of training"
-            if held_out is not None or folds
-            else ""
-        )
-        _warn(f"the probabilities of lithologies are not calibrated{few}{'' if folds else '; --folds 5 does it'}")
+        what_helps = "too few rows have a lithology" if folds else "--folds 5 calibrates them"
+        _warn(f"the probabilities of lithologies are not calibrated: {what_helps}")
     checkpoint.card = model_card(model, checkpoint, None, calibrated=calibrated, validated=validated)
     checkpoint.save(out)
     state_path(out).unlink(missing_ok=True)

@@ -247,7 +247,7 @@ def test_from_a_scan_with_gaps_to_a_bundle(run: CliRunner, core: Path, tmp_path:
     assert "held out: 60 rows that it was not trained on, of 1 hole" in done.stdout
     assert "lithology right in" in done.stdout
     assert "the commonest (clay) in" in done.stdout
-    assert "not calibrated: too few rows, sites or holes with a lithology are left out of training" in done.stderr
+    assert "probabilities of lithologies are not calibrated: --folds 5 calibrates them" in done.stderr
     loaded = Checkpoint.load(out)
     assert loaded.reference is not None
     assert loaded.reference.succession is not None
@@ -270,10 +270,10 @@ def test_folds_score_and_calibrate_a_head_on_all_rows(run: CliRunner, tmp_path: 
     core, out = tmp_path / "core.csv", tmp_path / "m.pt"
     core.write_text("\n".join(["Depth (m),Density (g/cc),NGR (cps),Lithology", *rows, ""]), encoding="utf-8")
     arguments = ["fit", str(core), "--out", str(out), "--epochs", "3"]
-    assert "--folds 5 does it" in run.invoke(app, arguments).stderr
+    assert "not calibrated: --folds 5 calibrates them" in run.invoke(app, arguments).stderr
     done = run.invoke(app, [*arguments, "--folds", "3"])
     assert done.exit_code == 0, done.output
-    assert "calibrated" not in done.stderr
+    assert "not calibrated" not in done.stderr
     assert "cross-validated over 10 blocks of depth: lithology right in " in done.stdout
     assert "of 1,200 rows, the commonest (clay) in 50.0%" in done.stdout
     loaded = Checkpoint.load(out)
@@ -303,6 +303,11 @@ def test_fine_tuning(run: CliRunner, core: Path, table: TrainingTable, tmp_path:
     assert after.reference.ranges.values[0, -1] < before.reference.ranges.values[0, -1]
     assert after.trained_on == "core.csv: 241 rows. Fine-tuned from first.pt."
     np.testing.assert_array_equal(after.scaler.mean_, before.scaler.mean_)
+    old = json.loads(first.with_suffix(".json").read_text(encoding="utf-8"))
+    del old["reference"]
+    first.with_suffix(".json").write_text(json.dumps(old), encoding="utf-8")
+    assert "ranges of some features are not known" in run.invoke(app, arguments).stderr
+    assert Checkpoint.load(second).reference is None
     odd = run.invoke(app, [*arguments, "--intervals", str(tmp_path / "beds.csv")])
     assert odd.exit_code == 1
     assert "does not know the lithologies gyttja: name them as it does" in odd.stderr
