@@ -12,7 +12,6 @@ from lithovae.runtime.answers.quality import Novelty, Quality, Scaling, Surprise
 from lithovae.runtime.features import CATALOGUE, LILY, FeatureSet
 from lithovae.runtime.missing import missing_bits
 from lithovae.runtime.model.reference import Mixture
-
 from tests.runtime.answers.known_rows import Float32s, prepared, with_reference
 
 PATTERNS = ((), (0,), (2,), (3, 4, 5), (0, 1, 3, 4, 5), (1, 2))
