@@ -20,8 +20,9 @@ from lithovae.runtime.rows.missing_policy import Prepared
 Float32s = NDArray[np.float32]
 
 CHUNK, MIN_ROWS = 1 << 15, 64
-"""Numbers of an intermediate result that is computed at once, which fits in a core's cache; but so many rows at least.
-The products are then too small to be spread over threads, which the callers are already."""
+"""Numbers of an intermediate result, which fits in a core's cache, but so many rows at least, are computed at once."""
+SMALL = 1 << 18
+"""Multiplications of a product of matrices that is not spread over threads: the callers are threads already."""
 DRAWS = 1 << 15
 """Rows drawn from the mixture, by which the rows that lack some features are calibrated; fewer of many features."""
 FEWEST_DRAWS = 1 << 12
@@ -257,7 +258,7 @@ class Surprise:
         log_det = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
         constant = np.log(mixture.weights) - log_det - 0.5 * self._d * np.log(2 * np.pi)
         self._constant = constant.reshape(-1, 1).astype(np.float32)
-        self._chunk = max(MIN_ROWS, CHUNK // (k * self._d))
+        self._chunk = max(MIN_ROWS, min(CHUNK // (k * self._d), SMALL // self._d**2))
 
     def shifted(self, scaled: Float32s, columns: Sequence[int], shifts: Float32s) -> Float32s:
         """Return the negative log density of rows (n, d) after each of some shifts is taken from some of their columns.
