@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from lithovae.runtime.errors import BundleError, InputError, ScanError
 from lithovae.runtime.log import Interval
 from lithovae.runtime.missing import Bits, unpacked
-from lithovae.runtime.model.graphs import CLASSIFIED, MICRO_BATCH, run_batches
 from lithovae.runtime.model.model import LithoModel
 
 from .cells import CellBuilder, Core
@@ -58,7 +57,7 @@ class IntervalBuilder:
         if not 0 <= min_thickness < np.inf:  # False for NaN
             raise InputError(f"the minimum thickness of an interval must be 0 m or more, not {min_thickness:g}")
         self._model, self._bin_width, self._min_thickness = model, bin_width, min_thickness
-        reference = getattr(bundle, "reference", None)
+        reference = bundle.reference
         self._groups = reference.groups if reference else None
         self._sequence = Sequence(len(bundle.classes), reference.succession if reference else None, self._groups)
         self._cells = CellBuilder()
@@ -145,8 +144,7 @@ class IntervalBuilder:
 
     def _evidence(self, embeddings: Float32s) -> tuple[Float32s, Indices, Float32s]:
         """Return probabilities (n, k) of the k lithologies that are somewhere the likeliest, these, and evidence."""
-        probabilities = np.empty((len(embeddings), len(self._model.classes)), np.float32)
-        run_batches(self._model.graphs.classified, embeddings, probabilities, range(0, len(embeddings), CLASSIFIED))
+        probabilities = self._model.graphs.classify(embeddings)
         classes = np.unique(probabilities.argmax(axis=1))
         return probabilities[:, classes], classes, evidence_of(probabilities[:, classes])
 
@@ -160,23 +158,22 @@ class IntervalBuilder:
         bounds = np.append(_starts(labels), len(labels))
         i = int(np.searchsorted(bounds, start))
         above, below = max(int(bounds[i - 1]), start - WINDOW), min(int(bounds[i + 1]), start + WINDOW)
-        graphs, batches = self._model.graphs, range(0, below - above, MICRO_BATCH)
-        rows = np.empty((below - above, len(self._model.features)), np.float32)
-        run_batches(graphs.decoded, embeddings[above:below], rows, batches)
+        rows = self._model.graphs.decode(embeddings[above:below])
         for feature in features:
             rows[:, feature] = self._model.bundle.fill[feature]
-        without = graphs.embed(rows)
+        without = self._model.graphs.embed(rows)
         _, classes, evidence = self._evidence(without)
         found = self._sequence.decode(evidence, classes, Jumps.of([without]).gains(without), step)
         return bool((np.abs(above + _starts(found)[1:] - start) <= NEAR).any())
 
     def _note(self, first: int, last: int, ends: list[_ChannelEnd], unfounded: list[_ChannelEnd], core: Core) -> str:
-        """Return the note on an interval: that channels begin or end at its top, or where a boundary was not made."""
+        """Return the note on an interval: that channels begin or end at its edges, or where a boundary was not made."""
         names = self._model.features
         notes = [
-            f"its top is where {names[end.feature]} {end.verb}"
+            f"its {edge} is where {names[end.feature]} {end.verb}"
+            for edge, cell in (("top", first), ("base", last))
             for end in ends
-            if first and abs(first - end.cell) <= NEAR
+            if 0 < cell < len(core.cells) and abs(cell - end.cell) <= NEAR
         ]
         notes += [
             f"{names[end.feature]} {end.verb} at {core.cells.low[end.cell]:.2f} m: without it, there is no boundary"

@@ -32,7 +32,7 @@ KIN, OTHERS = 0.5, 0.02
 
 JUMP_GAIN, JUMP_USUAL, JUMP_MOST = 2.0, 1.75, 5.0
 """Log odds that a jump of the embedding gives a change: gain * (min(jump², most) - usual). The usual jump is 1."""
-MOST_REWARD = 1.5
+MOST_REWARD = 1.0
 """Greatest log odds of a change with everything counted: beyond it, a great jump alone could make a boundary."""
 LEAST_JUMP = 1.3
 """A lithology can change only where the embedding jumps at least so far, relative to the median jump of the scan."""
@@ -79,9 +79,8 @@ class Sequence:
         of_class = np.zeros(n_classes, np.int64) if groups is None else groups.of_class
         likely = prior * np.where(of_class[:, None] == of_class, KIN, OTHERS)
         np.fill_diagonal(likely, 0)
-        changes += PSEUDO_COUNT * likely / likely.sum(axis=1, keepdims=True).clip(min=1e-300)
-        with np.errstate(divide="ignore"):  # -inf from a lithology to itself
-            self._log_change = np.log(changes / changes.sum(axis=1, keepdims=True).clip(min=1e-300))
+        likely /= likely.sum(axis=1, keepdims=True).clip(min=1e-300)
+        self._changes = changes + PSEUDO_COUNT * likely  # 0 from a lithology to itself
 
     def decode(self, evidence: Float32s, classes: Indices, gains: Float32s, step: float) -> Indices:
         """Return the likeliest sequence of lithologies of a chain of cells.
@@ -105,8 +104,12 @@ class Sequence:
         starts = np.append(0, 1 + np.flatnonzero(np.isfinite(gains[1:])))  # where the lithology can change
         leave = np.clip(1 - np.exp(-step / self._thickness[classes]), 1e-9, MOST_LEAVING)
         stay = np.log1p(-leave)
+        likely = self._changes[np.ix_(classes, classes)]
+        likely /= likely.sum(axis=1, keepdims=True).clip(min=1e-300)
+        with np.errstate(divide="ignore"):
+            choice = np.log(likely)
         # From here on, relative to staying; a column is where a change comes from, a row where it leads to.
-        changes = (self._log_change[np.ix_(classes, classes)] + (np.log(leave) - stay)[:, None]).T.astype(np.float32)
+        changes = (choice + (np.log(leave) - stay)[:, None]).T.astype(np.float32)
         sums = np.add.reduceat(evidence + stay.astype(np.float32), starts, axis=0)
         scores, ways = np.empty_like(sums), np.empty_like(changes)
         scores[0] = score = sums[0] + self._log_prior[classes].astype(np.float32)

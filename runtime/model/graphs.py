@@ -88,6 +88,12 @@ class Graphs:
         run_batches(self.decoded, embeddings, out, range(0, len(embeddings), MICRO_BATCH))
         return out
 
+    def classify(self, embeddings: Float32s) -> Float32s:
+        """Return class probabilities of contiguous embeddings (n, latent_dim) in the calling thread; float32."""
+        out = np.empty((len(embeddings), len(self.bundle.classes)), np.float32)
+        run_batches(self.classified, embeddings, out, range(0, len(embeddings), CLASSIFIED))
+        return out
+
     def mu(self, rows: Float32s) -> Any:
         """Embed one batch of rows (n, n_features)."""
         return self._run(self.embedder, "embedder", {"mu": self.bundle.latent_dim}, features=rows)[0]

@@ -24,7 +24,7 @@ def make_model(**reference: Any) -> LithoModel:
     A missing feature is imputed as 0. Parts of a reference are given by name.
     """
 
-    def classified(z: Any) -> Any:
+    def classify(z: Any) -> Any:
         odds = np.exp(-np.square(z[:, None] - CENTRES).sum(axis=2) / 2)
         return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
 
@@ -32,7 +32,7 @@ def make_model(**reference: Any) -> LithoModel:
     for name, part in reference.items():
         setattr(known, name, part)
     bundle = SimpleNamespace(name="test", path=None, classes=NAMES, fill=[0.0, 0.0], reference=known)
-    graphs = SimpleNamespace(classified=classified, decoded=lambda z: z, embed=lambda x: x)
+    graphs = SimpleNamespace(classify=classify, decode=np.copy, embed=np.copy)
     return cast(LithoModel, SimpleNamespace(bundle=bundle, graphs=graphs, classes=NAMES, features=FEATURES))
 
 
@@ -83,8 +83,8 @@ def test_boundaries_are_where_the_lithology_changes() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_lithologies_of_intervals_are_steadier_and_better_than_row_by_row(seed: int) -> None:
     depth, lithologies = beds((CLAY, 20), (OOZE, 20))
-    embeddings, model = embed(lithologies, 1.1, seed), make_model()
-    row_by_row = cast(Any, model.graphs).classified(embeddings).argmax(axis=1)
+    embeddings, model = embed(lithologies, 1.3, seed), make_model()
+    row_by_row = cast(Any, model.graphs).classify(embeddings).argmax(axis=1)
     intervals = build(depth, embeddings, model=model)
     smoothed = np.repeat([NAMES.index(each.lithology) for each in intervals], [each.n_rows for each in intervals])
     assert len(intervals) < np.count_nonzero(np.diff(row_by_row)) / 2
@@ -95,7 +95,7 @@ def test_the_probability_is_the_mean_over_the_rows() -> None:
     depth, lithologies = beds((CLAY, 4))
     model, embeddings = make_model(), embed(lithologies, 0.9)
     (interval,) = build(depth, embeddings, model=model)
-    expected = cast(Any, model.graphs).classified(embeddings)[:, CLAY].mean()
+    expected = cast(Any, model.graphs).classify(embeddings)[:, CLAY].mean()
     assert interval.probability == pytest.approx(expected, abs=1e-6)
 
 
@@ -227,7 +227,7 @@ def test_a_boundary_where_a_channel_ends_is_kept_if_another_channel_shows_it() -
     embeddings[100:, 1] = 0
     intervals = build(depth, embeddings, missing=missing)
     assert described(intervals) == [("clay", 0, 19.9), ("ooze", 19.9, 39.9)]
-    assert [each.note for each in intervals] == ["", "its top is where gamma ends"]
+    assert [each.note for each in intervals] == ["its base is where gamma ends", "its top is where gamma ends"]
 
 
 def test_a_channel_that_lacks_a_few_rows_has_not_ended() -> None:
