@@ -41,7 +41,7 @@ class RowSummary:
     other_units : list of str
         Notes about values that can only be in another unit.
     notes : list of str
-        These and other notes about the rows, in addition to those of ``scan``.
+        These and other notes about the rows, in addition to those of ``scan`` and to faults.
     """
 
     scan: ScanDescription

@@ -42,17 +42,14 @@ class Tally:
         self._dropped += bit_counts(done.rows.dropped, len(self._dropped))
         self._n_nan += done.n_nan
 
-    @property
-    def notes(self) -> list[str]:
-        """Notes about the rows so far, in addition to those of the scan."""
-        return [*self._answers.notes, *self._rows.notes, *filter(None, [self._embedder.policy.note])]
-
     def summary(self, scan: ScanDescription) -> Summary:
         """Return the counts, after all rows have been taken."""
-        bundle, answers = self._embedder.model.bundle, self._answers
-        counts = vars(self._rows.summary(scan)) | {"notes": self.notes}
+        bundle, answers, faults = self._embedder.model.bundle, self._answers, self._answers.faults
+        counts, said = vars(self._rows.summary(scan)), {fault.text for fault in faults}
+        of_rows = [note for note in counts["notes"] if note not in said]
+        notes = [*answers.notes, *of_rows, *filter(None, [self._embedder.policy.note])]
         return Summary(
-            **counts,
+            **{**counts, "notes": notes},
             model=bundle.name,
             trained_on=bundle.trained_on,
             latent_dim=bundle.latent_dim,
@@ -63,7 +60,7 @@ class Tally:
             dropped=self._dropped,
             lithologies=answers.counts,
             intervals=answers.intervals(),
-            faults=answers.faults,
+            faults=faults,
             drift=answers.drift,
             warning=bundle.warning if answers.counts else "",
         )

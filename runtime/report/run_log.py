@@ -86,7 +86,7 @@ def drift_lines(drift: Sequence[Drift]) -> Iterator[str]:
     for each in drift:
         if abs(each.shift) >= MIN_SHIFT or each.beyond >= MIN_BEYOND:
             where = f"{each.shift:+.1f} sd from the training rows' mean (spread {each.spread:.1f} sd)"
-            beyond = f"; {each.beyond:.1%} of the values are outside their range" if each.beyond >= 0.001 else ""
+            beyond = f"; {each.beyond:.1%} of the values are outside their range" if each.beyond >= MIN_BEYOND else ""
             yield f"{each.feature}: {where}{beyond}"
 
 
@@ -193,8 +193,10 @@ def conclude_one(summary: Summary, out: Path) -> None:
     if summary.n_left_out:
         parts.append(f"left out: {_count(summary.n_left_out, 'sample')} without a depth")
     say(f"wrote  {out}: {'; '.join(parts)}")
+    said = {fault.text for fault in summary.faults}
     for note in summary.other_units:
-        say(f"note   {summary.scan.path}: {note}")
+        if note not in said:
+            say(f"note   {summary.scan.path}: {note}")
     for fault in summary.faults:
         say(f"fault  {summary.scan.path}: {fault.text}")
 

@@ -146,10 +146,14 @@ def test_a_density_in_other_units_is_a_fault(core: Path, tmp_path: Path) -> None
     with h5py.File(core, "a") as file:
         file[FEATURE_NAMES[0]][:] = file[FEATURE_NAMES[0]][:] * 1000
     done = invoke(core, "--out", tmp_path / "out.npz", "--quality")
-    assert any(line.startswith("fault  ") and "ensity" in line for line in done.stdout.splitlines()), done.stdout
+    said = [line[7:] for line in done.stdout.splitlines() if "all values are from" in line]
+    assert len(said) == 1, done.stdout
+    assert f"fault  {said[0]}" in done.stdout
     about = json.loads(str(columns_of(tmp_path / "out.npz")["about"]))
     assert "ensity" in about["faults"][0]["what"]
     assert len(about["drift"]) == 6
+    done = invoke(core, "--out", tmp_path, "--quality")
+    assert done.stdout.count("all values are from") == 1, done.stdout
 
 
 def test_several_scans_have_their_own_intervals_and_pages(core: Path, tmp_path: Path) -> None:
