@@ -396,7 +396,12 @@ def test_faults_are_looked_for_now_and_then_only(
     path: Path, model: LithoModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []
-    monkeypatch.setattr(Checks, "faults", property(lambda self: looks.append(1) or []))
+
+    def faults(self: Checks) -> list[Fault]:
+        looks.append(1)
+        return []
+
+    monkeypatch.setattr(Checks, "faults", property(faults))
     lines = Lines(path, model, quality=True)
     for i in range(10):
         append(path, stuck_rows(20 * i, 20 * i + 20))
