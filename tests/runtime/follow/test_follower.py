@@ -23,6 +23,7 @@ from lithovae.runtime.commands.one_scan import embed_scan
 from lithovae.runtime.features import FEATURE_NAMES, LILY
 from lithovae.runtime.follow import new_rows as new_rows_module
 from lithovae.runtime.follow.follower import Follower, follow_until_idle
+from lithovae.runtime.log import Fault
 from lithovae.runtime.outputs.hdf5 import GrowingFile
 from lithovae.runtime.outputs.json_lines import JsonLines
 from lithovae.runtime.outputs.writer import growing_format
