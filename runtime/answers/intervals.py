@@ -160,7 +160,7 @@ class IntervalBuilder:
         above, below = max(int(bounds[i - 1]), start - WINDOW), min(int(bounds[i + 1]), start + WINDOW)
         rows = self._model.graphs.decode(embeddings[above:below])
         for feature in features:
-            rows[:, feature] = self._model.bundle.fill[feature]
+            rows[:, feature] = np.nan if self._model.imputes else self._model.bundle.fill[feature]
         without = self._model.graphs.embed(rows)
         _, classes, evidence = self._evidence(without)
         found = self._sequence.decode(evidence, classes, Jumps.of([without]).gains(without), step)

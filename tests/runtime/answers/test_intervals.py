@@ -33,7 +33,10 @@ def make_model(**reference: Any) -> LithoModel:
         setattr(known, name, part)
     bundle = SimpleNamespace(name="test", path=None, classes=NAMES, fill=[0.0, 0.0], reference=known)
     graphs = SimpleNamespace(classify=classify, decode=np.copy, embed=np.copy)
-    return cast(LithoModel, SimpleNamespace(bundle=bundle, graphs=graphs, classes=NAMES, features=FEATURES))
+    return cast(
+        LithoModel,
+        SimpleNamespace(bundle=bundle, graphs=graphs, classes=NAMES, features=FEATURES, imputes=False),
+    )
 
 
 def embed(lithologies: Any, noise: float = 0.3, seed: int = 0) -> Any:
