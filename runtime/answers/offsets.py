@@ -27,7 +27,7 @@ GAIN_IN_ALL = 20.0
 """Gain in the log density of all rows that must be there beyond that: a few rows may gain much by chance."""
 SHIFTS = np.array([s * d for d in np.arange(LEAST_SHIFT, 7.1, 0.5) for s in (-1, 1)], np.float32)
 """Offsets that are tried, in standard deviations of the training rows."""
-MOST_ROWS = 1024
+MOST_ROWS = 512
 """Number of rows that are kept: twice as many are thinned to every second one."""
 MOST_PATTERNS = 8
 """Number of patterns of missing features that are looked at, the commonest first."""

@@ -270,8 +270,8 @@ class Surprise:
         white = self._whiten @ scaled.T - self._centre
         along = self._whiten[:, :, list(columns)].sum(axis=2, keepdims=True)
         square, cross, own = (white**2).sum(axis=1), (white * along).sum(axis=1), (along**2).sum(axis=1)
-        out = [self._constant - 0.5 * (square - 2 * shift * cross + shift**2 * own) for shift in shifts]
-        return np.asarray(-np.logaddexp.reduce(np.array(out, np.float32), axis=1))
+        out = [_log_sum(self._constant - 0.5 * (square - 2 * shift * cross + shift**2 * own)) for shift in shifts]
+        return -np.array(out, np.float32)
 
     def of(self, scaled: Float32s) -> Float32s:
         """Return the negative log density of rows (n, d) that have all these features; shape (n,), float32."""
@@ -284,12 +284,17 @@ class Surprise:
             logs = white.sum(axis=1)
             logs *= np.float32(-0.5)
             logs += self._constant
-            most = logs.max(axis=0)
-            logs -= most
-            np.maximum(logs, _NEGLIGIBLE, out=logs)
-            np.exp(logs, out=logs)
-            out[start : start + self._chunk] = -(most + np.log(logs.sum(axis=0)))
+            out[start : start + self._chunk] = -_log_sum(logs)
         return out
+
+
+def _log_sum(logs: Float32s) -> Float32s:
+    """Return the logarithm of the sum of exponentials along the first axis of (k, n); ``logs`` is overwritten."""
+    most = logs.max(axis=0)
+    logs -= most
+    np.maximum(logs, _NEGLIGIBLE, out=logs)
+    np.exp(logs, out=logs)
+    return np.asarray(most + np.log(logs.sum(axis=0)))
 
 
 def drawn(mixture: Mixture, n: int) -> Float32s:
