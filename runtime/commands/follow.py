@@ -14,7 +14,6 @@ from lithovae.runtime.console import clear_errors, has_stdout, new_app, say
 from lithovae.runtime.errors import OutputError
 
 from .options import (
-    DEFAULT_TOP,
     Bin,
     CalibrationFile,
     Classify,
@@ -53,7 +52,7 @@ def follow(
     calibration: CalibrationFile = None,
     threads: Threads = None,
     classify: Classify = False,
-    top: Top = DEFAULT_TOP,
+    top: Top = None,
     quality: Quality = False,
     idle_timeout: Annotated[
         float | None,
@@ -85,9 +84,7 @@ def follow(
 
     if out is None and not has_stdout():
         raise OutputError("standard output is closed, and rows would be lost: choose a file with --out")
-    settings = settings_of(
-        model, map, bin, missing, threads, calibration, top=top if classify else None, quality=quality
-    )
+    settings = settings_of(model, map, bin, missing, threads, calibration, classify=classify, top=top, quality=quality)
     writer = JsonLines(sys.stdout) if out is None else growing_format(out)(out)
     litho_model = LithoModel.load(settings.model, threads=settings.threads)
     say_to_stderr = partial(say, err=True)

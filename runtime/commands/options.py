@@ -81,10 +81,12 @@ Classify = Annotated[
     typer.Option("--classify", help="Write the likeliest lithologies, their probabilities, entropy and group."),
 ]
 Top = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="K|all",
-        help="With --classify: number of likeliest lithologies of each row. all: the probabilities of all, too.",
+        help="With --classify: number of likeliest lithologies of each row. all: the probabilities of all, too. "
+        f"Default: {DEFAULT_TOP}.",
+        show_default=False,
     ),
 ]
 Quality = Annotated[
@@ -106,6 +108,7 @@ def settings_of(
     calibration: Path | None = None,
     *,
     values: bool = False,
+    classify: bool = False,
     top: str | None = None,
     quality: bool = False,
 ) -> Settings:
@@ -116,12 +119,15 @@ def settings_of(
     InputError
         If the bin width, the missing-value policy or the file of calibrations is not valid.
     typer.BadParameter
-        If an entry of the mapping does not have the form ``FEATURE=PATH``.
+        If an entry of the mapping does not have the form ``FEATURE=PATH``, or if ``top`` is not valid or given without
+        ``classify``.
     """
     from typing import Any, cast
 
     from lithovae.runtime.settings import Settings, parse_bin_width
 
+    if top is not None and not classify:
+        raise typer.BadParameter("needs --classify", param_hint="--top")
     mapping, calibrations = dict(map_entries(map)), calibrations_of(calibration)
     return Settings(
         model,
@@ -131,7 +137,7 @@ def settings_of(
         threads,
         calibrations,
         values=values,
-        top=0 if top is None else _number_of(top),
+        top=_number_of(DEFAULT_TOP if top is None else top) if classify else 0,
         all_probabilities=top == "all",
         quality=quality,
     )

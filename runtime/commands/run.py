@@ -12,7 +12,6 @@ from lithovae.runtime.console import clear_errors, new_app, progress
 from lithovae.runtime.errors import LithoError
 
 from .options import (
-    DEFAULT_TOP,
     Bin,
     CalibrationFile,
     Classify,
@@ -57,7 +56,7 @@ def run(
         bool, typer.Option("--values", help="Write the values of the features, too, as they were measured.")
     ] = False,
     classify: Classify = False,
-    top: Top = DEFAULT_TOP,
+    top: Top = None,
     quality: Quality = False,
     intervals: Annotated[
         Path | None,
@@ -70,8 +69,9 @@ def run(
         ),
     ] = None,
     min_thickness: Annotated[
-        float, typer.Option(min=0, metavar="METRES", help="Least thickness of an interval.")
-    ] = 0.0,
+        float | None,
+        typer.Option(min=0, metavar="METRES", help="With --intervals or --report: least thickness of an interval."),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -99,9 +99,12 @@ def run(
     if len(scans) == 1 and not (is_file or out.is_dir()):
         advice = f"must end in {extensions('whole')} or be an existing folder"
         raise typer.BadParameter(f"{out} {advice}", param_hint="--out")
+    if min_thickness is not None and not (intervals or report):
+        raise typer.BadParameter("needs --intervals or --report", param_hint="--min-thickness")
+    min_thickness = min_thickness or 0.0
     keep_freed()
     settings = settings_of(
-        model, map, bin, missing, threads, calibration, values=values, top=top if classify else None, quality=quality
+        model, map, bin, missing, threads, calibration, values=values, classify=classify, top=top, quality=quality
     )
     litho_model = LithoModel.load(settings.model, threads=settings.threads)
     policy_of(litho_model.bundle, settings.missing)  # what these refuse is said once, not for each scan

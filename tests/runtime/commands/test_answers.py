@@ -273,3 +273,12 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_run(core: Path, t
     )
     assert "cannot write in" in done.stderr
     assert not done.stdout
+
+
+@pytest.mark.parametrize("option", ["--top", "--min-thickness"])
+def test_an_option_that_would_do_nothing_is_refused(core: Path, tmp_path: Path, option: str) -> None:
+    done = invoke(core, "--out", tmp_path / "out.npz", option, "2")
+    assert done.exit_code == 2
+    assert option in done.stderr
+    assert "needs" in done.stderr
+    assert not (tmp_path / "out.npz").exists()
