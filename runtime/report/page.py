@@ -101,7 +101,7 @@ def _subtitle(log: Log, holes: Sequence[Hole]) -> str:
 
 
 def _warning(log: Log) -> str:
-    return f'<p class="warning" role="note"><strong>Warning</strong> {_text(log.warning)}</p>' if log.warning else ""
+    return f'<p class="warning" role="note"><strong>Warning:</strong> {_text(log.warning)}</p>' if log.warning else ""
 
 
 def _notes(log: Log, n_all: int) -> str:
@@ -138,8 +138,8 @@ def _drift(log: Log) -> str:
     if not log.drift:
         return ""
     rows = "".join(
-        f"<tr><th scope=row>{_text(one.feature)}</th><td>{one.n:,}</td><td>{_signed(one.shift)}</td>"
-        f"<td>{_number(one.spread)}</td><td>{_share(one.beyond)}</td></tr>"
+        f"<tr><th scope=row>{_text(one.feature)}</th><td>{one.n:,}</td>{_cell(_signed(one.shift), abs(one.shift) >= 1)}"
+        f"<td>{_number(one.spread)}</td>{_cell(_share(one.beyond), one.beyond >= 0.01)}</tr>"
         for one in log.drift
     )
     head = (
@@ -150,6 +150,10 @@ def _drift(log: Log) -> str:
         '<section class="drift"><h2>Compared with the training rows</h2><div class="scroll"><table class="numbers">'
         f"<thead>{head}</thead><tbody>{rows}</tbody></table></div></section>"
     )
+
+
+def _cell(text: str, is_far: bool) -> str:
+    return f'<td class="far">{text}</td>' if is_far else f"<td>{text}</td>"
 
 
 def _number(value: float) -> str:

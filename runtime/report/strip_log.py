@@ -117,7 +117,8 @@ def _picture(drawn: _Drawn, holes: Sequence[Hole]) -> Figure:
     body, several = 6.4 + HEAD, holes[:MAX_HOLES]
     height = top + bottom + max(len(several), 1) * (body + 0.3)
     figure = Figure((width, height), facecolor="white")
-    at = _draw_top(figure, drawn, len(holes) - len(several))
+    more = len(holes) - len(several)
+    at = _draw_top(figure, drawn, f"{more} more holes: a .pdf or .html report shows them" if more else "")
     for hole in several:
         low, high = _ends(drawn.log, hole)
         _draw_tracks(figure, drawn, hole, drawn.tracks, low, high, at, at + body, hole.name)
@@ -132,10 +133,10 @@ def _pages(drawn: _Drawn, holes: Sequence[Hole]) -> Iterator[Figure]:
     def blank() -> Figure:
         return Figure(PAPER, facecolor="white")
 
-    left = MAX_PAGES
+    n_pages = 0
     if not holes:
         figure = blank()
-        _draw_top(figure, drawn, 0)
+        _draw_top(figure, drawn)
         yield figure
     for hole in holes:
         whole = _ends(drawn.log, hole)
@@ -146,11 +147,12 @@ def _pages(drawn: _Drawn, holes: Sequence[Hole]) -> Iterator[Figure]:
             parts += list(pairwise(edges))
         for low, high in parts:
             for tracks in _panels(drawn.tracks):
-                if left <= 0:
+                if n_pages == MAX_PAGES:
                     return
-                left -= 1
+                n_pages += 1
+                left = f"Only the first {MAX_PAGES} pages: an .html report shows all" if n_pages == MAX_PAGES else ""
                 figure = blank()
-                at = _draw_top(figure, drawn, 0, len(holes) * len(parts) > MAX_PAGES)
+                at = _draw_top(figure, drawn, left, has_all=n_pages == 1)
                 legend = PAPER[1] - _legend_inches(drawn, PAPER[0])
                 name = f"{hole.name}  {low:.2f} to {high:.2f} m" if drawn.log.has_depth and n_parts > 1 else hole.name
                 _draw_tracks(figure, drawn, hole, tracks, low, high, at, legend - 0.1, name)
@@ -193,17 +195,22 @@ def _say(figure: Figure, x: float, at: float, text: str, size: float, **given: A
 def _facts(drawn: _Drawn) -> str:
     log, facts = drawn.log, [f"{label}: {text}" for label, text in drawn.log.facts]
     n = len(log.depth)
-    rows = f"{n:,} rows" + (f" of {log.n_rows:,}" if log.n_rows > n else "")
-    rows += f" in bins of {log.bin_width:g} m" if log.bin_width is not None else ""
-    return "  ·  ".join([rows, *([] if log.has_depth else ["no depth: against the number of the row"]), *facts])
+    if not any(label.casefold() == "rows" for label, _ in log.facts):
+        facts.insert(0, f"{n:,} rows" + (f" in bins of {log.bin_width:g} m" if log.bin_width is not None else ""))
+    if log.n_rows > n:
+        facts.insert(0, f"{n:,} of {log.n_rows:,} rows are drawn")
+    return "  ·  ".join([*([] if log.has_depth else ["no depth: against the number of the row"]), *facts])
 
 
-def _top_lines(drawn: _Drawn, width: float) -> list[tuple[str, float, dict[str, Any]]]:
+def _top_lines(drawn: _Drawn, width: float, has_all: bool) -> list[tuple[str, float, dict[str, Any]]]:
+    """Return the lines above the tracks, with their size and style; only title and warning unless ``has_all``."""
     room = width - 2 * MARGIN
     lines: list[tuple[str, float, dict[str, Any]]] = [(drawn.log.title or "Log", 15, {"fontweight": "bold"})]
-    lines += [(line, 8, {"color": SOFT}) for line in _wrapped(_facts(drawn), room, 8)]
+    lines += [(line, 7, {"color": SOFT}) for line in _wrapped(_facts(drawn), room, 7) if has_all]
     warning = f"Warning: {drawn.log.warning}" if drawn.log.warning else ""
     lines += [(line, 8.5, {"color": "#a33b00", "fontweight": "bold"}) for line in _wrapped(warning, room * 0.9, 8.5)]
+    if not has_all:
+        return lines
     told = [f"{fault.what}: {fault.text}" for fault in drawn.log.faults] + list(drawn.log.notes)
     for text in told[:4]:
         lines += [(line, 7.5, {"color": INK}) for line in _wrapped(f"– {text}", room, 7.5)[:2]]
@@ -213,16 +220,15 @@ def _top_lines(drawn: _Drawn, width: float) -> list[tuple[str, float, dict[str, 
 
 
 def _top_inches(drawn: _Drawn, width: float) -> float:
-    return MARGIN * 0.8 + sum(size * 1.45 / 72 for _, size, _ in _top_lines(drawn, width))
+    return MARGIN * 0.8 + sum(size * 1.45 / 72 for _, size, _ in _top_lines(drawn, width, True))
 
 
-def _draw_top(figure: Figure, drawn: _Drawn, n_left_out: int, is_cut: bool = False) -> float:
+def _draw_top(figure: Figure, drawn: _Drawn, left: str = "", *, has_all: bool = True) -> float:
+    """Draw the lines above the tracks, and at the right what was left out; return where they end, in inches."""
     at = MARGIN * 0.8
-    for text, size, style in _top_lines(drawn, figure.get_size_inches()[0]):
+    for text, size, style in _top_lines(drawn, figure.get_size_inches()[0], has_all):
         _say(figure, MARGIN, at, text, size, **style)
         at += size * 1.45 / 72
-    left = f"{n_left_out} more holes: a .pdf or .html report shows them" if n_left_out else ""
-    left = f"only the first {MAX_PAGES} pages: an .html report shows all" if is_cut else left
     if left:
         _say(figure, figure.get_size_inches()[0] - MARGIN, MARGIN * 0.8, left, 8, ha="right", color=SOFT)
     return at + 0.05
@@ -381,7 +387,9 @@ def _draw_lithology(
     ]
     _fill(axes, drawn, boxes, size)
     _name(axes, drawn, boxes, size)
-    axes.hlines([box[0] for box in boxes] + [box[1] for box in boxes], 0, 1, color=INK, linewidth=0.35)
+    height = (lines.edges[-1] - lines.edges[0]) / size[1]
+    thick = [depth for top, base, _ in boxes if base - top > 2 * height for depth in (top, base)]
+    axes.hlines(thick, 0, 1, color=INK, linewidth=0.35)
 
 
 def _draw_rows(axes: Axes, drawn: _Drawn, track: Track, lines: Lines, hole: Hole, size: tuple[float, float]) -> None:

@@ -100,7 +100,7 @@ class Axis:
         ticks = [Tick(round(where, 5), _label(value)) for where, value in zip(at, values, strict=True)]
         kept: list[Tick] = []
         for tick in ticks:
-            is_close = kept and tick.at - kept[-1].at < 0.2
+            is_close = kept and tick.at - kept[-1].at < 0.24
             if is_close and tick.label == "0":
                 kept.pop()
             if not is_close or tick.label == "0":
@@ -157,9 +157,11 @@ def _hole(log: Log, start: int, stop: int) -> Hole:
     steps = steps[steps > 0]
     step = float(np.median(steps)) if len(steps) else 1.0
     if not log.has_depth:
-        step, gap = 1.0, 1.5
+        gap = 1.5 * step
     elif log.bin_width is not None:
-        step, gap = log.bin_width, 1.5 * log.bin_width
+        one_in = max(1, round(log.n_rows / max(len(log.depth), 1)))  # more if only some rows are kept
+        step = log.bin_width * one_in
+        gap = 1.5 * step
     else:
         gap = 3 * step
     return Hole(str(log.hole[start]), start, stop, step, gap)

@@ -83,9 +83,12 @@ const minus = (text) => (/^-[0.]*$/.test(text) ? text.slice(1) : text.replace('-
 const digits = (value, n = 4) => (Number.isFinite(value) ? minus(String(Number(value.toPrecision(n)))) : '–');
 const fixed = (value, n = 2) => (Number.isFinite(value) ? minus(value.toFixed(n)) : '–');
 const counted = (n) => n.toLocaleString('en');
-const depthText = (depth) => (LOG.hasDepth ? `${fixed(depth)} m` : `row ${counted(Math.round(depth))}`);
+/** Decimals that tell one row from the next, or the edge of a cell from its middle. */
+const placesOf = (step) => Math.min(5, Math.max(2, Math.ceil(-Math.log10(step) - 1e-9)));
+const places = (share = 1) => (LOG.holes.length ? Math.max(...LOG.holes.map((hole) => placesOf(hole.step * share))) : 2);
+const depthText = (depth) => (LOG.hasDepth ? `${fixed(depth, places())} m` : `row ${counted(Math.round(depth))}`);
 const rangeText = (low, high) => (LOG.hasDepth
-  ? `${fixed(low)}–${fixed(high)} m`
+  ? `${fixed(low, places())}–${fixed(high, places())} m`
   : `rows ${counted(Math.max(0, Math.ceil(low)))}–${counted(Math.max(0, Math.floor(high)))}`);
 
 /** An element with texts or elements in it; a name that starts with `on` is a listener, `class` and others attributes. */

@@ -338,7 +338,7 @@ function drawLithology(g, track, lines, width, look) {
     if (y1 - y0 < 17 * ratio) continue;
     const text = shortened(g, one.lithology, width - 12 * ratio);
     const shown = look.shownByName.get(one.lithology);
-    g.lineWidth = 4 * ratio;
+    g.lineWidth = 5 * ratio;
     g.strokeStyle = shown?.colour ?? look.panel;
     g.fillStyle = shown ? '#16191d' : look.ink;
     g.strokeText(text, 6 * ratio, (y0 + y1) / 2);

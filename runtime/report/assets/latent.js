@@ -118,7 +118,10 @@ function discOf(radius) {
 /** The scale of the colours, under the points. */
 function drawScale() {
   const place = document.getElementById('points-scale'), { hole } = state;
-  if (latent.by === 'lithology') return place.replaceChildren(make('p', { class: 'hint' }, 'Colours as in the legend of lithologies.', LOG.warning ? ` ${LOG.warning}` : ''));
+  if (latent.by === 'lithology') return place.replaceChildren(
+    make('p', { class: 'hint' }, 'Colours as in the legend of lithologies.'),
+    ...(LOG.warning ? [make('p', { class: 'hint' }, '⚠ ', foreign(LOG.warning))] : []),
+  );
   const ends = latent.by === 'depth' ? [depthText(hole.low), depthText(hole.high)] : ['p = 1', 'p ≤ 0.0001'];
   const ramp = make('span', { class: 'ramp' });
   ramp.style.background = `linear-gradient(90deg, ${Array.from({ length: 9 }, (_, i) => cssOf(rampAt(i / 8))).join()})`;

@@ -172,7 +172,7 @@ function summaryOf(track, hole) {
   switch (track.kind) {
     case 'overview': return `The whole hole, ${rangeText(hole.low, hole.high)}`;
     case 'axis': return LOG.hasDepth ? 'Depth in metres, downwards' : 'Number of the row, downwards';
-    case 'curve': return ranged(track.label, inside(column('values', track.features[0])), track.unit);
+    case 'curve': return ranged(LOG.features[track.features[0]].name, inside(column('values', track.features[0])), track.unit);
     case 'probability': return ranged('Probability of the likeliest lithology', inside(column('probabilities')));
     case 'novelty': return ranged('Novelty, as a p-value', inside(column('novelty_p')));
     case 'lithology': return `Lithology: ${counted(hole.intervals.length)} intervals, listed below. ${LOG.warning}`;

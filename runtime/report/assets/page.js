@@ -161,8 +161,8 @@ function drawIntervals() {
   const shown = table.all || state.printing ? sorted : sorted.slice(0, SHOWN_INTERVALS);
   section.querySelector('tbody').replaceChildren(...shown.map((one) => {
     const cells = {
-      top: make('button', { type: 'button', 'aria-label': `Show ${one.lithology}, ${rangeText(one.top, one.base)}` }, fixed(one.top)),
-      base: fixed(one.base), thickness: fixed(one.base - one.top), group: foreign(one.group), note: foreign(one.note),
+      top: make('button', { type: 'button', 'aria-label': `Show ${one.lithology}, ${rangeText(one.top, one.base)}` }, fixed(one.top, places(0.1))),
+      base: fixed(one.base, places(0.1)), thickness: fixed(one.base - one.top, places(0.1)), group: foreign(one.group), note: foreign(one.note),
       probability: Number.isFinite(one.probability) ? fixed(one.probability) : '–', n_rows: counted(one.n_rows),
     };
     const symbol = look.shownByName.get(one.lithology);

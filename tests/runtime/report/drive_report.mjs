@@ -46,6 +46,19 @@ const commands = {
     await page.mouse.up();
     if (shift) await page.keyboard.up('Shift');
   },
+  async pinch({ selector, from, to }) {
+    const touch = await page.context().newCDPSession(page);
+    const points = async (ys) => Promise.all(ys.map(async (y, id) => {
+      const [left, top] = await place(selector, [0.5, y]);
+      return { x: left, y: top, id };
+    }));
+    await touch.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: await points(from) });
+    for (const share of [0.25, 0.5, 0.75, 1]) {
+      const ys = from.map((y, i) => y + share * (to[i] - y));
+      await touch.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: await points(ys) });
+    }
+    await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+  },
   async press({ keys }) {
     await page.focus('#panels');
     for (const key of keys) await page.keyboard.press(key);

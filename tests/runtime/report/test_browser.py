@@ -130,6 +130,22 @@ def test_wheel_drag_and_keys_move_all_tracks(show: Open, driver: Page, log: Log)
     assert driver("click", selector="[data-do=whole]")["low"] == pytest.approx(whole["low"])
 
 
+def test_two_fingers_zoom(show: Open, driver: Page, log: Log) -> None:
+    whole = show(log)
+    size = whole["high"] - whole["low"]
+    shown = driver("pinch", selector=CURVE, **{"from": [0.4, 0.6], "to": [0.3, 0.7]})
+    assert shown["high"] - shown["low"] == pytest.approx(size / 2, rel=0.05)
+    assert (shown["low"] + shown["high"]) / 2 == pytest.approx((whole["low"] + whole["high"]) / 2, rel=0.02)
+
+
+def test_depths_have_the_decimals_that_tell_rows_apart(show: Open, driver: Page, log: Log) -> None:
+    fine = replace(log, depth=log.depth / 100, intervals=[log.intervals[1]._replace(top=0.00125, base=0.01075)])
+    show(fine)
+    shown = driver("press", keys=["ArrowDown", "ArrowDown"])
+    assert shown["values"].startswith("0.0005 m")
+    assert shown["intervals"][0][:3] == ["0.00125", "0.01075", "0.00950"]
+
+
 def test_view_stays_in_the_hole_and_above_a_few_rows(show: Open, driver: Page, log: Log) -> None:
     whole = show(log)
     shown = driver("press", keys=["+"] * 30)
@@ -184,7 +200,7 @@ def test_intervals_are_listed_sorted_and_linked(show: Open, driver: Page, log: L
     one = log.intervals[1]
     at = ((one.top + one.base) / 2 - whole["low"]) / (whole["high"] - whole["low"])
     shown = driver("click", selector=".track.lithology canvas", at=[0.5, at])
-    assert shown["chosen"] == f"{one.top:.2f}".replace("-", "−")
+    assert shown["chosen"] == f"{one.top:.3f}".replace("-", "−")
     assert shown["low"] < one.top < one.base < shown["high"]
 
 
@@ -332,6 +348,6 @@ def test_real_core(show: Open, driver: Page, shared_scans: Path) -> None:
     log = real_log(shared_scans / "odp-926a.h5")
     shown = show(log)
     labels = {track["label"] for track in shown["tracks"]}
-    assert "Bulk density: no values" in labels
-    assert any(label.startswith("Magnetic susceptibility: ") for label in labels)
+    assert "Bulk density (GRA): no values" in labels
+    assert any(label.startswith("Magnetic susceptibility (instr. units): ") for label in labels)
     assert "not measured" in shown["text"]

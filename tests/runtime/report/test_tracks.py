@@ -40,6 +40,8 @@ def test_gap_is_more_than_a_bin_or_three_steps() -> None:
     assert [hole.step, hole.gap] == pytest.approx([0.1, 0.3])
     (hole,) = ordered(replace(log, bin_width=0.2))[1]
     assert [hole.step, hole.gap] == pytest.approx([0.2, 0.3])
+    (hole,) = ordered(replace(log, bin_width=0.1, n_rows=28))[1]  # one bin in four is kept
+    assert [hole.step, hole.gap] == pytest.approx([0.4, 0.6])
 
 
 @pytest.mark.parametrize(
