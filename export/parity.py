@@ -20,13 +20,17 @@ from lithovae.models.vae import VAE, SemiSupervisedVAE
 from lithovae.runtime.errors import ParityError
 from lithovae.runtime.features import FeatureSet
 from lithovae.runtime.missing import SENTINELS, without_sentinels
+from lithovae.runtime.model.bundle import filled
+from lithovae.runtime.model.reference import Groups
+
+from .graph import LOWEST
 
 LIMIT = 2.0
 ENOUGH_ROWS = 1024
 """Rows for a stable largest error: on single rows, even the error of torch varies by a factor of three."""
 
-CLASSIFIERS = ("classifier", "lithologies")
-"""Graphs whose outputs have a column for each lithology, or group of lithologies."""
+LABELLED = ("logits", "probabilities", "scores", "weights")
+"""Outputs with a column for each lithology."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -206,13 +210,25 @@ def torch_heads(model: VAE, checkpoint: Checkpoint, latent: NDArray[np.float32])
             outputs = {"features": checkpoint.scaler.inverse_transform(model.decode(z).numpy())}
         if isinstance(model, SemiSupervisedVAE):
             logits = model.classify(z)
-            scores = logits / checkpoint.temperature
-            probabilities = torch.softmax(scores, dim=1).numpy()
-            outputs |= {"logits": logits.numpy(), "scores": scores.numpy(), "probabilities": probabilities}
-            if groups := checkpoint.groups:
-                members = groups.of_class[:, None] == np.arange(len(groups.names))
-                outputs["groups"] = probabilities @ members.astype(probabilities.dtype)
+            scaled = logits / checkpoint.temperature
+            probabilities = torch.softmax(scaled, dim=1).numpy()
+            outputs |= {"logits": logits.numpy(), "probabilities": probabilities}
+            outputs |= _weights(scaled - scaled.max(dim=1, keepdim=True).values, checkpoint.groups)
     return outputs
+
+
+def _weights(below: torch.Tensor, groups: Groups | None) -> Arrays:
+    """Return the outputs of the graph of lithologies, from logits minus the largest."""
+    more = filled(below.shape[1]) - below.shape[1]
+    scores = torch.nn.functional.pad(below, (0, more), value=LOWEST).clamp(min=LOWEST)
+    scores[below[:, 0].isnan()] = torch.nan
+    weights = torch.exp(scores)
+    sums = weights.sum(dim=1, keepdim=True)
+    if groups:
+        members = torch.zeros(weights.shape[1], len(groups.names), dtype=weights.dtype)
+        members[torch.arange(len(groups.of_class)), torch.tensor(groups.of_class)] = 1
+        sums = torch.cat([sums, weights @ members], dim=1)
+    return {"scores": scores.numpy(), "weights": weights.numpy(), "sums": sums.numpy()}
 
 
 def compare(
@@ -222,7 +238,7 @@ def compare(
     columns = [(output, slice(None))]
     if output == "decoder.features":  # different units: each feature is compared on its own
         columns = [(f"decoder.{name}", slice(i, i + 1)) for i, name in enumerate(features.names)]
-    agree, margin = _labels(exact, ours) if output.startswith(CLASSIFIERS) else (None, 0.0)
+    agree, margin = _labels(exact, ours) if output.partition(".")[2] in LABELLED else (None, 0.0)
     for name, column in columns:
         with np.errstate(over="ignore"):
             reference = exact[:, column].astype(np.float32)

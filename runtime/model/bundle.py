@@ -40,6 +40,8 @@ REFERENCE = "reference.json"
 GRAPHS = ("embedder", "encoder", "decoder", "classifier", "lithologies")
 """Names of the graphs. The embedder is the encoder without logvar. Only a semi-supervised model has a classifier, and
 `lithologies`, which computes the probabilities faster, and those of groups."""
+FILLED = 16
+"""The largest of some columns is found faster if their number is a multiple of this one."""
 SHIPPED = ("unsup", "semisup", "unsup_hybrid", "semisup_hybrid")
 """Names of the bundles inside the wheel."""
 
@@ -170,8 +172,8 @@ class Bundle:
             return {"z": latent}, {"features": n}
         if graph == "classifier":
             return {"z": latent}, {"logits": n_classes, "probabilities": n_classes}
-        groups = {"groups": len(self.groups)} if self.groups else {}
-        return {"z": latent}, {"scores": n_classes, "probabilities": n_classes, **groups}
+        width = filled(n_classes)
+        return {"z": latent}, {"scores": width, "weights": width, "sums": 1 + len(self.groups)}
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -221,6 +223,11 @@ class Bundle:
         for name, graph in graphs.items():
             require_standard(graph, path / f"{name}.onnx")
         return cls(path, manifest, graphs, card, features, sha256, reference)
+
+
+def filled(n_classes: int) -> int:
+    """Return the number of columns of the lithologies in the graph that names them: a multiple of 16."""
+    return -(-n_classes // FILLED) * FILLED
 
 
 def _graphs(manifest: dict[str, Any]) -> tuple[str, ...]:

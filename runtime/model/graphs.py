@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bundle import Bundle
-from .likeliest import Likeliest
+from .likeliest import Likeliest, Search
 from .session import checked, open_session
 
 Float32s = NDArray[np.float32]
@@ -75,12 +75,12 @@ class Graphs:
         has_all : bool
             Whether to return the probabilities of all lithologies, too.
         """
-        parts = []
-        for start in range(0, max(1, len(embeddings)), CLASSIFIED):
+        bundle = self.bundle
+        search = Search(len(embeddings), k, len(bundle.classes), len(bundle.groups), has_all=has_all)
+        for start in range(0, len(embeddings), CLASSIFIED):
             block = embeddings[start : start + CLASSIFIED]
-            scores, probabilities, *sums = (values[: len(block)] for values in self._classify(_padded(block)))
-            parts.append(Likeliest.of(scores, probabilities, *sums, k=k, lacks=np.isnan(block[:, 0]), has_all=has_all))
-        return Likeliest.join(parts)
+            search.take(start, *(values[: len(block)] for values in self._classify(_padded(block))))
+        return search.finish(np.isnan(embeddings[:, 0]))
 
     def decode(self, embeddings: Float32s) -> Float32s:
         """Decode contiguous embeddings (n, latent_dim) in the calling thread; shape (n, n_features), float32."""
@@ -112,12 +112,10 @@ class Graphs:
 
     def classified(self, embeddings: Float32s) -> Any:
         """Return the class probabilities of one batch of embeddings (n, latent_dim)."""
-        _, probabilities, *_ = self._classify(embeddings)
-        probabilities[np.isnan(embeddings[:, 0])] = np.nan
-        return probabilities
+        return probabilities_of(embeddings, self._classify(embeddings), len(self.bundle.classes))
 
     def _classify(self, embeddings: Float32s) -> list[Any]:
-        """Return scores, probabilities and, if the bundle knows groups, those of the groups, of one batch."""
+        """Return the outputs of the bundle's `lithology_graph` for one batch."""
         return self._run(self.lithologies, self.bundle.lithology_graph, self._classified, z=embeddings)
 
     @cached_property
@@ -128,6 +126,14 @@ class Graphs:
         """Return outputs of a graph for one batch of rows."""
         n_rows = len(next(iter(inputs.values())))
         return checked(lambda: session.run(list(outputs), inputs), self._paths[graph], outputs, n_rows)
+
+
+def probabilities_of(embeddings: Float32s, outputs: Sequence[Float32s], n_classes: int) -> Float32s:
+    """Return the probabilities (n, n_classes) of embeddings from the outputs of a bundle's `lithology_graph`."""
+    _, weights, *sums = outputs
+    probabilities = weights[:, :n_classes] / (sums[0][:, :1] if sums else np.float32(1))
+    probabilities[np.isnan(embeddings[:, 0])] = np.nan
+    return probabilities
 
 
 def run_batches(run: Run, rows: Float32s, out: Float32s, starts: range) -> None:

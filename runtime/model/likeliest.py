@@ -42,74 +42,109 @@ class Likeliest(NamedTuple):
     class_probabilities: Float32s | None = None
 
     @classmethod
-    def of(
-        cls,
-        scores: Float32s,
-        probabilities: Float32s,
-        sums: Float32s | None = None,
-        *,
-        k: int,
-        lacks: NDArray[np.bool_],
-        has_all: bool = False,
-    ) -> Likeliest:
-        """Return the k likeliest lithologies of rows.
-
-        Parameters
-        ----------
-        scores : ndarray of shape (n, n_classes), float32
-            Logits of the probabilities, or these plus the same number for all classes of a row.
-        probabilities : ndarray of shape (n, n_classes), float32
-            The probabilities, contiguous. They are overwritten.
-        sums : ndarray of shape (n, n_groups), float32, or None
-            Probability of each group.
-        k : int
-            How many.
-        lacks : ndarray of shape (n,), bool
-            Whether a row has no embedding.
-        has_all : bool
-            Whether to keep the probabilities of all lithologies.
-        """
-        everything = probabilities.copy() if has_all else None
-        mean_score = np.einsum("ij,ij->i", probabilities, scores)
-        classes, top, first = _largest(probabilities, k)
-        with np.errstate(divide="ignore", invalid="ignore"):  # rows without an embedding
-            entropy = np.maximum(scores.reshape(-1)[first] - np.log(top[:, 0]) - mean_score, 0)
-        found = cls(classes, top, entropy, class_probabilities=everything)
-        if sums is not None:
-            (group, of_group, _) = _largest(sums, 1)
-            found = found._replace(group=group[:, 0], group_probability=of_group[:, 0])
-        lacks = lacks | np.isnan(entropy)  # extreme values may overflow
-        if lacks.any():
-            for column in found:
-                if column is not None:
-                    column[lacks] = np.nan if column.dtype.kind == "f" else np.iinfo(column.dtype).max
-        return found
-
-    @classmethod
     def join(cls, parts: Sequence[Likeliest]) -> Likeliest:
         """Return the rows of several parts as one."""
         columns: list[Any] = [None if one[0] is None else np.concatenate(one) for one in zip(*parts, strict=True)]
         return cls(*columns)
 
 
-def _largest(values: Float32s, k: int) -> tuple[NDArray[Any], Float32s, NDArray[np.intp]]:
-    """Return the positions of the k largest of each row as codes, their values, and where in ``values`` the first is.
+class Search:
+    """Finds the likeliest lithologies of some rows, batch by batch.
 
-    ``values`` (n, width), 0 or more each, are overwritten. The type of the codes is that which
-    `lithovae.runtime.result` states for as many names.
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    k : int
+        Number of likeliest lithologies.
+    n_classes, n_groups : int
+        Numbers of lithologies and of their groups.
+    has_all : bool
+        Whether to keep the probabilities of all lithologies.
     """
-    n, width = values.shape
-    codes, largest = np.empty((n, k), np.min_scalar_type(width)), np.empty((n, k), np.float32)
-    starts, flat = np.arange(n) * width, values.reshape(-1)
-    if k > MAX_SEARCHES:
-        order = np.argsort(-values, axis=1, kind="stable")[:, :k]
-        codes[:], largest[:] = order, np.take_along_axis(values, order, axis=1)
-        return codes, largest, starts + order[:, 0]
-    bits = values.view(np.int32)  # in the same order as the numbers, because none is negative, and faster to compare
-    first = at = bits.argmax(axis=1) + starts
-    for i in range(k):
-        if i:
-            at = bits.argmax(axis=1) + starts
-        codes[:, i], largest[:, i] = at - starts, flat[at]
-        flat[at] = -1  # the next search must not find it
-    return codes, largest, first
+
+    def __init__(self, n: int, k: int, n_classes: int, n_groups: int, *, has_all: bool = False) -> None:
+        self._n_classes = n_classes
+        self._positions, self._weights = np.empty((k, n), np.intp), np.empty((k, n), np.float32)
+        self._scores, self._mean_scores = np.empty(n, np.float32), np.empty(n, np.float32)
+        self._sums = np.ones((n, 1 + n_groups), np.float32)
+        self._all = np.empty((n, n_classes), np.float32) if has_all else None
+
+    def take(self, start: int, scores: Float32s, weights: Float32s, sums: Float32s | None = None) -> None:
+        """Take a batch of rows, while its numbers are in the CPU cache.
+
+        Parameters
+        ----------
+        start : int
+            Position of the first row.
+        scores : ndarray of shape (m, width), float32
+            Logits, or these minus the same number for all lithologies of a row. Only the first ``n_classes`` columns
+            are of lithologies.
+        weights : ndarray of shape (m, width), float32
+            Probabilities, multiplied by the same number for all lithologies of a row. They are overwritten.
+        sums : ndarray of shape (m, 1 + n_groups), float32, optional
+            Sum of all weights, then those of each group. By default, the weights are probabilities.
+        """
+        m, width = weights.shape
+        rows, k = slice(start, start + m), len(self._positions)
+        np.einsum("ij,ij->i", weights, scores, out=self._mean_scores[rows])
+        if sums is not None:
+            self._sums[rows] = sums
+        if self._all is not None:
+            np.divide(weights[:, : self._n_classes], self._sums[rows, :1], out=self._all[rows])
+        starts, flat = np.arange(0, m * width, width), weights.reshape(-1)
+        order = np.argsort(-weights, axis=1, kind="stable").T if k > MAX_SEARCHES else None
+        bits = weights.view(np.int32)  # in the same order, because none is negative, and faster to compare
+        for i in range(k):
+            position = self._positions[i, rows]
+            if order is None:
+                bits.argmax(axis=1, out=position)
+            else:
+                position[:] = order[i]
+            at = position + starts
+            self._weights[i, rows] = flat[at]
+            if i == 0:
+                self._scores[rows] = scores.reshape(-1)[at]
+            flat[at] = -1  # the next search must not find it
+
+    def finish(self, lacks: NDArray[np.bool_]) -> Likeliest:
+        """Return what was found.
+
+        Parameters
+        ----------
+        lacks : ndarray of shape (n,), bool
+            Whether a row has no embedding.
+        """
+        total, of_groups = self._sums[:, 0], self._sums[:, 1:]
+        probabilities = self._weights / total
+        with np.errstate(divide="ignore", invalid="ignore"):  # rows without an embedding
+            # a score minus the logarithm of its probability is the same for all lithologies
+            entropy = np.maximum(self._scores - np.log(probabilities[0]) - self._mean_scores / total, 0)
+        found = Likeliest(
+            np.ascontiguousarray(self._positions.T, np.min_scalar_type(self._n_classes)),
+            np.ascontiguousarray(probabilities.T),
+            entropy,
+            class_probabilities=self._all,
+        )
+        if of_groups.shape[1]:
+            group, largest = _likeliest_group(of_groups)
+            found = found._replace(group=group, group_probability=largest / total)
+        lacks = lacks | np.isnan(entropy)  # extreme values may overflow
+        if lacks.any():
+            for column in found:
+                if column is not None:  # codes are of the types that `lithovae.runtime.result` states
+                    column[lacks] = np.nan if column.dtype.kind == "f" else np.iinfo(column.dtype).max
+        return found
+
+
+def _likeliest_group(sums: Float32s) -> tuple[NDArray[Any], Float32s]:
+    """Return the position of the largest of each row of (n, n_groups), the first of equal ones, and its value.
+
+    For so few groups, this is faster than ``argmax``, which looks at one row at a time.
+    """
+    n, n_groups = sums.shape
+    group, (largest, *others) = np.zeros(n, np.min_scalar_type(n_groups)), np.ascontiguousarray(sums.T)
+    for i, values in enumerate(others, start=1):
+        np.copyto(group, i, where=values > largest)
+        np.maximum(largest, values, out=largest)
+    return group, largest

@@ -54,7 +54,7 @@ def test_shipped_bundles_are_what_the_shipped_checkpoints_export_to(root: Path, 
     sets = {result.rows for result in results}
     assert sets == {"plausible", "uniform", "extreme", "gaps", "sentinels", "golden"}
     assert {"embedder.mu", "encoder.mu", "encoder.logvar", "decoder.R"} <= outputs
-    named = {"classifier.logits", "classifier.probabilities", "lithologies.scores", "lithologies.probabilities"}
+    named = {"classifier.logits", "classifier.probabilities", "lithologies.weights", "lithologies.sums"}
     assert (named <= outputs) == bool(named & outputs) == MODELS[name].supervised
     assert max(result.ratio for result in results) <= LIMIT
 
@@ -65,7 +65,7 @@ def test_the_classifier_applies_the_temperature(
 ) -> None:
     checkpoint = replace(checkpoints["semisup"], reference=a_reference(temperature=temperature))
     results = write_bundle(checkpoint, tmp_path / "bundle")
-    assert {"classifier.probabilities", "lithologies.groups"} <= {result.output for result in results}
+    assert {"classifier.probabilities", "lithologies.sums"} <= {result.output for result in results}
     model = LithoModel.load(tmp_path / "bundle")
     logits = parity.torch_heads(checkpoint.model, checkpoint, model.embed(features))["logits"].astype(np.float64)
     expected = torch.softmax(torch.tensor(logits) / temperature, dim=1).numpy()
