@@ -29,7 +29,7 @@ MARK = "lithovae "
 OF_A_HOLE = ("expedition", "site", "hole")
 """Parts of an address that cannot vary: a LAS file is of one well."""
 _COPY = 1 << 20
-_ITEM = re.compile(r" (?P<name>[^ .]+)\.\S*  (?P<value>.*?) : (?P<meaning>[^:]*)")
+_CURVE = re.compile(r" [^ .]+\.\S*  .* : (?P<heading>[^:]*)")
 
 
 @contextmanager
@@ -240,7 +240,12 @@ class LasWriter:
         if self._n_without_depth:
             notes.append(f"Rows without a depth are not written: {self._n_without_depth}")
         categories = {column.name: column.categories for column in self._schema.columns if column.categories}
-        stated = {"about": self._about, "features": self._schema.features.names, "categories": categories}
+        stated = {
+            "about": self._about,
+            "features": self._schema.features.names,
+            "categories": categories,
+            "texts": dict(texts),
+        }
         return [*(" ".join(note.split()) for note in notes), MARK + json.dumps(stated)]
 
 
@@ -264,7 +269,7 @@ def read(path: Path) -> Stored:
     ValueError
         If another program wrote it.
     """
-    section, headings, texts = "", list[str](), dict[str, str]()
+    section, headings = "", list[str]()
     stated: dict[str, Any] = {}
     with path.open(encoding="utf-8-sig") as file:
         for line in file:
@@ -274,11 +279,8 @@ def read(path: Path) -> Stored:
                     break
             elif line.startswith(MARK):
                 stated = json.loads(line.removeprefix(MARK))
-            elif section in ("W", "C") and (match := _ITEM.fullmatch(line.rstrip("\n"))):
-                if section == "C":
-                    headings.append(match["meaning"])
-                else:
-                    texts[match["name"]] = match["value"]
+            elif section == "C" and (match := _CURVE.fullmatch(line.rstrip("\n"))):
+                headings.append(match["heading"])
         if not stated or not headings:
             raise ValueError("lithovae did not write it; a scan in LAS is read by `lithovae run`")
         columns: list[list[str]] = [[] for _ in headings]
@@ -287,9 +289,5 @@ def read(path: Path) -> Stored:
             for column, cells in zip(columns, zip(*map(str.split, lines), strict=True), strict=True):
                 column += cells
     found = stored_cells(headings, columns, NULL, stated["features"], stated["categories"], dict(stated["about"]))
-    constants = {
-        name: partial(np.array, texts[name.upper()])
-        for name in (*ADDRESS_MEANINGS, "lithology_warning", SIMULATED)
-        if name.upper() in texts
-    }
+    constants = {str(name): partial(np.array, str(text)) for name, text in dict(stated["texts"]).items()}
     return found._replace(columns={**found.columns, **constants})

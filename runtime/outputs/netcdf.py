@@ -148,7 +148,8 @@ class NetcdfWriter:
         stored: Any = dtype
         if dtype.kind == "U":
             stored = h5py.string_dtype("utf-8", None if self._is_netcdf else max(4, dtype.itemsize))
-        chunk = min(CHUNK_ROWS, CHUNK_BYTES // max(1, dtype.itemsize * (width or 1)), self._n_rows)
+        most = max(1, min(CHUNK_ROWS, CHUNK_BYTES // max(1, dtype.itemsize * (width or 1))))
+        chunk = -(-self._n_rows // max(1, -(-self._n_rows // most)))  # all of one length: the last is stored in full
         dataset = self._datasets[name] = self._file.create_dataset(
             name,
             shape,

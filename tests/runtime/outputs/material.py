@@ -16,7 +16,7 @@ from lithovae.runtime.result import Lithologies, ResultSchema
 
 ABOUT = {"scan": "core µ.h5", "notes": ["one: two", "line\nbreak"], "bundle": "semisup", "options": {"top": 3}}
 CLASSES = ("nannofossil ooze", "sand", "clay, silty", "gravel/breccia", "µ-ooze: dark")
-WARNING = "from a model that was trained on simulated data"
+WARNING = "the model was trained on simulated data: do not rely on its lithologies"
 Values = dict[str, NDArray[Any]]
 
 

@@ -286,7 +286,7 @@ def test_las_opens_in_lasio(tmp_path: Path, kind: dict[str, Any]) -> None:
     if "lithologies" in rows:
         assert [las.params[f"LITHOLOGIES_{i}"].value for i in (0, 3)] == [CLASSES[0], CLASSES[3]]
         assert WARNING in las.other
-        assert las.well.LITHOLOGY_WARNING.value == WARNING
+        assert las.well.LITHOLOGY_WARNING.value == WARNING.replace(":", ";")  # a colon ends a value
     assert "values" not in rows or "DENSITY" in [curve.mnemonic for curve in las.curves]
 
 
