@@ -20,7 +20,7 @@ from lithovae.runtime.scan.address import HOLE_PARTS, run_starts
 from lithovae.runtime.scan.track import Track
 
 from .offsets import Misfit, Offsets
-from .quality import Scaling, lacks_reference, reference_of
+from .quality import Scaling, lacks_reference
 from .stuck import Run, StuckSensors
 
 NOVEL = 0.001
@@ -56,7 +56,7 @@ class Checks:
 
     def __init__(self, bundle: Bundle, *, has_depth_unit: bool = True, tracks: Iterable[Track] = ()) -> None:
         self._features, self._scaling = bundle.features, Scaling.of(bundle)
-        reference = reference_of(bundle)
+        reference = bundle.reference
         mixture = reference.mixture if reference else None
         self._note = "" if mixture else lacks_reference(bundle)
         self._offsets = Offsets(bundle.features, self._scaling, mixture) if mixture else None

@@ -48,7 +48,7 @@ class Quality:
 
     def __init__(self, model: LithoModel) -> None:
         self._graphs, self._scaling = model.graphs, Scaling.of(model.bundle)
-        self._novelty = Novelty.of(reference_of(model.bundle))
+        self._novelty = Novelty.of(model.bundle.reference)
         self.note = "" if self._novelty else lacks_reference(model.bundle)
 
     def columns(self, rows: Prepared, embeddings: Float32s) -> dict[str, NDArray[np.float32]]:
@@ -75,12 +75,6 @@ class Quality:
         if self._novelty is None:
             return {"residuals": residuals, "novelty_p": np.full(len(scaled), np.nan, np.float32)}
         return {"residuals": residuals, "novelty_p": self._novelty.p(scaled, rows.missing)}
-
-
-def reference_of(bundle: Bundle) -> Reference | None:
-    """Return what the training rows of a bundle's model were like; None if the bundle does not say so."""
-    found: Reference | None = getattr(bundle, "reference", None)
-    return found
 
 
 def lacks_reference(bundle: Bundle) -> str:

@@ -10,11 +10,11 @@ import pytest
 
 from benchmarks.faults import check_scan, faults_of, is_found
 from lithovae.runtime import LithoModel
-from lithovae.runtime.answers.quality import Quality, Scaling, drawn, reference_of
+from lithovae.runtime.answers.quality import Quality, Scaling, drawn
 from lithovae.runtime.log import FLAGS
 from lithovae.training.logger import simulate_scan
 from lithovae.training.table import TrainingTable
-from tests.runtime.answers.known_rows import reference_from, with_reference
+from tests.runtime.answers.known_rows import reference_of, with_reference
 
 N = 150
 MUST_FIND = (
@@ -36,14 +36,14 @@ MUST_FIND = (
 def model(table: TrainingTable) -> LithoModel:
     model = LithoModel.load("semisup_hybrid", threads=1)
     rows = table.features.astype(np.float32)
-    with_reference(model.bundle, reference_from(rows, Scaling.of(model.bundle)))
+    with_reference(model.bundle, reference_of(rows, Scaling.of(model.bundle)))
     return model
 
 
 @pytest.fixture(scope="module")
 def hole(model: LithoModel) -> TrainingTable:
     """The first 30 m of a hole whose rows are like the training rows."""
-    reference = reference_of(model.bundle)
+    reference = model.bundle.reference
     assert reference
     assert reference.mixture
     rows = Scaling.of(model.bundle).raw(drawn(reference.mixture, N))

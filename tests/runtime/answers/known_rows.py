@@ -27,7 +27,7 @@ def scaling_of(features: FeatureSet, raw: Float32s) -> Scaling:
     return Scaling.from_parameters(features, plain.mean(axis=0).tolist(), plain.std(axis=0).tolist())
 
 
-def reference_from(raw: Float32s, scaling: Scaling, components: int = 4) -> Reference:
+def reference_of(raw: Float32s, scaling: Scaling, components: int = 4) -> Reference:
     """Return the reference of some training rows with all features."""
     scaled = scaling.scaled(raw).astype(np.float64)
     fitted = GaussianMixture(components, reg_covar=1e-4, random_state=0, max_iter=500, tol=1e-2).fit(scaled)
@@ -43,7 +43,7 @@ def bundle_of(features: FeatureSet, raw: Float32s, components: int = 2) -> Bundl
     shipped, scaling = Bundle.read("semisup_hybrid"), scaling_of(features, raw)
     scaler = {"mean": scaling.mean.tolist(), "scale": scaling.scale.tolist()}
     bundle = replace(shipped, features=features, description=shipped.description | {"scaler": scaler})
-    return with_reference(bundle, reference_from(raw, scaling, components))
+    return with_reference(bundle, reference_of(raw, scaling, components))
 
 
 def with_reference(bundle: Bundle, reference: Reference | None) -> Bundle:

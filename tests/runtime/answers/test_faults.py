@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lithovae.runtime import LithoModel
 from lithovae.runtime.answers.faults import Checks
-from lithovae.runtime.answers.quality import Quality, Scaling, reference_of
+from lithovae.runtime.answers.quality import Quality, Scaling
 from lithovae.runtime.features import CATALOGUE, DENSITY, LILY, RESISTIVITY, VELOCITY, FeatureSet
 from lithovae.runtime.log import Fault, flag_names
 from lithovae.runtime.missing import Extremes
@@ -234,7 +234,7 @@ def test_drift_is_in_standard_deviations_of_the_training_rows(model: LithoModel,
     assert drift[LILY.names[2]].n == 300
     assert drift[LILY.names[0]].shift == pytest.approx(scaled[:, 0].mean(), abs=1e-4)
     assert drift[LILY.names[0]].spread == pytest.approx(scaled[:, 0].std(), abs=1e-4)
-    reference = reference_of(model.bundle)
+    reference = model.bundle.reference
     assert reference
     low, high = reference.ranges.values[0, [0, -1]]
     beyond = np.mean((shifted[:, 0] < low) | (shifted[:, 0] > high))
