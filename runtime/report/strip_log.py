@@ -92,7 +92,6 @@ def write_strip_log(file: BinaryIO, log: Log, format: Format) -> None:
     drawn = _Drawn(log, tracks_of(log), shown, dict(zip(names, symbols, strict=True)), reach or 1.0)
     style: dict[Any, Any] = {
         "svg.hashsalt": "lithovae",
-        "pdf.fonttype": 42,
         "font.family": "DejaVu Sans",
         "hatch.linewidth": 0.5,
     }

@@ -90,9 +90,12 @@ function drawPoints() {
       if (px >= 0 && py >= 0 && px < size && py < size) pixels[py * size + px] = colour;
     }
   };
-  const grey = look.isDark ? 0x2b : 0x20;
+  const faint = look.isDark ? 0x2b : 0x20;
+  if (LOG.holes.length > 1) {
+    for (let i = 0; i < LOG.n; i++) if ((i < start || i >= stop) && xs[i] === xs[i]) paint(i, faint >> 1);
+  }
   const isIn = (i) => (selected ? selected[i] : depth[i] >= low && depth[i] <= high);
-  for (let i = start; i < stop; i++) if (xs[i] === xs[i] && !isIn(i)) paint(i, grey);
+  for (let i = start; i < stop; i++) if (xs[i] === xs[i] && !isIn(i)) paint(i, faint);
   for (let i = start; i < stop; i++) if (xs[i] === xs[i] && isIn(i)) paint(i, 235);
   g.putImageData(image, 0, 0);
   const shares = LOG.shares.map((share) => `${Math.round(100 * share)}%`);
@@ -105,6 +108,7 @@ function drawPoints() {
   g.rotate(-Math.PI / 2);
   g.fillText(`PC 2 (${shares[1]}) →`, 0, 0);
   g.restore();
+  if (state.printing) flatten(canvas, g);
   drawLasso();
   drawScale();
 }

@@ -230,11 +230,19 @@ function render() {
           g.globalCompositeOperation = 'source-over';
         }
       }
+      if (state.printing) flatten(item.canvas, g);
     }
     placeCross(view);
   }
   figure.dataset.low = state.low;
   figure.dataset.high = state.high;
+}
+
+/** Keep only the pixels of a canvas: Chromium prints drawn lines anew, at a size of its own, and pixels as they are. */
+function flatten(canvas, g) {
+  const { width, height } = canvas, image = g.getImageData(0, 0, width, height);
+  canvas.width = width;
+  g.putImageData(image, 0, 0);
 }
 
 const isLinesOf = ({ hole, low, high }) => hole === state.hole && low === state.low && high === state.high;

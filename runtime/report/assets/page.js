@@ -155,6 +155,7 @@ function drawIntervals() {
       onclick: () => {
         Object.assign(table, { down: table.key === key && !table.down, key });
         drawIntervals();
+        section.querySelector(`.c-${key} button`).focus(); // the heading is a new one
       },
     }, text));
   })));
@@ -275,6 +276,12 @@ function setPrinting(is) {
   if (Boolean(state.printing) === is) return;
   state.printing = is ? { top: scrollY } : null;
   document.documentElement.classList.toggle('printing', is);
+  const aside = document.querySelector('aside');
+  if (is) figure.before(aside); else figure.after(aside); // the latent space fits beneath the notes
+  for (const details of document.querySelectorAll('details')) {
+    if (is) details.dataset.open = details.open;
+    details.open = is || details.dataset.open === 'true';
+  }
   const hole = LOG.holes.length > 1 ? `${state.hole.name}, ` : '';
   document.getElementById('print-range').textContent = state.hole ? `${LOG.title}: ${hole}${rangeInView()}` : '';
   redraw();
@@ -318,4 +325,7 @@ async function begin() {
     document.documentElement.dataset.state = 'ready';
   }));
 }
-begin();
+begin().catch((error) => {
+  panels.replaceChildren(make('p', { class: 'empty' }, 'This browser cannot draw the log. A current Firefox, Chrome, Edge or Safari can.'));
+  throw error;
+});
