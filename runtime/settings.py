@@ -61,7 +61,7 @@ class Settings:
     values : bool
         Whether the values of the features are written, too.
     top : int
-        Number of likeliest lithologies that are written for each row; 0 for none.
+        Number of likeliest lithologies that are written for each row, at most all that the model knows; 0 for none.
     all_probabilities : bool
         Whether the probabilities of all lithologies are written; only with ``top``.
     quality : bool

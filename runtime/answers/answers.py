@@ -75,7 +75,7 @@ class Answers:
         min_thickness: float = 0.0,
         keeps_rows: bool = False,
     ) -> None:
-        top = settings.top or (min(TOP_IN_REPORT, len(model.classes)) if keeps_rows else 0)
+        top = settings.top or (TOP_IN_REPORT if keeps_rows and model.classes else 0)
         self._classifier: Classifier | None = None
         self._quality: Quality | None = None
         self._checks: Checks | None = None
@@ -85,7 +85,7 @@ class Answers:
         if top:
             from .lithology import Classifier
 
-            self._classifier = Classifier(model, top, settings.all_probabilities)
+            self._classifier = Classifier(model, min(top, len(model.classes) or 1), settings.all_probabilities)
         if settings.quality or (keeps_rows and model.bundle.reference is not None):
             from .faults import Checks
             from .quality import Quality

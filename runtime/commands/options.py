@@ -84,7 +84,8 @@ Top = Annotated[
     str | None,
     typer.Option(
         metavar="K|all",
-        help="With --classify: number of likeliest lithologies of each row. all: the probabilities of all, too. "
+        help="With --classify: number of likeliest lithologies of each row, at most all that the model knows. all: the "
+        "probabilities of all, too. "
         f"Default: {DEFAULT_TOP}.",
         show_default=False,
     ),

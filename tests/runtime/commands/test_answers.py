@@ -122,12 +122,20 @@ def test_an_unsupervised_model_has_no_lithologies(core: Path, tmp_path: Path, op
     assert not (tmp_path / "out.npz").exists()
 
 
-@pytest.mark.parametrize("top", ["0", "-1", "some", "140"])
+@pytest.mark.parametrize("top", ["0", "-1", "some"])
 def test_a_wrong_number_of_lithologies_is_refused(core: Path, tmp_path: Path, top: str) -> None:
     done = invoke(core, "--out", tmp_path / "out.npz", "--classify", "--top", top)
     assert done.exit_code in (1, 2)
     assert "lithologies" in done.stderr
     assert not (tmp_path / "out.npz").exists()
+
+
+def test_there_are_at_most_as_many_lithologies_as_the_model_knows(core: Path, tmp_path: Path) -> None:
+    done = invoke(core, "--out", tmp_path / "out.npz", "--classify", "--top", "500")
+    assert done.exit_code == 0, done.output
+    found, n = columns_of(tmp_path / "out.npz"), len(LithoModel.load("semisup_hybrid").classes)
+    assert found["lithologies"].shape[1] == found["probabilities"].shape[1] == n
+    np.testing.assert_allclose(found["probabilities"].sum(axis=1), 1, atol=1e-5)
 
 
 def test_quality_marks_what_was_imputed_and_what_is_out_of_range(core: Path, tmp_path: Path) -> None:
