@@ -38,6 +38,7 @@ class Classifier:
 
     def __init__(self, model: LithoModel, top: int, all_probabilities: bool = False) -> None:
         model.require_classifier(top)
+        _ = model.graphs.lithologies  # opened here, not by several threads at once
         self._model = model
         self.schema = Lithologies(model.classes, model.groups, top, all_probabilities, model.bundle.warning)
 

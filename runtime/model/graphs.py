@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ Run = Callable[[Float32s], Any]
 
 MICRO_BATCH = 4096
 """Rows of one session run: their intermediate results fit in a core's cache."""
-CLASSIFIED = 1024
+CLASSIFIED = 512
 """As `MICRO_BATCH`, where there are numbers for each lithology."""
 WHOLE_ROWS = 8
 """Every session run is padded to a multiple of this number of rows. onnxruntime computes leftover rows in another way,
@@ -51,6 +51,11 @@ class Graphs:
     def decoder(self) -> Any:
         """Session of the decoder."""
         return open_session(self.bundle, "decoder")
+
+    @cached_property
+    def classifier(self) -> Any:
+        """Session of the classifier."""
+        return open_session(self.bundle, "classifier")
 
     @cached_property
     def lithologies(self) -> Any:
@@ -112,7 +117,8 @@ class Graphs:
 
     def classified(self, embeddings: Float32s) -> Any:
         """Return the class probabilities of one batch of embeddings (n, latent_dim)."""
-        return probabilities_of(embeddings, self._classify(embeddings), len(self.bundle.classes))
+        outputs = {"probabilities": len(self.bundle.classes)}
+        return self._run(self.classifier, "classifier", outputs, z=embeddings)[0]
 
     def _classify(self, embeddings: Float32s) -> list[Any]:
         """Return the outputs of the bundle's `lithology_graph` for one batch."""
@@ -126,14 +132,6 @@ class Graphs:
         """Return outputs of a graph for one batch of rows."""
         n_rows = len(next(iter(inputs.values())))
         return checked(lambda: session.run(list(outputs), inputs), self._paths[graph], outputs, n_rows)
-
-
-def probabilities_of(embeddings: Float32s, outputs: Sequence[Float32s], n_classes: int) -> Float32s:
-    """Return the probabilities (n, n_classes) of embeddings from the outputs of a bundle's `lithology_graph`."""
-    _, weights, *sums = outputs
-    probabilities = weights[:, :n_classes] / (sums[0][:, :1] if sums else np.float32(1))
-    probabilities[np.isnan(embeddings[:, 0])] = np.nan
-    return probabilities
 
 
 def run_batches(run: Run, rows: Float32s, out: Float32s, starts: range) -> None:

@@ -14,7 +14,7 @@ from lithovae.runtime.errors import BundleError, InputError, LithoWarning
 from lithovae.runtime.missing import implausible_bits, missing_bits, without_sentinels
 from lithovae.runtime.other_units import UNIT_ROWS, ArrayUnits
 
-from .graphs import WHOLE_ROWS, Graphs, probabilities_of
+from .graphs import WHOLE_ROWS, Graphs
 from .inputs import as_row
 from .session import failure
 
@@ -42,10 +42,9 @@ class LiveModel:
         # As many rows as `LithoModel` pads its batches to, so that the bits are the same; only the first is used.
         self._input = np.zeros((WHOLE_ROWS, len(self._features)), np.float32)
         self._mu = np.zeros((WHOLE_ROWS, bundle.latent_dim), np.float32)
-        self._n_classes = len(bundle.classes)
+        self._probabilities = np.zeros((WHOLE_ROWS, len(bundle.classes)), np.float32)
         self._embed = _bind(graphs.embedder, bundle.path / "embedder.onnx", features=self._input, mu=self._mu)
         self._classify: Any = None
-        self._outputs: list[Float32s] = []
         self._first_rows: list[Float32s] | None = []
         self._embedding: Float32s = self._mu[0]
 
@@ -108,17 +107,14 @@ class LiveModel:
         if self._classify is None:
             if not (bundle := self._graphs.bundle).classes:
                 raise BundleError(f"{bundle.name} is unsupervised: it has no classifier", bundle.path)
-            graph = bundle.lithology_graph
-            arrays = {name: np.zeros((WHOLE_ROWS, n), np.float32) for name, n in bundle.signature(graph)[1].items()}
-            self._classify = _bind(self._graphs.lithologies, bundle.path / f"{graph}.onnx", z=self._mu, **arrays)
-            self._outputs = list(arrays.values())
+            path = bundle.path / f"{bundle.lithology_graph}.onnx"
+            self._classify = _bind(self._graphs.lithologies, path, z=self._mu, probabilities=self._probabilities)
         self._take(row)
         if self._first_rows is not None:
             self._judge_units()
         self._embed()
         self._classify()
-        (found,) = probabilities_of(self._mu[:1], [values[:1] for values in self._outputs], self._n_classes)
-        return found if out is None else _copy_to(out, found)
+        return self._probabilities[0].copy() if out is None else _copy_to(out, self._probabilities[0])
 
     @property
     def missing(self) -> int:
@@ -154,7 +150,7 @@ class LiveModel:
 
 
 def _bind(session: Any, path: Path, **arrays: Float32s) -> Any:
-    """Bind a session's input, then its outputs, to an array each; return a function that runs the session.
+    """Bind a session's input, then its output, to an array each; return a function that runs the session.
 
     onnxruntime refuses an output of another shape than the array's.
     """
@@ -166,10 +162,9 @@ def _bind(session: Any, path: Path, **arrays: Float32s) -> Any:
             raise failure(path, error) from error
 
     binding = session.io_binding()
-    bind = binding.bind_input
-    for name, array in arrays.items():
+    (source, target) = arrays.items()
+    for bind, (name, array) in ((binding.bind_input, source), (binding.bind_output, target)):
         bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-        bind = binding.bind_output
     return run
 
 

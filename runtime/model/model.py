@@ -153,6 +153,7 @@ class LithoModel:
             If ``x`` is not numbers of shape ``(n, n_features)``.
         """
         self.require_classifier()
+        _ = self.graphs.classifier  # opened here, not by several threads at once
         return self._in_batches(self.graphs.probabilities, x, len(self.classes), CLASSIFIED)
 
     def top(self, x: ArrayLike, k: int = 3) -> Likeliest:
@@ -180,17 +181,18 @@ class LithoModel:
             If ``x`` is not numbers of shape ``(n, n_features)``, or ``k`` is not from 1 to the number of lithologies.
         """
         self.require_classifier(k)
+        _ = self.graphs.lithologies
         embeddings = self._in_batches(self.graphs.mu, x, self.latent_dim)
         several = [embeddings[i : i + TOP_ROWS] for i in range(0, max(1, len(embeddings)), TOP_ROWS)]
         return Likeliest.join(list(self._pool.map(lambda some: self.graphs.top(some, k), several)))
 
     def require_classifier(self, k: int = 1) -> None:
-        """Check that the model can name the k likeliest lithologies, and open its classifier.
+        """Check that the model can name the k likeliest lithologies.
 
         Raises
         ------
         BundleError
-            If the model is unsupervised, or ONNX Runtime refuses its classifier.
+            If the model is unsupervised.
         InputError
             If ``k`` is not from 1 to the number of lithologies.
         """
@@ -199,7 +201,6 @@ class LithoModel:
             raise BundleError(f"{self.bundle.name} is unsupervised: it has no classifier", self.bundle.path)
         if not 1 <= k <= n:
             raise InputError(f"{self.bundle.name} knows {n} lithologies: ask for the 1 to {n} likeliest, not {k}")
-        _ = self.graphs.lithologies  # opened here, not by several threads at once
 
     def live(self) -> LiveModel:
         """Return a model for single rows: bit for bit the same results, at the least cost per row."""
