@@ -147,8 +147,8 @@ class Checks:
 
     def _hole_starts(self, block: Block) -> NDArray[np.intp]:
         """Return the rows at which another hole begins."""
-        texts = [block.address[part] for part in HOLE_PARTS if part in block.address]
-        starts = run_starts(texts, len(block))
+        texts = [block.address[part][block.starts] for part in HOLE_PARTS if part in block.address]
+        starts = block.starts[run_starts(texts, len(block.starts))]
         first, last = (tuple(str(column[row]) for column in texts) for row in (0, -1))
         starts = starts if first != self._hole else starts[1:]
         self._hole = last

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.missing import Bits, Extremes, extremes
-from lithovae.runtime.scan.address import HOLE_PARTS
+from lithovae.runtime.scan.address import HOLE_PARTS, run_starts
 from lithovae.runtime.scan.depths import Depths
 from lithovae.runtime.scan.section_depths import NOTHING_LOST, Lost
 
@@ -65,6 +65,11 @@ class Block:
     def depth_range(self) -> tuple[float, float] | None:
         """Least and greatest depth (m); None if no row has a depth."""
         return self.depths.range if self.depths else None
+
+    @cached_property
+    def starts(self) -> NDArray[np.intp]:
+        """First row of each run of rows with one address."""
+        return run_starts(list(self.address.values()), len(self))
 
     @cached_property
     def hole(self) -> NDArray[np.str_]:

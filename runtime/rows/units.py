@@ -61,25 +61,30 @@ class DepthCheck:
             steps = np.sort(steps[(steps > 0) & (steps < np.inf)])
             self._step = float(steps[len(steps) // 2]) if len(steps) else None
             self._last = float(block.depth[-1])
-        self._add_spans(block.address, block.depth)
+        self._add_spans({part: texts[block.starts] for part, texts in block.address.items()}, block)
 
-    def _add_spans(self, address: dict[str, NDArray[np.str_]], depth: NDArray[np.float64]) -> None:
+    def _add_spans(self, address: dict[str, NDArray[np.str_]], block: Block) -> None:
         """Add the length of each run of rows of one section, and of one core; the last may go on in the next block."""
+        assert block.depth is not None
         parts = [part for part in address if part not in LONGEST]
         for part in ("core", "section"):
             if part not in address:
                 continue
             parts.append(part)
             texts = [address[each] for each in parts]
-            starts = run_starts(texts, len(depth))
-            low, high = np.fmin.reduceat(depth, starts), np.fmax.reduceat(depth, starts)
+            runs = run_starts(texts, len(block.starts))
+            starts = block.starts[runs]
+            if len(runs) == 1:  # most blocks
+                low, high = np.array(block.depth_range)[:, None]
+            else:
+                low, high = np.fmin.reduceat(block.depth, starts), np.fmax.reduceat(block.depth, starts)
             first, last = (tuple(str(column[row]) for column in texts) for row in (0, -1))
             key, lowest, highest = self._open.get(part, (first, np.nan, np.nan))
             if key == first:
                 low[0], high[0] = np.fmin(low[0], lowest), np.fmax(high[0], highest)
             else:
                 self._close(part, [key[-1]], np.array([highest - lowest]))
-            self._close(part, address[part][starts[:-1]].tolist(), (high - low)[:-1])
+            self._close(part, address[part][runs[:-1]].tolist(), (high - low)[:-1])
             self._open[part] = last, float(low[-1]), float(high[-1])
 
     def _close(self, part: str, names: list[str], lengths: NDArray[np.float64]) -> None:
