@@ -214,7 +214,7 @@ def _top_lines(drawn: _Drawn, width: float, has_all: bool) -> list[tuple[str, fl
     for text in told[:4]:
         lines += [(line, 7.5, {"color": INK}) for line in _wrapped(f"– {text}", room, 7.5)[:2]]
     if len(told) > 4:
-        lines.append((f"– and {len(told) - 4} more notes", 7.5, {"color": SOFT}))
+        lines.append((f"– and {len(told) - 4} more", 7.5, {"color": SOFT}))
     return lines
 
 
