@@ -4,11 +4,11 @@ RUN := .venv/run
 DEV := .venv/dev
 BENCH := .venv/bench
 PACKAGES := models training export runtime
-SOURCES := pyproject.toml constraints.txt $(shell find $(PACKAGES) -name '*.py' -o -path 'models/bundles/*/*' -o -name '*.csv')
+SOURCES := pyproject.toml constraints.txt $(shell find $(PACKAGES) -name '*.py' -o -path 'models/bundles/*/*' -o -path 'runtime/report/assets/*' -o -name '*.csv')
 TABLE := build/lily.csv
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench models embeddings clean
+.PHONY: demo test check docs bench models embeddings clean
 
 demo: $(RUN)/ready
 	$(RUN)/bin/lithovae run examples/scan.h5 --out demo.npz
@@ -24,8 +24,12 @@ check: $(DEV)/ready
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/ruff format --check .
 	MYPYPATH=$(DEV)/types $(DEV)/bin/mypy $(addprefix -p lithovae.,$(PACKAGES))
-	MYPYPATH=$(DEV)/types $(DEV)/bin/mypy tests benchmarks examples
+	MYPYPATH=$(DEV)/types $(DEV)/bin/mypy tests benchmarks examples docs/site
 	PYTHONPATH=$(DEV)/types $(DEV)/bin/lint-imports
+
+# The site, in build/site; nothing is fetched. A broken link or heading, or a page outside the navigation, is an error.
+docs: $(DEV)/ready
+	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs build --strict -f docs/site/mkdocs.yml
 
 # Simulates the training table, trains and scores the four shipped models (about half an hour), exports their bundles.
 models: $(TABLE)

@@ -136,8 +136,9 @@ class Checkpoint:
 
     @property
     def temperature(self) -> float:
-        """The classifier's logits are divided by it, which calibrates the probabilities; 1 if none is known."""
-        return self.reference.calibration.temperature if self.reference and self.reference.calibration else 1.0
+        """What the logits are divided by, so that the probabilities are calibrated; 1 if it was never fitted."""
+        calibration = self.reference.calibration if self.reference else None
+        return calibration.temperature if calibration else 1.0
 
     @property
     def groups(self) -> Groups | None:

@@ -26,6 +26,7 @@ from .errors import (
 if TYPE_CHECKING:
     from .commands.one_scan import embed_scan
     from .model.model import LithoModel
+    from .reading import read
     from .settings import Settings
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "TableError",
     "TrainingError",
     "embed_scan",
+    "read",
 ]
 
 
@@ -55,6 +57,10 @@ def __getattr__(name: str) -> Any:
         from .commands.one_scan import embed_scan
 
         return embed_scan
+    if name == "read":
+        from .reading import read
+
+        return read
     if name == "Settings":
         from .settings import Settings
 

@@ -29,6 +29,7 @@ VERBS: Mapping[str, Verb] = {
     "pack": Verb("lithovae.runtime.commands.pack"),
     "verify": Verb("lithovae.runtime.commands.verify"),
     "models": Verb("lithovae.runtime.commands.models"),
+    "doctor": Verb("lithovae.runtime.commands.doctor", is_guarded=False),
     "export": Verb("lithovae.export.cli", is_guarded=False),
     "train": Verb("lithovae.training.cli", is_guarded=False),
 }
@@ -58,11 +59,17 @@ def show_versions(wanted: bool) -> None:
     """Print the versions of LithoVAE, ONNX Runtime and HDF5, and exit."""
     if not wanted:
         return
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
     from .formats.hdf5.file import HDF5_VERSION
 
-    typer.echo(f"lithovae {version('lithovae')}, ONNX Runtime {version('onnxruntime')}, HDF5 {HDF5_VERSION}")
+    try:
+        onnxruntime = version("onnxruntime")
+    except PackageNotFoundError:  # a build under another name, such as onnxruntime-gpu
+        from .model.session import ORT_VERSION
+
+        onnxruntime = ORT_VERSION
+    typer.echo(f"lithovae {version('lithovae')}, ONNX Runtime {onnxruntime}, HDF5 {HDF5_VERSION}")
     raise typer.Exit()
 
 
@@ -79,7 +86,7 @@ def lithovae(
 def main() -> None:
     """Run ``lithovae``."""
     verb = VERBS.get(sys.argv[1]) if len(sys.argv) > 1 else None
-    if verb and not verb.is_guarded:  # they compute for minutes and read no scan
+    if verb and not verb.is_guarded:  # they read no scan: two compute for minutes, one tries what may crash
         prepare_streams()
         app()
     run_guarded(app)

@@ -10,7 +10,7 @@
     ├── TableError       a training table lacks something
     ├── TrainingError    a training run has failed
     ├── ParityError      an exported graph differs too much from the torch model
-    └── OutputError      a result cannot be written to the requested path
+    └── OutputError      a result cannot be written to the requested path, or cannot be read again
 
 ``LithoWarning`` (a UserWarning) is not an error: a result is given, but its input is probably not what the model needs.
 
@@ -71,7 +71,7 @@ class ParityError(LithoError):
 
 
 class OutputError(LithoError):
-    """A result cannot be written to the requested path."""
+    """A result cannot be written to the requested path, or cannot be read again."""
 
 
 class LithoWarning(UserWarning):

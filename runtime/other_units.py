@@ -136,16 +136,18 @@ class OtherUnits:
     @property
     def notes(self) -> list[str]:
         """What is wrong and what the models need, one text for each rule. Usually empty."""
-        return list(self._notes())
+        return [text for _, text in self.found()]
 
-    def _notes(self) -> Iterator[str]:
+    def found(self) -> Iterator[tuple[list[int], str]]:
+        """Yield the features that each rule finds in another unit, as positions, and the text about them."""
         for rule, columns in self._rules:
             low, high = float(min(self._lowest[columns])), float(max(self._highest[columns]))
             if not (rule.lowest <= low <= high <= rule.highest and max(-low, high) > rule.beyond):
                 continue
             if self._n_rows >= rule.n_rows and (not rule.has_fractions or self._has_fractions[columns].any()):
-                names = ", ".join(self._names[i] for i in columns if self._lowest[i] <= self._highest[i])
-                yield f"{names}: {rule.text.format(low=f'{math.floor(low):,}', high=f'{math.ceil(high):,}')}"
+                measured = [i for i in columns if self._lowest[i] <= self._highest[i]]
+                names = ", ".join(self._names[i] for i in measured)
+                yield measured, f"{names}: {rule.text.format(low=f'{math.floor(low):,}', high=f'{math.ceil(high):,}')}"
 
 
 class ArrayUnits:

@@ -50,6 +50,9 @@ class ResultColumn(NamedTuple):
     categories : tuple of str
         If values are codes: the name of each code from 0. `no_category` is the code of a row without one. Empty for
         other columns.
+    along : str
+        What the values in a row are arranged by: ``latent``, ``feature``, ``rank`` or ``lithology``; empty for a 1-D
+        column.
     """
 
     name: str
@@ -60,6 +63,7 @@ class ResultColumn(NamedTuple):
     name_in_row: str
     headings: tuple[str, ...]
     categories: tuple[str, ...] = ()
+    along: str = ""
 
     @property
     def no_category(self) -> int:
@@ -96,13 +100,13 @@ class ResultSchema(NamedTuple):
     ----------
     columns : tuple of ResultColumn
         The columns.
-    features : tuple of str
-        Names of the features. Bit ``i`` of ``missing`` and ``implausible``, and column ``i`` of ``samples`` and
-        ``values``, belong to feature ``i``.
+    features : FeatureSet
+        The features. Bit ``i`` of ``missing`` and ``implausible``, and column ``i`` of ``samples``, ``values`` and
+        ``residuals``, belong to feature ``i``.
     """
 
     columns: tuple[ResultColumn, ...]
-    features: tuple[str, ...]
+    features: FeatureSet
 
     @classmethod
     def of(
@@ -142,7 +146,14 @@ class ResultSchema(NamedTuple):
         columns = [_depth(DEPTH_HEADING)] * has_depth
         columns += _address(address)
         columns += [
-            _column("embeddings", np.float32, "embedding; NaN where the row has none", latent_dim, in_row="embedding"),
+            _column(
+                "embeddings",
+                np.float32,
+                "embedding; NaN where the row has none",
+                latent_dim,
+                along="latent",
+                in_row="embedding",
+            ),
             _column("missing", features.bits, "bit i is set where feature i is missing"),
             _column("implausible", features.bits, "bit i is set where feature i is outside its plausible range"),
         ]
@@ -153,7 +164,7 @@ class ResultSchema(NamedTuple):
         if grows:
             columns.append(_column("complete", np.uint8, "1 if the row was finished, 0 if samples could have followed"))
             columns.append(_column("file", np.uint32, "number of earlier files of this name that held another core"))
-        return cls(tuple(columns), features.names)
+        return cls(tuple(columns), features)
 
     @classmethod
     def of_values(
@@ -179,11 +190,16 @@ class ResultSchema(NamedTuple):
         """
         mark = [_column(SIMULATED, np.array(simulated).dtype, "how the rows were simulated")] * bool(simulated)
         columns = [*_address(address), *[_depth(depth_heading)] * has_depth, _values(features)]
-        return cls((*columns, *[_samples(features)] * is_binned, *mark), features.names)
+        return cls((*columns, *[_samples(features)] * is_binned, *mark), features)
 
 
 def _depth(heading: str) -> ResultColumn:
     return _column("depth", np.float64, "depth of the row; for a bin, its centre", unit="m", headings=[heading])
+
+
+def _embeddings(width: int) -> ResultColumn:
+    meaning = "embedding; NaN where the row has none"
+    return _column("embeddings", np.float32, meaning, width, along="latent", in_row="embedding")
 
 
 def _address(parts: Mapping[str, np.dtype[Any]]) -> list[ResultColumn]:
@@ -193,7 +209,7 @@ def _address(parts: Mapping[str, np.dtype[Any]]) -> list[ResultColumn]:
 def _values(features: FeatureSet) -> ResultColumn:
     headings = [feature.heading for feature in features]
     meaning = "value of each feature, in the model's unit; NaN where it is missing"
-    return _column("values", np.float32, meaning, len(features), headings=headings)
+    return _column("values", np.float32, meaning, len(features), along="feature", headings=headings)
 
 
 def _lithologies(wanted: Lithologies) -> list[ResultColumn]:
@@ -205,6 +221,7 @@ def _lithologies(wanted: Lithologies) -> list[ResultColumn]:
             np.float32,
             "probability of each of these lithologies",
             wanted.top,
+            along="rank",
             headings=[f"probability{rank}" for rank in ranks],
         ),
         _column("entropy", np.float32, "entropy of the probabilities of all lithologies", unit="nat"),
@@ -214,7 +231,8 @@ def _lithologies(wanted: Lithologies) -> list[ResultColumn]:
         columns.append(_column("group_probability", np.float32, "probability of this group"))
     if wanted.has_all:
         n, names = len(wanted.classes), [f"p {name}" for name in wanted.classes]
-        columns.append(_column("class_probabilities", np.float32, "probability of each lithology", n, headings=names))
+        meaning = "probability of each lithology"
+        columns.append(_column("class_probabilities", np.float32, meaning, n, along="lithology", headings=names))
     if wanted.warning:
         columns.append(_column("lithology_warning", np.array(wanted.warning).dtype, "warning on the lithologies"))
     return columns
@@ -222,7 +240,7 @@ def _lithologies(wanted: Lithologies) -> list[ResultColumn]:
 
 def _codes(name: str, categories: tuple[str, ...], meaning: str, headings: Sequence[str] = ()) -> ResultColumn:
     dtype = np.min_scalar_type(len(categories))  # the largest number of the type stands for none
-    column = _column(name, dtype, meaning, len(headings) or None, headings=headings)
+    column = _column(name, dtype, meaning, len(headings) or None, along="rank" * bool(headings), headings=headings)
     return column._replace(categories=categories)
 
 
@@ -231,7 +249,7 @@ def _quality(features: FeatureSet) -> list[ResultColumn]:
     meaning = "measured minus reconstructed value, in standard deviations of the training rows; NaN where missing"
     headings = [f"residual {short[name]}" for name in features.names]
     return [
-        _column("residuals", np.float32, meaning, len(features), headings=headings),
+        _column("residuals", np.float32, meaning, len(features), along="feature", headings=headings),
         _column("novelty_p", np.float32, "share of training rows that are at least as unusual"),
         _column("flags", np.uint8, f"bits, from 0: {', '.join(FLAGS)}"),
     ]
@@ -240,7 +258,7 @@ def _quality(features: FeatureSet) -> list[ResultColumn]:
 def _samples(features: FeatureSet) -> ResultColumn:
     headings = [f"samples {name}" for name in features.names]
     meaning = "number of samples behind each feature of a bin"
-    return _column("samples", np.int64, meaning, len(features), headings=headings)
+    return _column("samples", np.int64, meaning, len(features), along="feature", headings=headings)
 
 
 def _column(
@@ -249,9 +267,11 @@ def _column(
     meaning: str,
     width: int | None = None,
     *,
+    along: str = "",
     unit: str = "",
     in_row: str = "",
     headings: Sequence[str] = (),
 ) -> ResultColumn:
     usual = [name] if width is None else [f"{name}_{i}" for i in range(width)]
-    return ResultColumn(name, np.dtype(dtype), width, unit, meaning, in_row or name, tuple(headings or usual))
+    named = in_row or name, tuple(headings or usual)
+    return ResultColumn(name, np.dtype(dtype), width, unit, meaning, *named, along=along)

@@ -61,7 +61,7 @@ class Settings:
     values : bool
         Whether the values of the features are written, too.
     top : int
-        Number of likeliest lithologies that are written for each row; 0 for none.
+        Number of likeliest lithologies that are written for each row, at most all that the model knows; 0 for none.
     all_probabilities : bool
         Whether the probabilities of all lithologies are written; only with ``top``.
     quality : bool
@@ -89,6 +89,8 @@ class Settings:
             raise InputError(f"--missing takes {', '.join(MISSING_CHOICES)}, not {self.missing!r}")
         if isinstance(self.bin_width, str) and self.bin_width != "auto":
             raise InputError(f"--bin takes auto, none or a width in metres such as 0.2, not {self.bin_width!r}")
+        if self.top < 0 or (self.all_probabilities and not self.top):
+            raise InputError("top must be 0 or more, and above 0 for the probabilities of all lithologies")
         if isinstance(self.bin_width, (int, float)):
             require_width(self.bin_width)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .description import ScanDescription
 from .features import FeatureSet
+from .log import Drift, Fault, Interval
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -40,7 +41,7 @@ class RowSummary:
     other_units : list of str
         Notes about values that can only be in another unit.
     notes : list of str
-        These and other notes about the rows, in addition to those of ``scan``.
+        These and other notes about the rows, in addition to those of ``scan`` and to faults.
     """
 
     scan: ScanDescription
@@ -86,6 +87,16 @@ class Summary(RowSummary):
         Number of rows not written because a feature was missing.
     dropped : ndarray of shape (n_features,), int64
         Number of these in which each feature was missing.
+    lithologies : dict of str to int
+        Number of rows by their likeliest lithology, the commonest first; empty if lithologies were not wanted.
+    intervals : list of Interval
+        Intervals of lithology; empty if they were not wanted.
+    faults : list of Fault
+        Likely faults of sensors, units and depths; empty if quality was not wanted.
+    drift : list of Drift
+        Comparison of each channel with the training rows; empty if quality was not wanted.
+    warning : str
+        Warning that must stand wherever a lithology is shown; empty if there is none.
     """
 
     model: str
@@ -96,6 +107,11 @@ class Summary(RowSummary):
     n_nan: int
     n_dropped: int
     dropped: NDArray[np.int64]
+    lithologies: dict[str, int]
+    intervals: list[Interval]
+    faults: list[Fault]
+    drift: list[Drift]
+    warning: str
 
     @property
     def _more(self) -> str:

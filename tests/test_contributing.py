@@ -53,13 +53,13 @@ def test_a_file_format_is_a_file_and_a_line(example: Any, tmp_path: Path, monkey
 def test_an_output_format_is_a_file_and_a_line(
     example: Any, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = example("class CsvWriter", "lithovae.runtime.outputs.writer")
-    monkeypatch.setattr(writer, "FORMATS", {**writer.FORMATS, ".csv": writer.Format(whole=rows.open_whole)})
+    rows = example("class TsvWriter", "lithovae.runtime.outputs.writer")
+    monkeypatch.setattr(writer, "FORMATS", {**writer.FORMATS, ".tsv": writer.Format(whole=rows.open_whole)})
     model, scan = LithoModel.load("semisup_hybrid"), root / "examples" / "scan.h5"
-    for out in ("out.csv", "out.npz"):
+    for out in ("out.tsv", "out.npz"):
         embed_scan(scan, tmp_path / out, model)
-    with np.load(tmp_path / "out.npz") as arrays, open(tmp_path / "out.csv", encoding="utf-8", newline="") as file:
-        table = list(csv.DictReader(file))
+    with np.load(tmp_path / "out.npz") as arrays, open(tmp_path / "out.tsv", encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file, dialect="excel-tab"))
         assert [float(row["embeddings_9"]) for row in table] == arrays["embeddings"][:, 9].tolist()
         assert [float(row["depth"]) for row in table] == arrays["depth"].tolist()
 

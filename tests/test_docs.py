@@ -26,7 +26,7 @@ from lithovae.runtime.scan.address import ADDRESS
 @pytest.fixture(scope="module")
 def docs(root: Path) -> str:
     """README and all guides."""
-    return "\n".join(path.read_text(encoding="utf-8") for path in [root / "README.md", *(root / "docs").glob("*.md")])
+    return "\n".join(path.read_text(encoding="utf-8") for path in [root / "README.md", *(root / "docs").rglob("*.md")])
 
 
 def test_readme_snippet_runs(root: Path) -> None:
@@ -87,7 +87,7 @@ def test_make_targets_are_those_the_docs_name(root: Path, docs: str) -> None:
 
 
 def test_links_lead_somewhere(root: Path) -> None:
-    for page in [*root.glob("*.md"), *(root / "docs").glob("*.md")]:
+    for page in [*root.glob("*.md"), *(root / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
             if target.startswith("http"):
                 continue
@@ -176,6 +176,7 @@ def test_public_names_are_pinned() -> None:
         "TableError",
         "TrainingError",
         "embed_scan",
+        "read",
     ]
     for name in lithovae.runtime.__all__:
         assert getattr(lithovae.runtime, name).__doc__

@@ -14,7 +14,7 @@ from lithovae.models.vae import SemiSupervisedVAE
 from lithovae.runtime.model.reference import Calibration
 
 from .evaluate import calibration_error
-from .split import parts_of
+from .split import BLOCKS_OF_DEPTH, parts_of
 from .table import TrainingTable
 
 Floats = NDArray[np.float64]
@@ -23,10 +23,12 @@ TEMPERATURES = np.geomspace(0.1, 10, 93)
 """Temperatures that are tried; the best is refined between its neighbours."""
 LEAST_ROWS = 100
 """Rows to fit a temperature on, and to state the error of a part, at least."""
+LEAST_PARTS = 5
+"""Sites or holes held out, at least: of fewer, or of blocks of one hole, the temperature depends on which they are."""
 
 
 class Calibrated(NamedTuple):
-    """A calibration, and the parts of the held-out rows that it was found on.
+    """A calibration, and the parts of the rows that it was found on.
 
     Attributes
     ----------
@@ -48,67 +50,108 @@ class Calibrated(NamedTuple):
     within: float
 
 
+class Answers(NamedTuple):
+    """What a head says of rows that it was not trained on.
+
+    Attributes
+    ----------
+    logits : ndarray of shape (n, n_classes), float64
+        Its outputs; minus infinity for a lithology that it does not know.
+    label : ndarray of shape (n,), int64
+        Number of each row's lithology; -1 for one that the head does not know.
+    row : ndarray of shape (n,), int64
+        Position of each row in its table.
+    """
+
+    logits: Floats
+    label: NDArray[np.int64]
+    row: NDArray[np.int64]
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether the likeliest lithology is that of the row; shape (n,)."""
+        return np.asarray(self.logits.argmax(axis=1) == self.label)
+
+
+def answers_of(checkpoint: Checkpoint, table: TrainingTable) -> Answers:
+    """Return what a head says of the rows that have a lithology and an embedding; its network runs in float64."""
+    rows = table.select(checkpoint.features)
+    measured = rows.measured
+    embedded = measured.any(axis=1) if checkpoint.missing == "impute" else measured.all(axis=1)
+    answered = embedded & (rows.lithology != "")
+    rows = rows.take(answered)
+    scaled = checkpoint.scaler.transform(np.where(rows.measured, rows.features, np.nan))
+    model = copy.deepcopy(checkpoint.model).double().eval()
+    assert isinstance(model, SemiSupervisedVAE)
+    with torch.no_grad():
+        logits = model.classify(model.encode(torch.from_numpy(np.nan_to_num(scaled, nan=0.0)))[0]).numpy()
+    number = {name: i for i, name in enumerate(checkpoint.classes)}
+    label = np.array([number.get(name, -1) for name in rows.lithology.tolist()], np.int64)
+    return Answers(logits, label, np.flatnonzero(answered))
+
+
 def calibrate(checkpoint: Checkpoint, held_out: TrainingTable) -> Calibrated | None:
-    """Fit the temperature that makes a head's probabilities likeliest, and measure what it changes.
+    """Fit a head's temperature on rows that it was not trained on.
+
+    Returns
+    -------
+    Calibrated or None
+        As of `temperature_of`; None also for a model without a head, and for rows of fewer than five sites or holes.
+    """
+    if not checkpoint.classes:
+        return None
+    kind, part = parts_of(held_out)
+    answers = answers_of(checkpoint, held_out)
+    part = part[answers.row]
+    if kind == BLOCKS_OF_DEPTH or len(np.unique(part)) < LEAST_PARTS:
+        return None
+    return temperature_of(answers, kind, part)
+
+
+def temperature_of(answers: Answers, kind: str, part: NDArray[np.int64]) -> Calibrated | None:
+    """Fit the temperature that makes the lithologies likeliest, and measure what it changes.
 
     A row whose lithology the head does not know counts as wrong, and is not fitted on.
 
     Parameters
     ----------
-    checkpoint : Checkpoint
-        The model; its network runs in float64.
-    held_out : TrainingTable
-        Rows that it was not trained on. Those without a lithology, or without an embedding, are left out.
+    answers : Answers
+        What the head says.
+    kind : str
+        What the parts are.
+    part : ndarray of shape (n,), int64
+        Number of each answer's part, from 0.
 
     Returns
     -------
     Calibrated or None
-        None if the model has no head, or fewer than 100 rows, or fewer than two parts of them, can be fitted on.
+        None if fewer than 100 rows, or fewer than two parts of them, can be fitted on. The temperature stays 1 if those
+        from the other parts make the lithologies of each no likelier.
     """
-    if not isinstance(checkpoint.model, SemiSupervisedVAE):
+    known, right = answers.label >= 0, answers.right
+    if np.count_nonzero(known) < LEAST_ROWS or len(np.unique(part[known])) < 2:
         return None
-    rows = held_out.select(checkpoint.features)
-    measured = rows.measured
-    embedded = measured.any(axis=1) if checkpoint.missing == "impute" else measured.all(axis=1)
-    rows = rows.take(embedded & (rows.lithology != ""))
-    number = {name: i for i, name in enumerate(checkpoint.classes)}
-    label = np.array([number.get(name, -1) for name in rows.lithology.tolist()], np.int64)
-    known = label >= 0
-    if np.count_nonzero(known) < LEAST_ROWS:
-        return None
-    kind, part = parts_of(rows)
     n_parts = int(part.max()) + 1
-    if len(np.unique(part[known])) < 2:
-        return None
-    logits = _logits(checkpoint, rows)
-    guess = logits.argmax(axis=1)
-    logits -= logits.max(axis=1, keepdims=True)
-    own = logits[np.arange(len(rows)), np.maximum(label, 0)]
+    logits = answers.logits - answers.logits.max(axis=1, keepdims=True)
+    own = np.where(known, logits[np.arange(len(logits)), np.maximum(answers.label, 0)], 0.0)
     losses = np.empty((n_parts, len(TEMPERATURES)))
-    for i, temperature in enumerate(TEMPERATURES):
-        loss = -own / temperature - np.log(_confidence(logits, temperature))
+    for i, tried in enumerate(TEMPERATURES):
+        loss = -own / tried - np.log(_confidence(logits, tried))
         losses[:, i] = np.bincount(part, np.where(known, loss, 0.0), n_parts)
-    total, right = losses.sum(axis=0), guess == label
-    from_others = np.array([_best(total - loss) for loss in losses])
-    before, after = _confidence(logits, 1.0), _confidence(logits, from_others[part][:, None])
+    total = losses.sum(axis=0)
+    temperature, from_others = _best(total), np.array([_best(total - loss) for loss in losses])[part]
+    before, after = _confidence(logits, 1.0), _confidence(logits, from_others[:, None])
+    if np.sum((own - own / from_others - np.log(after) + np.log(before))[known]) >= 0:
+        temperature, after = 1.0, before
     within = [calibration_error(after[part == i], right[part == i]) for i in range(n_parts)
               if np.count_nonzero(part == i) >= LEAST_ROWS]  # fmt: skip
     calibration = Calibration(
-        temperature=round(_best(total), 4),
+        temperature=round(temperature, 4),
         error_before=round(calibration_error(before, right), 4),
         error_after=round(calibration_error(after, right), 4),
-        n_rows=len(rows),
+        n_rows=len(right),
     )
-    return Calibrated(calibration, kind, n_parts, float(np.median(within)) if within else float("nan"))
-
-
-def _logits(checkpoint: Checkpoint, rows: TrainingTable) -> Floats:
-    scaled = checkpoint.scaler.transform(np.where(rows.measured, rows.features, np.nan))
-    model = copy.deepcopy(checkpoint.model).double().eval()
-    with torch.no_grad():
-        mu = model.encode(torch.from_numpy(np.nan_to_num(scaled, nan=0.0)))[0]
-        assert isinstance(model, SemiSupervisedVAE)
-        return np.asarray(model.classify(mu).numpy())
+    return Calibrated(calibration, kind, len(np.unique(part)), float(np.median(within)) if within else float("nan"))
 
 
 def _confidence(logits: Floats, temperature: float | Floats) -> Floats:

@@ -10,6 +10,7 @@ from torch import nn
 from lithovae.models.checkpoint import Checkpoint
 
 from .calibration import Calibrated
+from .cross_validation import CrossValidation
 from .published_scores import score_table
 from .scores import Scores
 
@@ -45,6 +46,11 @@ CALIBRATED = (
     "the expected calibration error (15 bins) is {before:.3f} before and {after:.3f} after; for this, the rows of each "
     "part have a temperature that was fitted on the others."
 )
+UNIMPROVED = (
+    "The temperature of the lithology head stays 1: on {rows:,} rows of {n_parts} {kind} that the scored model was not "
+    "trained on, the temperatures of the other parts make the lithologies of each no likelier. Their expected "
+    "calibration error (15 bins) is {before:.3f}."
+)
 WITHIN = (
     " This holds on average over many {kind}, not within each: there, probabilities are too high or too low, and the "
     "error is {within:.3f} (median of those with 100 rows or more)."
@@ -52,6 +58,11 @@ WITHIN = (
 RETRAINED = (
     "These are scores of the recipe, trained anew without the sites that are scored. The model itself has seen all "
     "rows."
+)
+CROSS_VALIDATED = (
+    "Of the recipe, trained anew without the rows that are scored; the model itself has seen all rows. Over {n_parts} "
+    "{kind}, the most likely lithology is right in {accuracy:.1%} of {n_rows:,} rows. The commonest lithology, "
+    "{commonest}, is right in {commonest_share:.1%}: a head that is not right more often is of no use."
 )
 MISSING = {
     "impute": (
@@ -72,6 +83,7 @@ def model_card(
     scores: Scores | None,
     others: Sequence[Scores] = (),
     calibrated: Calibrated | None = None,
+    validated: CrossValidation | None = None,
 ) -> str:
     """Write a model card.
 
@@ -88,6 +100,8 @@ def model_card(
         The same for other seeds.
     calibrated : Calibrated or None
         How the temperature of its head was found; None if it is 1.
+    validated : CrossValidation or None
+        What `cross_validate` measured, for a model without ``scores``.
 
     Returns
     -------
@@ -104,7 +118,7 @@ def model_card(
         "## Missing values",
         MISSING[checkpoint.missing],
         "## Scores",
-        f"{RETRAINED}\n\n{score_table(scores, others).rstrip()}" if scores else "It has not been evaluated.",
+        _scores(scores, others, validated),
         *(["## Calibration", _calibration(calibrated)] if checkpoint.classes else []),
         "## Recipe",
         _recipe(checkpoint),
@@ -135,11 +149,17 @@ def _limits(checkpoint: Checkpoint, simulated: bool) -> list[str]:
     return [limit.format(features=features, classes=len(checkpoint.classes)) for limit in limits]
 
 
+def _scores(scores: Scores | None, others: Sequence[Scores], validated: CrossValidation | None) -> str:
+    if scores is not None:
+        return f"{RETRAINED}\n\n{score_table(scores, others).rstrip()}"
+    return "It has not been evaluated." if validated is None else CROSS_VALIDATED.format(**validated._asdict())
+
+
 def _calibration(calibrated: Calibrated | None) -> str:
     if calibrated is None:
         return UNCALIBRATED
     found, kind, n_parts, within = calibrated
-    text = CALIBRATED.format(
+    text = (UNIMPROVED if found.temperature == 1 else CALIBRATED).format(
         temperature=found.temperature,
         n_parts=n_parts,
         kind=kind,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lithovae.runtime.settings import Settings
 
     from .calibration import Calibrated
+    from .cross_validation import CrossValidation
     from .lily import Coverage
     from .recipe import ModelPlan, Recipe
     from .table import TrainingTable
@@ -147,9 +148,18 @@ def fit(
         float | None,
         typer.Option(
             help="Share of the rows not to train on: whole sites or holes, or blocks of depth of a single hole. The "
-            "model is scored on them, and its probabilities of lithologies are calibrated.",
+            "model is scored on them, and, if they are of five sites or holes, its probabilities are calibrated.",
             min=0.01,
             max=0.9,
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Score the lithology head, and calibrate its probabilities: train anew without each of so many parts "
+            "of the sites, holes or depths. The model itself is trained on all rows.",
+            min=2,
+            max=10,
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Number of epochs, instead of the recipe's.", min=1)] = None,
@@ -182,9 +192,14 @@ def fit(
     plan = _plan(model)
     if intervals is not None and not plan.supervised:
         raise typer.BadParameter(f"{model} has no lithology head to learn from it", param_hint="--intervals")
+    if folds is not None and not plan.supervised:
+        raise typer.BadParameter(f"{model} has no lithology head to score", param_hint="--folds")
+    if folds is not None and hold_out is not None:
+        raise typer.BadParameter("cannot be combined with --hold-out", param_hint="--folds")
     recipe = _changed(plan.recipe, epochs=epochs, mask_instruments=mask_instruments)
     if start is not None and start.classes and not plan.supervised:
         _warn("the checkpoint to start from has a lithology head, which the new model does not have")
+    validated = None if folds is None else _cross_validate(rows, recipe, folds, start)
     trained, held_out = (rows, None) if hold_out is None else split(rows, seed=0, share=hold_out)
     with EpochReport(recipe.epochs) as report:
         checkpoint = train(
@@ -197,14 +212,17 @@ def fit(
             resume=state_path(out),
             start=start,
         )
-    calibrated = None if held_out is None else calibrate(checkpoint, held_out)
+    calibrated = None if validated is None else validated.calibrated
+    if held_out is not None:
+        calibrated = calibrate(checkpoint, held_out)
+    if checkpoint.reference is None:
+        _warn("the ranges of some features are not known, and so neither novelty nor a calibration is kept")
+        calibrated = None
     _set_calibration(checkpoint, calibrated)
     if plan.supervised and calibrated is None:
-        _warn(
-            "the probabilities of lithologies are not calibrated"
-            + (": --hold-out 0.2 does it" if held_out is None else ": too few rows with a lithology are held out")
-        )
-    checkpoint.card = model_card(model, checkpoint, None, calibrated=calibrated)
+        what_helps = "too few rows have a lithology" if folds else "--folds 5 calibrates them"
+        _warn(f"the probabilities of lithologies are not calibrated: {what_helps}")
+    checkpoint.card = model_card(model, checkpoint, None, calibrated=calibrated, validated=validated)
     checkpoint.save(out)
     state_path(out).unlink(missing_ok=True)
     typer.echo(f"wrote {out} and {out.with_suffix('.json').name}: {model}, {recipe.epochs} epochs of {recipe.name}")
@@ -402,6 +420,21 @@ def _trained_on(inputs: list[Path], rows: TrainingTable, start: Path | None) -> 
     return f"{', '.join(names[:4])}{more}: {len(rows)} rows.{after}"
 
 
+def _cross_validate(rows: TrainingTable, recipe: Recipe, folds: int, start: Checkpoint | None) -> CrossValidation:
+    """Score a recipe with a lithology head on all rows, and print how often it is right."""
+    from .cross_validation import cross_validate
+    from .epochs import EpochReport
+
+    with EpochReport(recipe.epochs) as report:
+        found = cross_validate(rows, recipe, folds, report=report, start=start)
+    typer.echo(
+        f"cross-validated over {found.n_parts} {found.kind}: lithology right in {found.accuracy:.1%} of "
+        f"{found.n_rows:,} rows, the commonest ({found.commonest}) in {found.commonest_share:.1%}"
+    )
+    _report_calibration(found.calibrated)
+    return found
+
+
 def _set_calibration(checkpoint: Checkpoint, calibrated: Calibrated | None) -> None:
     """Keep a temperature in a checkpoint's reference."""
     from dataclasses import replace
@@ -414,10 +447,10 @@ def _set_calibration(checkpoint: Checkpoint, calibrated: Calibrated | None) -> N
 def _report_calibration(calibrated: Calibrated | None) -> None:
     if calibrated is not None:
         found = calibrated.calibration
+        within = f", {calibrated.within:.3f} within one of them (median)" if calibrated.within >= 0 else ""
         typer.echo(
-            f"temperature {found.temperature:.3g}: calibration error {found.error_before:.3f} before, "
-            f"{found.error_after:.3f} after, within one of the {calibrated.n_parts} {calibrated.kind} "
-            f"{calibrated.within:.3f} (median)"
+            f"temperature {found.temperature:.3g}, from {calibrated.n_parts} {calibrated.kind}: calibration error "
+            f"{found.error_before:.3f} before, {found.error_after:.3f} after{within}"
         )
 
 

@@ -36,6 +36,8 @@ space."""
 KNOWN_SHARE = 0.5
 """Share of the rows whose lithology must have a published group, or there are no groups."""
 OTHER = "Other"
+CORE_LENGTH = 10.0
+"""Length of a core in metres: a change of lithology across a shorter gap counts as one."""
 CHANGES_ASSUMED = 2
 """Changes of lithology that are assumed for each, with the thickness typical of all, beside those that were seen."""
 
@@ -165,45 +167,45 @@ class Runs(NamedTuple):
         Their lithologies.
     thickness : ndarray of shape (m,), float64
         In metres.
-    goes_on : ndarray of shape (m,), bool
-        Whether the next run begins where this one ends, rather than below a gap, or in another hole.
+    changes : ndarray of shape (m,), bool
+        Whether the next run is of another lithology and begins where this one ends, or within 10 m below, as where
+        a core was not recovered in full; else this run may go on.
     """
 
     label: Ints
     thickness: Floats
-    goes_on: NDArray[np.bool_]
+    changes: NDArray[np.bool_]
 
 
 def runs_of(table: TrainingTable, classes: tuple[str, ...]) -> Runs:
     """Return the runs of equal lithology down each hole of a table; a gap in depth or in the lithologies ends a run."""
-    holes = np.unique(table.hole, return_inverse=True)[1]
+    holes, label = np.unique(table.hole, return_inverse=True)[1], table.labels_in(classes)
     order = np.lexsort((table.depth, holes))
-    hole, depth, label = holes[order], table.depth[order], table.labels_in(classes)[order]
-    first = np.append(True, (hole[1:] != hole[:-1]) | (depth[1:] > depth[:-1]))  # a bin may come from several files
-    hole, depth, label = hole[first], depth[first], label[first]
-    same, steps = hole[1:] == hole[:-1], np.diff(depth)
+    order = order[label[order] >= 0]
+    hole, depth, label = holes[order], table.depth[order], label[order]
+    new = np.append(True, (hole[1:] != hole[:-1]) | (depth[1:] > depth[:-1]))  # a bin may come from several files
+    hole, depth, label = hole[new], depth[new], label[new]
+    same, steps, other = hole[1:] == hole[:-1], np.diff(depth), label[1:] != label[:-1]
     step = max(BIN_WIDTH, float(np.median(steps[same]))) if same.any() else BIN_WIDTH
-    joined = same & (steps < 1.5 * step)
-    starts = np.flatnonzero(np.append(True, ~joined | (label[1:] != label[:-1])))
-    ends = np.append(starts[1:], len(label)) - 1
-    goes_on = np.append(joined[ends[:-1]] & (label[starts[1:]] >= 0), False)
-    named = label[starts] >= 0
-    return Runs(label[starts][named], (depth[ends] - depth[starts] + step)[named], goes_on[named])
+    first = np.append(True, ~same | (steps >= 1.5 * step) | other)
+    last = np.append(first[1:], True)
+    changes = np.append(same & (steps < CORE_LENGTH) & other, False)
+    return Runs(label[first], depth[last] - depth[first] + step, changes[last])
 
 
 def _own_succession(table: TrainingTable, classes: tuple[str, ...]) -> Succession:
     """Return the succession of the rows' own runs.
 
-    The mean thickness of a lithology is its metres per change to another, because a run that ends at a gap, or with
-    its hole, may go on there. Lithologies with few changes are near the mean of all.
+    The mean thickness of a lithology is its metres per change to another, because a run that ends at a gap with the
+    same lithology below, or with its hole, may go on there. Lithologies with few changes are near the mean of all.
     """
     runs, n = runs_of(table, classes), len(classes)
     metres = np.bincount(runs.label, runs.thickness, n)
-    changes = np.bincount(runs.label[runs.goes_on], minlength=n)
+    changes = np.bincount(runs.label[runs.changes], minlength=n)
     typical = metres.sum() / max(1, changes.sum())
     mean = (metres + CHANGES_ASSUMED * typical) / (changes + CHANGES_ASSUMED)
     skew = min(1.0, float(np.median(runs.thickness)) / float(np.mean(runs.thickness)))
-    below = np.flatnonzero(runs.goes_on)
+    below = np.flatnonzero(runs.changes)
     pairs, times = np.unique(
         np.stack([runs.label[below], runs.label[below + 1]], axis=1).reshape(-1, 2), axis=0, return_counts=True
     )

@@ -16,6 +16,7 @@ from lithovae.runtime.errors import TableError
 from .table import TrainingTable
 
 SITE_AND_HOLE = re.compile(r"^(.+-.+)-[A-Z]{1,2}$")
+BLOCKS_OF_DEPTH = "blocks of depth"
 BLOCKS = 10
 """Blocks of depth that a single hole is cut into."""
 LEAST_ROWS = 20
@@ -103,7 +104,7 @@ def parts_of(table: TrainingTable) -> tuple[str, NDArray[np.int64]]:
         if len(names) > 1:
             return kind, part.astype(np.int64)
     rank = np.argsort(np.argsort(table.depth, kind="stable"))
-    return "blocks of depth", rank * BLOCKS // max(1, len(table))
+    return BLOCKS_OF_DEPTH, rank * BLOCKS // max(1, len(table))
 
 
 def _sites(table: TrainingTable) -> NDArray[np.str_]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from lithovae.runtime.model.bundle import Bundle
 from lithovae.runtime.model.model import LithoModel
+from lithovae.runtime.result import Columns
 from lithovae.runtime.rows.block import Block
 from lithovae.runtime.rows.missing_policy import MissingPolicy, Prepared
 from lithovae.runtime.settings import Missing
@@ -27,11 +29,14 @@ class Embedded:
         Their embeddings; NaN for a row without one.
     n_nan : int
         Number of rows without an embedding.
+    answers : mapping of str to ndarray
+        Further columns of the result.
     """
 
     rows: Prepared
     embeddings: NDArray[np.float32]
     n_nan: int
+    answers: Columns = field(default_factory=dict)
 
     @property
     def n_taken(self) -> int:
@@ -41,7 +46,7 @@ class Embedded:
     @property
     def columns(self) -> dict[str, NDArray[Any]]:
         """Columns of the result, by their names in `lithovae.runtime.result.ResultSchema`."""
-        return {"embeddings": self.embeddings, **self.rows.columns}
+        return {"embeddings": self.embeddings, **self.rows.columns, **self.answers}
 
 
 class Embedder:
@@ -53,6 +58,8 @@ class Embedder:
         The model.
     missing : str
         What is done with a row that lacks a feature; see `lithovae.runtime.settings.Missing`.
+    answers : callable, optional
+        Returns further columns of the result for rows and their embeddings; any thread may call it.
 
     Raises
     ------
@@ -60,8 +67,13 @@ class Embedder:
         If the bundle's fill values are needed and it has none.
     """
 
-    def __init__(self, model: LithoModel, missing: Missing = "auto") -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: LithoModel,
+        missing: Missing = "auto",
+        answers: Callable[[Prepared, NDArray[np.float32]], Columns] = lambda rows, embeddings: {},
+    ) -> None:
+        self.model, self._answers = model, answers
         self.policy = policy_of(model.bundle, missing)
 
     def embed(self, block: Block) -> Embedded:
@@ -77,7 +89,7 @@ class Embedder:
         if self.policy.name == "nan":
             embeddings[rows.missing != 0] = np.nan
         n_nan = int(np.count_nonzero(np.isnan(embeddings[:, 0])))  # here, while they are still in the CPU cache
-        return Embedded(rows, embeddings, n_nan)
+        return Embedded(rows, embeddings, n_nan, self._answers(rows, embeddings))
 
 
 def policy_of(bundle: Bundle, missing: Missing) -> MissingPolicy:

@@ -10,6 +10,7 @@ from lithovae.runtime.rows.rows import Rows
 from lithovae.runtime.rows.tally import RowTally
 from lithovae.runtime.summary import Summary
 
+from .answers import Answers
 from .embedding import Embedded, Embedder
 
 
@@ -22,11 +23,14 @@ class Tally:
         The rows of the scan.
     embedder : Embedder
         The embedder of the rows.
+    answers : Answers
+        The answers about the rows.
     has_depth_unit : bool
         Whether the scan states a unit for every depth.
     """
 
-    def __init__(self, rows: Rows, embedder: Embedder, *, has_depth_unit: bool = True) -> None:
+    def __init__(self, rows: Rows, embedder: Embedder, answers: Answers, *, has_depth_unit: bool = True) -> None:
+        self._answers = answers
         self._rows, self._embedder = RowTally(rows, has_depth_unit=has_depth_unit), embedder
         self._n_nan = self._n_dropped = 0
         self._dropped = np.zeros(len(rows.features), np.int64)
@@ -38,17 +42,14 @@ class Tally:
         self._dropped += bit_counts(done.rows.dropped, len(self._dropped))
         self._n_nan += done.n_nan
 
-    @property
-    def notes(self) -> list[str]:
-        """Notes about the rows so far, in addition to those of the scan."""
-        return [*self._rows.notes, *filter(None, [self._embedder.policy.note])]
-
     def summary(self, scan: ScanDescription) -> Summary:
         """Return the counts, after all rows have been taken."""
-        bundle = self._embedder.model.bundle
-        counts = vars(self._rows.summary(scan)) | {"notes": self.notes}
+        bundle, answers, faults = self._embedder.model.bundle, self._answers, self._answers.faults
+        counts, said = vars(self._rows.summary(scan)), {fault.text for fault in faults}
+        of_rows = [note for note in counts["notes"] if note not in said]
+        notes = [*answers.notes, *of_rows, *filter(None, [self._embedder.policy.note])]
         return Summary(
-            **counts,
+            **{**counts, "notes": notes},
             model=bundle.name,
             trained_on=bundle.trained_on,
             latent_dim=bundle.latent_dim,
@@ -57,4 +58,9 @@ class Tally:
             n_nan=self._n_nan,
             n_dropped=self._n_dropped,
             dropped=self._dropped,
+            lithologies=answers.counts,
+            intervals=answers.intervals(),
+            faults=faults,
+            drift=answers.drift,
+            warning=bundle.warning if answers.counts else "",
         )

@@ -13,7 +13,21 @@ import typer
 from lithovae.runtime.console import clear_errors, has_stdout, new_app, say
 from lithovae.runtime.errors import OutputError
 
-from .options import Bin, CalibrationFile, Map, Missing, Model, Scan, Threads, not_nan, path, settings_of
+from .options import (
+    Bin,
+    CalibrationFile,
+    Classify,
+    Map,
+    Missing,
+    Model,
+    Quality,
+    Scan,
+    Threads,
+    Top,
+    not_nan,
+    path,
+    settings_of,
+)
 
 app = new_app("Embed a file that grows while a logger appends to it.")
 
@@ -37,6 +51,9 @@ def follow(
     missing: Missing = "auto",
     calibration: CalibrationFile = None,
     threads: Threads = None,
+    classify: Classify = False,
+    top: Top = None,
+    quality: Quality = False,
     idle_timeout: Annotated[
         float | None,
         typer.Option(
@@ -67,7 +84,7 @@ def follow(
 
     if out is None and not has_stdout():
         raise OutputError("standard output is closed, and rows would be lost: choose a file with --out")
-    settings = settings_of(model, map, bin, missing, threads, calibration)
+    settings = settings_of(model, map, bin, missing, threads, calibration, classify=classify, top=top, quality=quality)
     writer = JsonLines(sys.stdout) if out is None else growing_format(out)(out)
     litho_model = LithoModel.load(settings.model, threads=settings.threads)
     say_to_stderr = partial(say, err=True)

@@ -12,8 +12,17 @@ from lithovae.runtime.process import guard
 from lithovae.runtime.report.run_log import conclude_one
 from lithovae.runtime.summary import Summary
 
+from .report import PICTURES
 
-def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[[Path, Path], Summary]) -> list[Path]:
+
+def embed_scans(
+    scans: Sequence[Path],
+    folder: Path,
+    embed: Callable[..., Summary],
+    *,
+    intervals: Path | None = None,
+    report: Path | None = None,
+) -> list[Path]:
     """Embed scans into a folder, each as a file with the scan's name. Existing files are replaced.
 
     A scan that cannot be embedded is reported on one line, and the others are still embedded.
@@ -27,6 +36,8 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[[Path, Path
     embed : callable
         Takes a scan and the file to write: `lithovae.runtime.commands.one_scan.embed_scan` with its other arguments
         bound.
+    intervals, report : Path, optional
+        Folders for intervals and pages; created if they do not exist.
 
     Returns
     -------
@@ -36,7 +47,7 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[[Path, Path
     Raises
     ------
     InputError
-        If two results would have the same name; nothing is embedded.
+        If two results would have the same name, or a folder has the name of a file; nothing is embedded.
     OutputError
         If the folder cannot be created.
     """
@@ -48,10 +59,14 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[[Path, Path
                 f"{scan_of[out]} and {scan} would both be written to {out}: rename one, or run them separately"
             )
         scan_of[out] = scan
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot create the folder {folder}: {error.strerror}", folder) from error
+    for each in filter(None, (intervals, report)):
+        if each.suffix.lower() in (".csv", ".html", *PICTURES) and not each.is_dir():
+            raise InputError(f"{each} must be a folder, like {folder}: each scan has its own file in it")
+    for each in filter(None, (folder, intervals, report)):
+        try:
+            each.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot create the folder {each}: {error.strerror}", each) from error
     begun, done = guard.several()
     failed = [scan for scan in scans if str(scan) in begun - done]
     for out, scan in scan_of.items():
@@ -59,7 +74,12 @@ def embed_scans(scans: Sequence[Path], folder: Path, embed: Callable[[Path, Path
             continue
         guard.reading(scan)
         try:
-            summary = embed(scan, out)
+            summary = embed(
+                scan,
+                out,
+                intervals=intervals and intervals / f"{scan.stem}.csv",
+                report=report and report / f"{scan.stem}.html",
+            )
         except Exception as error:  # any error concerns this scan only: go on with the others
             complain(explained(error))
             failed.append(scan)

@@ -13,6 +13,9 @@ from lithovae.runtime.console import map_entries
 if TYPE_CHECKING:
     from lithovae.runtime.settings import Calibration, Settings
 
+DEFAULT_TOP = "3"
+"""Number of likeliest lithologies that ``--classify`` writes for each row."""
+
 
 def path(text: str) -> Path:
     """Convert the text of an option or argument to a path; an empty one would be the current folder."""
@@ -73,6 +76,29 @@ Threads = Annotated[
     typer.Option(min=1, help="Number of worker threads. Default: as many as Slurm or the machine grants.", metavar="N"),
 ]
 
+Classify = Annotated[
+    bool,
+    typer.Option("--classify", help="Write the likeliest lithologies, their probabilities, entropy and group."),
+]
+Top = Annotated[
+    str | None,
+    typer.Option(
+        metavar="K|all",
+        help="With --classify: number of likeliest lithologies of each row, at most all that the model knows. all: the "
+        "probabilities of all, too. "
+        f"Default: {DEFAULT_TOP}.",
+        show_default=False,
+    ),
+]
+Quality = Annotated[
+    bool,
+    typer.Option(
+        "--quality",
+        help="Write how well the model restores each value, how unusual each row is, and flags; report likely faults "
+        "of sensors and units.",
+    ),
+]
+
 
 def settings_of(
     model: str,
@@ -81,6 +107,11 @@ def settings_of(
     missing: str,
     threads: int | None = None,
     calibration: Path | None = None,
+    *,
+    values: bool = False,
+    classify: bool = False,
+    top: str | None = None,
+    quality: bool = False,
 ) -> Settings:
     """Create settings from the values of the options.
 
@@ -89,14 +120,36 @@ def settings_of(
     InputError
         If the bin width, the missing-value policy or the file of calibrations is not valid.
     typer.BadParameter
-        If an entry of the mapping does not have the form ``FEATURE=PATH``.
+        If an entry of the mapping does not have the form ``FEATURE=PATH``, or if ``top`` is not valid or given without
+        ``classify``.
     """
     from typing import Any, cast
 
     from lithovae.runtime.settings import Settings, parse_bin_width
 
+    if top is not None and not classify:
+        raise typer.BadParameter("needs --classify", param_hint="--top")
     mapping, calibrations = dict(map_entries(map)), calibrations_of(calibration)
-    return Settings(model, mapping, parse_bin_width(bin), cast("Any", missing), threads, calibrations)
+    return Settings(
+        model,
+        mapping,
+        parse_bin_width(bin),
+        cast("Any", missing),
+        threads,
+        calibrations,
+        values=values,
+        top=_number_of(DEFAULT_TOP if top is None else top) if classify else 0,
+        all_probabilities=top == "all",
+        quality=quality,
+    )
+
+
+def _number_of(top: str) -> int:
+    """Return the number of likeliest lithologies; with ``all``, these are as many as by default."""
+    number = DEFAULT_TOP if top == "all" else top
+    if not (number.isascii() and number.isdigit() and int(number)):
+        raise typer.BadParameter(f"{top!r} is neither a number of lithologies nor all", param_hint="--top")
+    return int(number)
 
 
 def calibrations_of(path: Path | None) -> dict[str, Calibration]:

@@ -13,7 +13,7 @@ import numpy as np
 from lithovae.runtime.description import ScanDescription
 from lithovae.runtime.errors import ScanError
 from lithovae.runtime.features import CATALOGUE, LILY, FeatureSet
-from lithovae.runtime.formats.unchanged import unchanged
+from lithovae.runtime.formats.unchanged import identity_of, unchanged
 from lithovae.runtime.outputs.whole_file import require_result
 from lithovae.runtime.outputs.writer import table_format
 from lithovae.runtime.process.pool import in_order
@@ -115,7 +115,15 @@ def write_table(
             summary = tally.summary(described)
             if (summary.n_missing == summary.n_rows).all():
                 raise ScanError("no row has a value of any feature: there is nothing to write")
-            writer.state(about_rows(described, bin_width=rows.bin_width, notes=summary.notes))
+            writer.state(
+                about_rows(
+                    described,
+                    bin_width=rows.bin_width,
+                    notes=summary.notes,
+                    identity=identity_of(path),
+                    simulated=seed,
+                )
+            )
             require_unchanged()
     return summary
 

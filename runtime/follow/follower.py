@@ -14,6 +14,7 @@ from types import FrameType
 
 import numpy as np
 
+from lithovae.runtime.answers.answers import Answers
 from lithovae.runtime.answers.embedding import Embedder
 from lithovae.runtime.answers.provenance import about
 from lithovae.runtime.errors import OutputError, ScanError
@@ -41,6 +42,8 @@ SLOWEST_POLL = 0.5
 """Longest time between two checks, in seconds."""
 SAME_SIGNAL = 1.0
 """Seconds within which a second signal counts as the first one, received from both the terminal and the guard."""
+FAULTS_EVERY = 10.0
+"""Seconds between two looks for faults of sensors: one takes a tenth of a second."""
 TROUBLED = 3.0
 """Seconds for which a file may be unreadable without a message."""
 _NUMBER = re.compile(r"(?<![\w/])\d[\d,.]*(?![\w/])")
@@ -80,7 +83,8 @@ class Follower:
     ) -> None:
         self.path, self.n_rows = Path(path), 0
         self._settings = settings or Settings()
-        self._embedder = Embedder(model, self._settings.missing)
+        self._answers = Answers(model, self._settings)
+        self._embedder = Embedder(model, self._settings.missing, self._answers.columns)
         self._writer, self._say, self._clock = writer, say, clock
         self._patience = float("inf") if track_timeout is None else track_timeout
         self._new_rows = NewRows(self.path, self._settings.mapping, self._settings.calibrations, model.bundle.features)
@@ -90,6 +94,8 @@ class Follower:
         self._n_taken, self._n_implausible = 0, np.zeros(len(model.bundle.features), np.int64)
         self._rows: FinishedRows | None = None
         self._printed: set[str] = set()
+        self._faults: set[tuple[str, str]] = set()  # what was said: the kind, and of which feature
+        self._faults_at, self._has_new = self._clock(), False
         self._trouble_since: float | None = None
         self._units = UnitCheck(model.bundle.features, has_depth_unit=True)
 
@@ -127,6 +133,8 @@ class Follower:
             self._write(self._rows.finished(now))
             self._say_once(self._rows.waiting(now))
             self._note_units()
+            if self._has_new and now - self._faults_at >= FAULTS_EVERY:
+                self._note_faults(now)
         self._note_trouble(now)
         return self._new_rows.changed
 
@@ -154,7 +162,10 @@ class Follower:
                     self._take(news, self._clock())
         self._write(self._rows.remaining(), complete=False)
         self._writer.close(complete and not self._new_rows.trouble)
+        self._note_faults(self._clock())
         self._note_units(at_end=True)
+        for note in self._answers.notes:
+            self._say_once(note)
         if self._new_rows.trouble:
             self._say(f"note   there may be rows that were not read: {self._new_rows.trouble}")
         if changed := self._rows.changed():
@@ -199,6 +210,9 @@ class Follower:
         for note in scan.notes:
             self._say_once(note)
         model, policy = self._embedder.model, self._embedder.policy
+        if not again:
+            for note in [model.bundle.warning if self._settings.top else "", *self._answers.notes]:
+                self._say_once(note)
         parts = dict.fromkeys([*scan.address, *(part for track in scan.tracks for part in track.parts)])
         schema = ResultSchema.of(
             model.bundle.features,
@@ -207,9 +221,13 @@ class Follower:
             has_depth=True,
             is_binned=width is not None,
             grows=True,
+            lithologies=self._answers.lithologies,
+            has_quality=self._settings.quality,
         )
         notes = [policy.note] if policy.note else []
-        stated = about(described, model.bundle, bin_width=width, missing=policy.name, notes=notes)
+        stated = about(
+            described, model.bundle, bin_width=width, missing=policy.name, notes=notes, settings=self._settings
+        )
         if self._earlier is None:
             self._earlier = EarlierRows(self._writer.earlier(), list(ADDRESS) if width is None else HOLE_PARTS)
             self._written.file = self._earlier.file
@@ -224,10 +242,13 @@ class Follower:
                 done = self._embedder.embed(block)
                 n = len(done.embeddings)
                 self._n_taken += n
+                self._has_new |= n > 0
                 self._units.add(done.rows.block)
                 self._n_implausible += bit_counts(done.rows.implausible, len(self._n_implausible))
                 assert self._earlier is not None
-                rows = done.columns | {
+                rows = {
+                    **done.columns,
+                    **self._answers.take(done.rows, done.columns),
                     "complete": np.full(n, complete, np.uint8),
                     "file": np.full(n, self._written.file, np.uint32),
                 }
@@ -274,6 +295,15 @@ class Follower:
             for line in [*self._units.notes, *implausible_lines(self._embedder.model.bundle.features, shown, n)]:
                 if self._is_first(line.replace(f"all {n:,} rows", f"{n:,} of {n:,} rows")):
                     self._say(f"note   {line}")
+
+    def _note_faults(self, now: float) -> None:
+        """Say which faults the rows so far show, each once."""
+        self._faults_at, self._has_new = now, False
+        for fault in self._answers.faults:
+            is_said = (fault.kind, fault.what) in self._faults and fault.what != "depth"  # a depth may have several
+            self._faults.add((fault.kind, fault.what))
+            if self._is_first(fault.text) and not is_said:
+                self._say(f"fault  {fault.text}")
 
     def _note_trouble(self, now: float) -> None:
         if not self._new_rows.trouble:

@@ -87,18 +87,38 @@ class Graphs:
             search.take(start, *(values[: len(block)] for values in self._classify(_padded(block))))
         return search.finish(np.isnan(embeddings[:, 0]))
 
+    def decode(self, embeddings: Float32s) -> Float32s:
+        """Decode contiguous embeddings (n, latent_dim) in the calling thread; shape (n, n_features), float32."""
+        out = np.empty((len(embeddings), len(self.bundle.features)), np.float32)
+        run_batches(self.decoded, embeddings, out, range(0, len(embeddings), MICRO_BATCH))
+        return out
+
+    def classify(self, embeddings: Float32s) -> Float32s:
+        """Return class probabilities of contiguous embeddings (n, latent_dim) in the calling thread; float32."""
+        out = np.empty((len(embeddings), len(self.bundle.classes)), np.float32)
+        run_batches(self.classified, embeddings, out, range(0, len(embeddings), CLASSIFIED))
+        return out
+
     def mu(self, rows: Float32s) -> Any:
         """Embed one batch of rows (n, n_features)."""
         return self._run(self.embedder, "embedder", {"mu": self.bundle.latent_dim}, features=rows)[0]
 
     def probabilities(self, rows: Float32s) -> Any:
         """Return the class probabilities of one batch of rows (n, n_features)."""
-        outputs = {"probabilities": len(self.bundle.classes)}
-        return self._run(self.classifier, "classifier", outputs, z=self.mu(rows))[0]
+        return self.classified(self.mu(rows))
 
     def reconstruction(self, rows: Float32s) -> Any:
         """Encode and decode one batch of rows (n, n_features)."""
-        return self._run(self.decoder, "decoder", {"features": len(self.bundle.features)}, z=self.mu(rows))[0]
+        return self.decoded(self.mu(rows))
+
+    def decoded(self, embeddings: Float32s) -> Any:
+        """Decode one batch of embeddings (n, latent_dim)."""
+        return self._run(self.decoder, "decoder", {"features": len(self.bundle.features)}, z=embeddings)[0]
+
+    def classified(self, embeddings: Float32s) -> Any:
+        """Return the class probabilities of one batch of embeddings (n, latent_dim)."""
+        outputs = {"probabilities": len(self.bundle.classes)}
+        return self._run(self.classifier, "classifier", outputs, z=embeddings)[0]
 
     def _classify(self, embeddings: Float32s) -> list[Any]:
         """Return the outputs of the bundle's `lithology_graph` for one batch."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -12,16 +13,27 @@ from typing import Any
 import numpy as np
 
 # From 1.29 on, onnxruntime sends telemetry and writes to the home folder unless this is set before the import.
+_is_early = "onnxruntime" not in sys.modules or os.environ.get("ORT_DISABLE_TELEMETRY") == "1"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime as ort
+
+if sys.platform == "win32":  # where the variable has no effect
+    ort.disable_telemetry_events()
 
 from lithovae.runtime.errors import BundleError
 
 from .bundle import METADATA_KEY, OWN_KEYS, Bundle, squeeze
 
+ORT_VERSION: str = ort.__version__
+"""Version of ONNX Runtime."""
 PROBES = (8, 16)
 """Numbers of rows that a graph is tried with when it is opened."""
+
+
+def telemetry_is_off() -> bool:
+    """Return whether the variable that turns telemetry off was set before ONNX Runtime was imported."""
+    return _is_early and os.environ.get("ORT_DISABLE_TELEMETRY") == "1"
 
 
 def open_session(bundle: Bundle, graph: str) -> Any:

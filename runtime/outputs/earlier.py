@@ -22,6 +22,12 @@ SETTINGS = {
     "features": "the features",
 }
 """What the provenance of two runs must have in common, and what a message calls it."""
+OPTIONS = {
+    "top": ("--classify and --top", 0),
+    "all_probabilities": ("--top all", False),
+    "quality": ("--quality", False),
+}
+"""Options that they must have in common, too, and the value in a file from before there were these."""
 LOCK_SECONDS = 15.0
 """Seconds for which a run waits for another one that is about to end, for example after its guard was killed."""
 
@@ -44,11 +50,17 @@ def require_same(path: Path, earlier: Mapping[str, Any], now: Mapping[str, Any])
         If another scan, model or setting was used.
     """
     now = json.loads(json.dumps(now))  # tuples become lists, as in the file
-    for key, name in SETTINGS.items():
-        if earlier.get(key) != now.get(key):
+    compared = [(name, earlier.get(key), now.get(key)) for key, name in SETTINGS.items()]
+    compared.append(("--calibration", earlier.get("calibrations") or {}, now.get("calibrations") or {}))
+    before, after = earlier.get("options") or {}, now.get("options") or {}
+    compared += [(name, before.get(key, usual), after.get(key, usual)) for key, (name, usual) in OPTIONS.items()]
+    if after.get("top") or after.get("quality"):  # these need more of a bundle than its checkpoint
+        compared.append(("the model's bundle", earlier.get("bundle_sha256"), now.get("bundle_sha256")))
+    for name, before, after in compared:
+        if before != after:
             raise OutputError(
-                f"{path} was written with another value for {name} ({_short(earlier.get(key))}; now "
-                f"{_short(now.get(key))}): it will not be continued or overwritten; choose another name",
+                f"{path} was written with another value for {name} ({_short(before)}; now {_short(after)}): it will "
+                "not be continued or overwritten; choose another name",
                 path,
             )
 

@@ -22,7 +22,7 @@ from .earlier import Lock, foreign, require_same
 from .whole_file import beside, mode_of, require_writable
 
 TEXT_BYTES = 64
-"""Size in bytes (UTF-8) of a part of an address: in SWMR mode, HDF5 cannot write text of variable length."""
+"""Size in bytes (UTF-8) of a text of unknown length: in SWMR mode, HDF5 cannot write text of variable length."""
 CHUNK_ROWS = 1024
 MEMBERS = {"depth", "embeddings", "complete", "file"}
 """Datasets that every growing file has."""
@@ -114,7 +114,7 @@ class GrowingFile:
             return
         with self._existing() as file:  # changed when there is a row for it
             stated = {**json.loads(file.attrs["about"]), "features": list(map(str, file.attrs["features"]))}
-            require_same(self.path, stated, {**about, "features": schema.features})
+            require_same(self.path, stated, {**about, "features": schema.features.names})
             if set(file) != {column.name for column in schema.columns}:
                 raise OutputError(
                     f"{self.path} has other columns ({', '.join(file)}) than the scan has now: it will not be "
@@ -135,7 +135,7 @@ class GrowingFile:
         with self._errors_named():
             for column in schema.columns:
                 self._members[column.name] = self._dataset(column)
-            self._file.attrs["features"] = list(schema.features)
+            self._file.attrs["features"] = list(schema.features.names)
             self._file.attrs["about"] = json.dumps(about, ensure_ascii=False)
             self._file.attrs["complete"] = np.uint8(0)
             for rows in self.earlier():
@@ -163,13 +163,16 @@ class GrowingFile:
             old.release()
 
     def _dataset(self, column: ResultColumn) -> Any:
-        dtype = h5py.string_dtype("utf-8", TEXT_BYTES) if column.dtype.kind == "U" else column.dtype
+        is_text = column.dtype.kind == "U"
+        dtype = h5py.string_dtype("utf-8", column.dtype.itemsize or TEXT_BYTES) if is_text else column.dtype
         width = () if column.width is None else (column.width,)
         dataset = self._file.create_dataset(
             column.name, (0, *width), dtype, maxshape=(None, *width), chunks=(CHUNK_ROWS, *width), track_times=False
         )
         if column.unit:
             dataset.attrs["units"] = column.unit
+        if column.categories:
+            dataset.attrs["names"] = list(column.categories)
         return dataset
 
     def write(self, rows: Columns) -> None:
@@ -186,9 +189,11 @@ class GrowingFile:
             start = len(dataset)
             dataset.resize(start + n, axis=0)
             if (values := rows.get(name)) is not None:
-                dataset[start:] = _utf8(values) if values.dtype.kind in "UO" else values
+                dataset[start:] = _utf8(values, dataset.dtype) if values.dtype.kind in "UO" else values
             elif dataset.dtype.kind == "f":
                 dataset[start:] = np.nan
+            elif "names" in dataset.attrs:  # codes: the largest number stands for none
+                dataset[start:] = np.iinfo(dataset.dtype).max
 
     def close(self, complete: bool) -> None:
         """Close the file. From then on, it can also be read without SWMR mode."""
@@ -222,6 +227,6 @@ def _n_complete(file: Any) -> int:
     return n
 
 
-def _utf8(texts: NDArray[Any]) -> NDArray[np.bytes_]:
-    cut = [text.encode()[:TEXT_BYTES].decode(errors="ignore").encode() for text in texts.tolist()]
-    return np.array(cut, h5py.string_dtype("utf-8", TEXT_BYTES))
+def _utf8(texts: NDArray[Any], dtype: Any) -> NDArray[np.bytes_]:
+    cut = [text.encode()[: dtype.itemsize].decode(errors="ignore").encode() for text in texts.tolist()]
+    return np.array(cut, dtype)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ from lithovae.runtime.process import guard
 from lithovae.runtime.result import ADDRESS_MEANINGS, Columns, ResultColumn, ResultSchema
 
 from .earlier import Lock, foreign, require_same
+from .stored import TEXTS, Stored, type_of
 from .whole_file import require_writable
 
 BLOCK_LINES = 4096
@@ -171,7 +173,10 @@ class JsonLinesFile(JsonLines):
 
 
 def _about_line(about: Mapping[str, Any], schema: ResultSchema) -> str:
-    return json.dumps({"about": {**about, "features": schema.features}}) + "\n"
+    stated = {**about, "features": schema.features.names}
+    if categories := {column.name: column.categories for column in schema.columns if column.categories}:
+        stated["categories"] = categories
+    return json.dumps({"about": stated}) + "\n"
 
 
 def _columns(rows: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
@@ -187,10 +192,61 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
 
 
 def _plain(values: NDArray[Any], column: ResultColumn) -> list[Any]:
-    """Return values that JSON can hold; None for a missing number or row of numbers."""
+    """Return values that JSON can hold, names for codes; None for what is missing: a number, a name, all of a row."""
+    if column.categories:
+        names = np.array([*column.categories, None], object)
+        return list(names[np.minimum(values, len(column.categories))].tolist())
     if values.dtype.kind != "f":
         return [bool(value) for value in values] if column.name == "complete" else values.tolist()
     if column.width is None:
         return [float(value) if np.isfinite(value) else None for value in values]
     # as few digits as distinguish a float32 from its neighbours
-    return [None if np.isnan(row).any() else [float(str(value)) for value in row] for row in values]
+    return [
+        None if np.isnan(row).all() else [float(str(value)) if np.isfinite(value) else None for value in row]
+        for row in values
+    ]
+
+
+def read(path: Path) -> Stored:
+    """Return what JSON lines hold, up to the last whole line."""
+    about: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):  # the run was killed while it wrote this line
+                break
+            record = json.loads(line)
+            if not isinstance(record, dict) or (number == 1 and "about" not in record):
+                raise ValueError(f"line {number} is not a row of a result")
+            if "about" in record:
+                about |= dict(record["about"])
+            else:
+                rows.append(record)
+    features = tuple(map(str, about.pop("features", ())))
+    categories = {name: tuple(map(str, each)) for name, each in dict(about.pop("categories", {})).items()}
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns: dict[str, Callable[[], NDArray[Any]]] = {}
+    for name in names:
+        values = _column([row.get(name) for row in rows], name, features, categories.get(name))
+        columns[{"embedding": "embeddings"}.get(name, name)] = partial(np.asarray, values)
+    return Stored(len(rows), columns, features, categories, about)
+
+
+def _column(
+    values: list[Any], name: str, features: tuple[str, ...], categories: tuple[str, ...] | None
+) -> NDArray[Any]:
+    """Return the values of a column; None stands for a missing number or name, or a row of them."""
+    if name in TEXTS:
+        return np.array(["" if value is None else str(value) for value in values], np.str_)
+    dtype = type_of(name, len(features)) if categories is None else np.min_scalar_type(len(categories))
+    code_of = {text: code for code, text in enumerate(categories or ())}
+    blank = np.nan if dtype.kind == "f" else 0 if categories is None else np.iinfo(dtype).max
+
+    def plain(value: Any) -> Any:
+        return blank if value is None else value if categories is None else code_of[value]
+
+    width = next((len(value) for value in values if isinstance(value, list)), None)
+    if width is None:
+        return np.array([plain(value) for value in values], dtype)
+    found = [[blank] * width if value is None else [plain(each) for each in value] for value in values]
+    return np.array(found, dtype).reshape(-1, width)

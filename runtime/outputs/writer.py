@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, Protocol
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.result import Columns, ResultSchema
 
-from . import csv, hdf5, json_lines, npz, parquet
+from . import csv, hdf5, json_lines, las, netcdf, npz, parquet
+from .stored import Stored
 
 
 class WholeWriter(Protocol):
@@ -65,28 +66,50 @@ class GrowingFormat(Protocol):
 
 
 class Format(NamedTuple):
-    """What a format can store: a result with a known number of rows, one that grows, or both."""
+    """What a format can store: a result with a known number of rows, one that grows, or both; and how it is read.
 
+    Attributes
+    ----------
+    read : callable, optional
+        Returns what a file of this format holds; whatever it raises tells what is wrong with the file.
+    whole, growing : callable, optional
+        Open a file for either.
+    require : callable, optional
+        Checks that the library that a format needs is installed; raises `OutputError` if it is not.
+    needs_values : bool
+        Whether a whole result of this format is of little use without the values of the features: it is a scan, or a
+        log.
+    """
+
+    read: Callable[[Path], Stored] | None = None
     whole: WholeFormat | None = None
     growing: GrowingFormat | None = None
+    require: Callable[[Path], Any] | None = None
+    needs_values: bool = False
 
 
+_HDF5 = Format(netcdf.read, whole=netcdf.open_whole, growing=hdf5.GrowingFile, needs_values=True)
 FORMATS: Mapping[str, Format] = {
-    ".npz": Format(whole=npz.open_whole),
-    ".h5": Format(growing=hdf5.GrowingFile),
-    ".hdf5": Format(growing=hdf5.GrowingFile),
-    ".jsonl": Format(growing=json_lines.JsonLinesFile),
+    ".npz": Format(npz.read, whole=npz.open_whole),
+    ".h5": _HDF5,
+    ".hdf5": _HDF5,
+    ".nc": Format(netcdf.read, whole=netcdf.open_netcdf, needs_values=True),
+    ".parquet": Format(parquet.read, whole=parquet.open_whole, require=parquet.require_arrow),
+    ".csv": Format(csv.read, whole=csv.open_whole),
+    ".las": Format(las.read, whole=las.open_whole, needs_values=True),
+    ".jsonl": Format(json_lines.read, growing=json_lines.JsonLinesFile),
 }
 """Format by extension."""
-TABLES: Mapping[str, WholeFormat] = {".csv": csv.open_whole, ".parquet": parquet.open_whole}
-"""Format of a table of the rows themselves, by extension."""
+TABLES = (".csv", ".parquet")
+"""Extensions of a table of the rows themselves."""
 DEFAULT_EXTENSION = ".npz"
 """Extension of the results of many scans."""
 
 
 def extensions(kind: str) -> str:
-    """Return, for a message, the extensions of the formats for a kind of result, ``whole`` or ``growing``."""
-    return " or ".join(extension for extension, format in FORMATS.items() if getattr(format, kind))
+    """Return, for a message, the extensions of the formats with ``whole``, ``growing`` or ``read``."""
+    *first, last = (extension for extension, format in FORMATS.items() if getattr(format, kind))
+    return f"{', '.join(first)} or {last}"
 
 
 def format_of(path: Path) -> Format:
@@ -100,11 +123,14 @@ def whole_format(path: Path) -> WholeFormat:
     Raises
     ------
     OutputError
-        If the extension is not that of such a format.
+        If the extension is not that of such a format, or if the library that it needs is not installed.
     """
-    if (whole := format_of(path).whole) is None:
+    format = format_of(path)
+    if format.whole is None:
         raise OutputError(f"{path} must end in {extensions('whole')}", path)
-    return whole
+    if format.require is not None:
+        format.require(path)  # before an hour of binning, not after it
+    return format.whole
 
 
 def table_format(path: Path) -> WholeFormat:
@@ -115,9 +141,9 @@ def table_format(path: Path) -> WholeFormat:
     OutputError
         If the extension is not that of such a format.
     """
-    if (whole := TABLES.get(path.suffix.lower())) is None:
+    if path.suffix.lower() not in TABLES:
         raise OutputError(f"{path} must end in {' or '.join(TABLES)}", path)
-    return whole
+    return whole_format(path)
 
 
 def growing_format(path: Path) -> GrowingFormat:

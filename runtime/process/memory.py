@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from . import heartbeat
+from .cgroup import memory_limit
 
 MEMORY = 1 << 30
 """Bytes that a run may allocate after it starts to read; an ordinary scan takes a tenth of this."""
@@ -33,7 +34,50 @@ def bound_memory() -> None:
         in_use = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
     except OSError:
         return
-    heartbeat.limit(resource.RLIMIT_DATA, in_use + MEMORY + MEMORY_PER_PROCESSOR * (os.cpu_count() or 1))
+    heartbeat.limit(resource.RLIMIT_DATA, in_use + allowance())
+
+
+def allowance() -> int:
+    """Return how many bytes a guarded run may allocate after it starts to read."""
+    return MEMORY + MEMORY_PER_PROCESSOR * (os.cpu_count() or 1)
+
+
+def memory_bounds() -> dict[str, int]:
+    """Return what bounds the memory of this process, in bytes, by what sets it; only what the system states.
+
+    ``machine``: its memory; ``free``: what of it could be had now (Linux); ``cgroup``: the limit of a container or a
+    job; ``RLIMIT_AS`` and ``RLIMIT_DATA``: the limits of ``ulimit``.
+    """
+    found = {}
+    with suppress(AttributeError, ValueError, OSError):  # not on Windows
+        found["machine"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(AttributeError, OSError):  # only on Windows
+        status = _MemoryStatus(ctypes.sizeof(_MemoryStatus))
+        if ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):  # type: ignore[attr-defined, unused-ignore]
+            found |= {"machine": int(status.total), "free": int(status.available)}
+    with suppress(OSError, ValueError, IndexError):
+        (line,) = (line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable:"))
+        found["free"] = int(line.split()[1]) * 1024
+    if (limit := memory_limit()) is not None:
+        found["cgroup"] = limit
+    with suppress(ImportError):  # not on Windows
+        import resource
+
+        for name in ("RLIMIT_AS", "RLIMIT_DATA"):
+            with suppress(AttributeError, ValueError, OSError):
+                if (soft := resource.getrlimit(getattr(resource, name))[0]) != resource.RLIM_INFINITY:
+                    found[name] = soft
+    return found
+
+
+class _MemoryStatus(ctypes.Structure):
+    """MEMORYSTATUSEX of ``<sysinfoapi.h>``."""
+
+    _fields_ = (
+        ("length", ctypes.c_uint32),
+        ("load", ctypes.c_uint32),
+        *((name, ctypes.c_uint64) for name in ("total", "available", "a", "b", "c", "d", "e")),
+    )
 
 
 def keep_freed() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,17 @@ from numpy.typing import NDArray
 from lithovae.runtime.console import say
 from lithovae.runtime.description import ScanDescription
 from lithovae.runtime.features import FeatureSet
+from lithovae.runtime.log import Drift
 from lithovae.runtime.summary import RowSummary, Summary
 
 from .lists import MAX_NOTES, several, unused_columns
+
+MAX_LITHOLOGIES = 4
+"""Number of lithologies that are named."""
+MIN_SHARE = 0.01
+"""Least share of the rows of a lithology that is named."""
+MIN_SHIFT, MIN_BEYOND = 1.0, 0.01
+"""Shift in standard deviations, and share of the values beyond the training rows, from which a channel is printed."""
 
 
 def announce(scan: ScanDescription) -> None:
@@ -38,53 +46,107 @@ def feature_lines(scan: ScanDescription) -> Iterator[str]:
         yield f"{feature.name:38} {sources or 'not in this scan'}"
 
 
-def conclude(summary: Summary, out: Path) -> None:
-    """Print what was read and embedded, with notes for the user."""
-    left_out = []
-    if summary.n_dropped:
-        of = _by_feature(summary.dropped, summary.features.names)
-        left_out = [
-            f"{_count(summary.n_dropped, 'row')} with a missing feature left out because of --missing drop ({of})"
-        ]
-    _conclude_rows(summary, "imputed" if summary.missing == "impute" else "embedding is NaN", left_out)
+def conclude(summary: Summary, out: Path, beside: Sequence[Path] = ()) -> None:
+    """Print what was read and embedded, with notes for the user; ``beside`` are the other files that were written."""
+    say(f"rows   {_rows_line(summary)}")
+    for note in _imputed(summary):
+        say(f"note   {note}")
+    for fault in summary.faults:
+        say(f"fault  {fault.text}")
+    for note in _row_notes(summary):
+        say(f"note   {note}")
     members = [("'missing'", summary.n_missing), ("'implausible'", summary.n_implausible)]
     if bits := [member for member, counts in members if counts.any()]:
         say(f"       which features, row by row: the bits of {' and '.join(bits)} in the output")
-    for note in summary.notes:
+    for note in _other_notes(summary):
         say(f"note   {note}")
-    if summary.n_nan:
-        advice = (
-            "; the hybrid models impute missing features" if summary.missing == "nan" and not summary.imputes else ""
-        )
-        say(f"note   {summary.n_nan:,} of {summary.n_rows:,} rows have no embedding (NaN){advice}")
+    for line in drift_lines(summary.drift):
+        say(f"drift  {line}")
     say(f"model  {summary.model}, trained on: {summary.trained_on}")
+    if summary.lithologies:
+        say(f"guess  {_lithologies(summary.lithologies)}")
+    if summary.intervals:
+        say(f"found  {_count(len(summary.intervals), 'interval')} of lithology")
+    if summary.warning:
+        say(f"note   {summary.warning}")
     say(f"wrote  {out}: embeddings ({summary.n_rows}, {summary.latent_dim}) float32")
+    for path in beside:
+        say(f"wrote  {path}")
+
+
+def summary_notes(summary: Summary) -> Iterator[str]:
+    """Yield the notes about the rows and their embeddings, the most important first."""
+    yield from _imputed(summary)
+    yield from _row_notes(summary)
+    yield from _other_notes(summary)
+
+
+def drift_lines(drift: Sequence[Drift]) -> Iterator[str]:
+    """Yield a line for each channel that differs from the training rows."""
+    for each in drift:
+        if abs(each.shift) >= MIN_SHIFT or each.beyond >= MIN_BEYOND:
+            where = f"{each.shift:+.1f} sd from the training rows' mean (spread {each.spread:.1f} sd)"
+            beyond = f"; {each.beyond:.1%} of the values are outside their range" if each.beyond >= MIN_BEYOND else ""
+            yield f"{each.feature}: {where}{beyond}"
+
+
+def _lithologies(counts: Mapping[str, int]) -> str:
+    n = sum(counts.values())
+    most = [(name, count) for name, count in list(counts.items())[:MAX_LITHOLOGIES] if count >= MIN_SHARE * n]
+    shares = ", ".join(f"{name} {count / n:.0%}" for name, count in most)
+    more = f", {len(counts) - len(most)} more" if len(counts) > len(most) else ""
+    return f"likeliest lithology, row by row: {shares}{more}"
 
 
 def conclude_table(summary: RowSummary, out: Path) -> None:
     """Print what was read and written into a table of the rows themselves, with notes for the user."""
-    _conclude_rows(summary, "left blank")
-    for note in summary.notes:
+    say(f"rows   {_rows_line(summary)}")
+    for note in (*_lacking(summary, "left blank"), *summary.notes):
         say(f"note   {note}")
     say(f"wrote  {out}: {_count(summary.n_rows, 'row')} of {_count(len(summary.features), 'feature')}")
 
 
-def _conclude_rows(summary: RowSummary, effect: str, left_out: Sequence[str] = ()) -> None:
-    """Print how many rows there are, and notes on what they lack; ``effect`` says what became of missing values."""
+def _rows_line(summary: RowSummary) -> str:
     where = ""
     if summary.depth_range:
         where = f", {summary.depth_range[0]:.2f} to {summary.depth_range[1]:.2f} m"
     if summary.bin_width is None:
-        say(f"rows   {summary.n_rows:,} unchanged from the scan{where}")
-    else:
-        tables = _count(summary.scan.n_tables, "table")
-        say(f"rows   {_count(summary.n_rows, 'bin')} of {summary.bin_width:g} m, from {tables}{where}")
-    for line in (*_left_out(summary), *left_out, *_missing(summary, effect)):
-        say(f"note   {line}")
-    for line in implausible_lines(
-        summary.features, summary.n_implausible, summary.n_rows, summary.n_implausible_samples
-    ):
-        say(f"note   {line}")
+        return f"{summary.n_rows:,} unchanged from the scan{where}"
+    tables = _count(summary.scan.n_tables, "table")
+    return f"{_count(summary.n_rows, 'bin')} of {summary.bin_width:g} m, from {tables}{where}"
+
+
+def _imputed(summary: Summary) -> Iterator[str]:
+    """Yield a note if most of what the model takes is imputed."""
+    n, n_values = int(summary.n_missing.sum()), summary.n_rows * len(summary.features)
+    if summary.missing == "impute" and 2 * n > n_values:
+        yield f"most of this scan is imputed: {n / n_values:.0%} of the values that the model takes"
+
+
+def _row_notes(summary: Summary) -> Iterator[str]:
+    """Yield notes on what the rows lack and what became of them."""
+    effect = "imputed" if summary.missing == "impute" else "embedding is NaN"
+    dropped = []
+    if summary.n_dropped:
+        of = _by_feature(summary.dropped, summary.features.names)
+        rows = _count(summary.n_dropped, "row")
+        dropped = [f"{rows} with a missing feature left out because of --missing drop ({of})"]
+    yield from _lacking(summary, effect, dropped)
+
+
+def _other_notes(summary: Summary) -> Iterator[str]:
+    yield from summary.notes
+    if summary.n_nan:
+        is_standard = summary.missing == "nan" and not summary.imputes
+        advice = "; the hybrid models impute missing features" if is_standard else ""
+        yield f"{summary.n_nan:,} of {summary.n_rows:,} rows have no embedding (NaN){advice}"
+
+
+def _lacking(summary: RowSummary, effect: str, dropped: Sequence[str] = ()) -> Iterator[str]:
+    """Yield notes on what the rows lack; ``effect`` says what became of missing values."""
+    yield from (*_left_out(summary), *dropped, *_missing(summary, effect))
+    n_implausible, n_samples = summary.n_implausible, summary.n_implausible_samples
+    yield from implausible_lines(summary.features, n_implausible, summary.n_rows, n_samples)
 
 
 def implausible_lines(
@@ -131,19 +193,24 @@ def conclude_one(summary: Summary, out: Path) -> None:
     if summary.n_left_out:
         parts.append(f"left out: {_count(summary.n_left_out, 'sample')} without a depth")
     say(f"wrote  {out}: {'; '.join(parts)}")
+    said = {fault.text for fault in summary.faults}
     for note in summary.other_units:
-        say(f"note   {summary.scan.path}: {note}")
+        if note not in said:
+            say(f"note   {summary.scan.path}: {note}")
+    for fault in summary.faults:
+        say(f"fault  {summary.scan.path}: {fault.text}")
 
 
 def _missing(summary: RowSummary, effect: str) -> Iterator[str]:
-    """Yield notes on which features are missing in how many rows; those that all rows lack share a note."""
+    """Yield notes on which features are missing in how many rows; features that are missing equally often share one."""
     counts = dict(zip(summary.features.names, summary.n_missing.tolist(), strict=True))
     if lacking := [name for name, n in counts.items() if n == summary.n_rows > 0]:
         verb = "is" if len(lacking) == 1 else "are"
         yield f"{', '.join(lacking)} {verb} missing in {_of(summary.n_rows, summary.n_rows)}: {effect}"
-    for name, n in counts.items():
-        if 0 < n < summary.n_rows:
-            yield f"{name} is missing in {_of(n, summary.n_rows)}: {effect}"
+    for n in dict.fromkeys(n for n in counts.values() if 0 < n < summary.n_rows):
+        names = [name for name, count in counts.items() if count == n]
+        verb = "is" if len(names) == 1 else "are each"
+        yield f"{', '.join(names)} {verb} missing in {_of(n, summary.n_rows)}: {effect}"
 
 
 def _left_out(summary: RowSummary) -> Iterator[str]:

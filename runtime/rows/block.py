@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithovae.runtime.missing import Bits, Extremes, extremes
+from lithovae.runtime.scan.address import HOLE_PARTS, run_starts
 from lithovae.runtime.scan.depths import Depths
 from lithovae.runtime.scan.section_depths import NOTHING_LOST, Lost
 
@@ -64,6 +66,23 @@ class Block:
         """Least and greatest depth (m); None if no row has a depth."""
         return self.depths.range if self.depths else None
 
+    @cached_property
+    def starts(self) -> NDArray[np.intp]:
+        """First row of each run of rows with one address."""
+        return run_starts(list(self.address.values()), len(self))
+
+    @cached_property
+    def hole(self) -> NDArray[np.str_]:
+        """Name of the hole of each row, of all parts of the address that identify it; shape (n,)."""
+        parts = [self.address[part] for part in HOLE_PARTS if part in self.address]
+        if not len(self) or not parts:
+            return np.broadcast_to(np.array(""), len(self))
+        if all(part.strides == (0,) or (part == part[0]).all() for part in parts):  # nearly always
+            return np.broadcast_to(np.array(_name([str(part[0]) for part in parts])), len(self))
+        texts = list(zip(*(part.tolist() for part in parts), strict=True))
+        names = {text: _name(text) for text in set(texts)}
+        return np.array([names[text] for text in texts])
+
     def __len__(self) -> int:
         return len(self.features)
 
@@ -78,3 +97,7 @@ class Block:
             implausible=None if self.implausible is None else self.implausible[rows],
             left_out=self.left_out,
         )
+
+
+def _name(parts: Sequence[str]) -> str:
+    return "-".join(part for part in parts if part)

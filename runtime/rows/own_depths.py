@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lithovae.runtime.scan.address import run_starts
 from lithovae.runtime.scan.restart import DepthRanges
 
 from .block import Block
@@ -17,8 +16,8 @@ class OwnDepths:
     def add(self, block: Block) -> None:
         """Add some rows."""
         if block.depths is not None and len(block):
-            starts = run_starts(list(block.address.values()), len(block))
-            self._ranges.add({part: texts[starts] for part, texts in block.address.items()}, starts, block.depths)
+            texts = {part: column[block.starts] for part, column in block.address.items()}
+            self._ranges.add(texts, block.starts, block.depths)
 
     @property
     def note(self) -> str | None:

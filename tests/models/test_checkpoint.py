@@ -57,6 +57,24 @@ def test_shipped_checkpoints_say_what_they_are(root: Path, name: str) -> None:
     assert len(checkpoint.history) == 100
     assert len(checkpoint.classes) == (139 if MODELS[name].supervised else 0)
     assert list(checkpoint.classes) == sorted(checkpoint.classes)
+    reference = checkpoint.reference
+    assert reference is not None
+    assert reference.n_rows == 238_506
+    assert reference.mixture is not None
+    assert reference.surprise is not None
+    assert 1 - reference.surprise.at[-2] == pytest.approx(1e-4)  # p-values go down to here
+    assert len(json.dumps(reference.to_json())) < 40_000
+    if not MODELS[name].supervised:
+        assert (reference.calibration, reference.groups, reference.succession) == (None, None, None)
+        return
+    assert reference.groups is not None
+    assert len(reference.groups.names) == 14
+    assert reference.succession is not None
+    assert len(reference.succession.transitions) > 300
+    assert reference.calibration is not None
+    assert reference.calibration.error_after <= 0.03 < reference.calibration.error_before
+    before, after = reference.calibration.error_before, reference.calibration.error_after
+    assert f"{before:.3f} before and {after:.3f} after" in checkpoint.card
 
 
 def test_an_error_carries_the_file_it_speaks_of(saved: Path) -> None:

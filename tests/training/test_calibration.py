@@ -12,9 +12,10 @@ from scipy.special import log_softmax
 from sklearn.metrics import log_loss
 
 from lithovae.models.checkpoint import Checkpoint
-from lithovae.training.calibration import calibrate
+from lithovae.training.calibration import Calibrated, answers_of, calibrate, temperature_of
 from lithovae.training.card import model_card
 from lithovae.training.evaluate import evaluate
+from lithovae.training.split import parts_of
 from lithovae.training.table import TrainingTable
 
 
@@ -47,7 +48,7 @@ def test_probabilities_that_are_right_stay(answers: tuple[Checkpoint, TrainingTa
     found = calibrate(*answers)
     assert found is not None
     assert found.calibration.temperature == pytest.approx(1, abs=0.05)
-    assert found.calibration.error_before < 0.03
+    assert found.calibration.error_after <= found.calibration.error_before < 0.03
     assert found.calibration.n_rows == len(answers[1])
     assert found.kind == "sites"
 
@@ -77,18 +78,25 @@ def test_the_temperature_is_the_likeliest(checkpoints: dict[str, Checkpoint], ta
     assert found.calibration.error_before == pytest.approx(scores.calibration_error, abs=1e-4)
 
 
+def of_parts(checkpoint: Checkpoint, rows: TrainingTable) -> Calibrated | None:
+    return temperature_of(answers_of(checkpoint, rows), *parts_of(rows))
+
+
 def test_no_row_is_scored_with_a_temperature_of_its_own_part(answers: tuple[Checkpoint, TrainingTable]) -> None:
-    """In one site the head is right, in the other never: each has the temperature that suits the other."""
+    """Two sites have opposite faults: the temperature of one makes the other worse, so there is none."""
     checkpoint, rows = answers
     guess = np.array(checkpoint.classes)[logits_of(checkpoint, rows).argmax(axis=1)]
     half = np.arange(len(rows)) < len(rows) // 2
-    other = np.where(guess == "clay", "chalk", "clay")
-    rows = replace(rows, hole=np.where(half, "1-U1-A", "1-U2-A"), lithology=np.where(half, guess, other))
-    found = calibrate(checkpoint, rows)
-    assert found is not None
-    assert found.n_parts == 2
-    assert found.calibration.error_after > found.calibration.error_before
-    assert found.within > 0.3
+    sites = replace(rows, hole=np.where(half, "1-U1-A", "1-U2-A"))
+    apart = of_parts(checkpoint, replace(sites, lithology=np.where(half, guess, "clay")))
+    assert apart is not None
+    assert apart.calibration.temperature == 1
+    assert apart.calibration.error_after == apart.calibration.error_before > 0.1
+    assert "temperature of the lithology head stays 1" in model_card("m", checkpoint, None, calibrated=apart)
+    alike = of_parts(checkpoint, replace(sites, lithology=np.where(rows.depth % 1 < 0.5, guess, rows.lithology)))
+    assert alike is not None
+    assert alike.n_parts == 2
+    assert alike.within == pytest.approx(alike.calibration.error_after, abs=0.03)
 
 
 def figures(checkpoint: Checkpoint, rows: TrainingTable) -> tuple[float, float, float, int]:
@@ -125,11 +133,16 @@ def test_a_lithology_that_the_head_does_not_know_counts_as_wrong(answers: tuple[
     assert found.calibration.error_before > known.calibration.error_before + 0.05
 
 
-def test_a_single_hole_is_calibrated_by_blocks_of_depth(answers: tuple[Checkpoint, TrainingTable]) -> None:
+def test_few_parts_held_out_are_not_enough(answers: tuple[Checkpoint, TrainingTable]) -> None:
     checkpoint, rows = answers
-    found = calibrate(checkpoint, replace(rows, hole=np.full(len(rows), "A")))
+    one, four = np.full(len(rows), "A"), np.array([f"1-U{i % 4}-A" for i in range(len(rows))])
+    five = np.array([f"1-U1-{'ABCDE'[i % 5]}" for i in range(len(rows))])
+    assert calibrate(checkpoint, replace(rows, hole=one)) is None
+    assert calibrate(checkpoint, replace(rows, hole=four)) is None
+    found = calibrate(checkpoint, replace(rows, hole=five))
     assert found is not None
-    assert (found.kind, found.n_parts) == ("blocks of depth", 10)
+    assert (found.kind, found.n_parts) == ("holes", 5)
+    assert 0 < found.within < 0.1
 
 
 def test_nothing_is_fitted_on_too_little(checkpoints: dict[str, Checkpoint], table: TrainingTable) -> None:
@@ -143,7 +156,7 @@ def test_the_card_states_the_errors_or_that_there_is_no_calibration(
     checkpoints: dict[str, Checkpoint], table: TrainingTable
 ) -> None:
     checkpoint = checkpoints["semisup"]
-    found = calibrate(checkpoint, replace(table, hole=np.where(np.arange(len(table)) % 2, "1-U1-A", "1-U2-A")))
+    found = of_parts(checkpoint, replace(table, hole=np.where(np.arange(len(table)) % 2, "1-U1-A", "1-U2-A")))
     assert found is not None
     card = model_card("semisup", checkpoint, None, calibrated=found)
     for number in (found.calibration.error_before, found.calibration.error_after, found.within):

@@ -110,7 +110,7 @@ def test_evaluation_writes_scores_and_card(run: CliRunner, table: TrainingTable,
     assert runs[0].head is not None
     assert found.error_before == pytest.approx(runs[0].head.calibration_error, abs=1e-4)  # of the first run, as scored
     assert f"{found.error_before:.3f} before and {found.error_after:.3f} after" in card
-    assert f"temperature {found.temperature:.3g}: calibration error {found.error_before:.3f} before" in done.stdout
+    assert f"calibration error {found.error_before:.3f} before, {found.error_after:.3f} after" in done.stdout
 
 
 def test_a_checkpoint_of_before_gets_its_reference_without_training(
@@ -247,7 +247,7 @@ def test_from_a_scan_with_gaps_to_a_bundle(run: CliRunner, core: Path, tmp_path:
     assert "held out: 60 rows that it was not trained on, of 1 hole" in done.stdout
     assert "lithology right in" in done.stdout
     assert "the commonest (clay) in" in done.stdout
-    assert "too few rows with a lithology are held out" in done.stderr
+    assert "probabilities of lithologies are not calibrated: --folds 5 calibrates them" in done.stderr
     loaded = Checkpoint.load(out)
     assert loaded.reference is not None
     assert loaded.reference.succession is not None
@@ -261,7 +261,7 @@ def test_from_a_scan_with_gaps_to_a_bundle(run: CliRunner, core: Path, tmp_path:
     assert np.isfinite(embeddings).all()
 
 
-def test_rows_held_out_calibrate_the_probabilities(run: CliRunner, tmp_path: Path) -> None:
+def test_folds_score_and_calibrate_a_head_on_all_rows(run: CliRunner, tmp_path: Path) -> None:
     rng, n = np.random.default_rng(0), 1200
     is_sand = np.arange(n) // 40 % 2 == 1
     density, gamma = rng.normal(1.6 + 0.15 * is_sand, 0.1), rng.normal(40 - 10 * is_sand, 8)
@@ -270,17 +270,20 @@ def test_rows_held_out_calibrate_the_probabilities(run: CliRunner, tmp_path: Pat
     core, out = tmp_path / "core.csv", tmp_path / "m.pt"
     core.write_text("\n".join(["Depth (m),Density (g/cc),NGR (cps),Lithology", *rows, ""]), encoding="utf-8")
     arguments = ["fit", str(core), "--out", str(out), "--epochs", "3"]
-    assert "--hold-out 0.2 does it" in run.invoke(app, arguments).stderr
-    done = run.invoke(app, [*arguments, "--hold-out", "0.3"])
+    assert "not calibrated: --folds 5 calibrates them" in run.invoke(app, arguments).stderr
+    done = run.invoke(app, [*arguments, "--folds", "3"])
     assert done.exit_code == 0, done.output
-    assert "calibrated" not in done.stderr
+    assert "not calibrated" not in done.stderr
+    assert "cross-validated over 10 blocks of depth: lithology right in " in done.stdout
+    assert "of 1,200 rows, the commonest (clay) in 50.0%" in done.stdout
     loaded = Checkpoint.load(out)
     assert loaded.reference is not None
     found = loaded.reference.calibration
     assert found is not None
-    assert found.n_rows == 360
-    assert f"temperature {found.temperature:.3g}: calibration error" in done.stdout
-    assert f"the temperature {found.temperature:.3g}, fitted on 10 blocks of depth" in loaded.card
+    assert found.n_rows == loaded.reference.n_rows == n
+    assert f"temperature {found.temperature:.3g}, from 10 blocks of depth: calibration error" in done.stdout
+    assert "Over 10 blocks of depth, the most likely lithology is right in" in loaded.card
+    assert "clay, is right in 50.0%" in loaded.card
 
 
 def test_fine_tuning(run: CliRunner, core: Path, table: TrainingTable, tmp_path: Path) -> None:
@@ -300,6 +303,11 @@ def test_fine_tuning(run: CliRunner, core: Path, table: TrainingTable, tmp_path:
     assert after.reference.ranges.values[0, -1] < before.reference.ranges.values[0, -1]
     assert after.trained_on == "core.csv: 241 rows. Fine-tuned from first.pt."
     np.testing.assert_array_equal(after.scaler.mean_, before.scaler.mean_)
+    old = json.loads(first.with_suffix(".json").read_text(encoding="utf-8"))
+    del old["reference"]
+    first.with_suffix(".json").write_text(json.dumps(old), encoding="utf-8")
+    assert "ranges of some features are not known" in run.invoke(app, arguments).stderr
+    assert Checkpoint.load(second).reference is None
     odd = run.invoke(app, [*arguments, "--intervals", str(tmp_path / "beds.csv")])
     assert odd.exit_code == 1
     assert "does not know the lithologies gyttja: name them as it does" in odd.stderr
@@ -316,6 +324,8 @@ def test_fine_tuning(run: CliRunner, core: Path, table: TrainingTable, tmp_path:
         (["--intervals", "absent.csv"], "absent.csv cannot be read as intervals: no such file"),
         (["--start-from", "absent.pt"], "absent.pt"),
         (["--hold-out", "0.95"], "0.95"),
+        (["--folds", "5"], "unsup_hybrid has no lithology head to score"),
+        (["--folds", "5", "--hold-out", "0.2", "--intervals", "beds.csv"], "cannot be combined with --hold-out"),
     ],
 )
 def test_options_that_do_not_fit(

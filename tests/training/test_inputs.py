@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from lithovae.models.scaler import DistributionAwareScaler
 from lithovae.runtime.console import progress
 from lithovae.runtime.errors import LithoError, TableError
 from lithovae.runtime.features import CATALOGUE, LILY, FeatureSet
@@ -26,6 +27,7 @@ from lithovae.training.inputs import read_inputs
 from lithovae.training.lily import FILES, read_lily
 from lithovae.training.logger import simulate_scan
 from lithovae.training.recipe import STANDARD
+from lithovae.training.reference import reference_of
 from lithovae.training.table import TrainingTable
 
 LAKE = FeatureSet.named(["density", "MS", "Vp", "Res"])
@@ -418,6 +420,22 @@ def test_spellings_of_one_lithology_are_one(tmp_path: Path) -> None:
     rows, notes = read_with(tmp_path, "top,base,name\n0,2,silty clay\n2,4,Silty  Clay\n4,5,silty clay\n5,6,sand\n")
     assert rows.classes == ("sand", "silty clay")
     assert any("'Silty  Clay' as 'silty clay'" in note for note in notes)
+
+
+def test_a_real_hole_is_read_with_its_description(shared_scans: Path) -> None:
+    notes: list[str] = []
+    described = shared_scans.parent / "holes" / "iodp-u1482c-lithology.csv"
+    rows = read_inputs([shared_scans / "iodp-u1482c.h5"], intervals=described, warn=notes.append)
+    assert (len(rows), rows.classes) == (2554, ("chalk", "nannofossil ooze"))
+    assert np.count_nonzero(rows.lithology == "") == 2
+    assert not any("overlapping" in note for note in notes)  # those that overlap have one name
+    found = reference_of(rows, DistributionAwareScaler(rows.feature_set.transforms).fit(rows.features), rows.classes)
+    assert found is not None
+    assert found.groups is not None
+    assert found.groups.names == ("Carbonate",)
+    assert found.succession is not None
+    assert found.succession.transitions.tolist() == [[1, 0, 1]]  # ooze above chalk, across a gap of 2.6 m
+    assert found.mixture is not None
 
 
 def test_depths_are_preferred_to_offsets_in_a_section(tmp_path: Path) -> None:

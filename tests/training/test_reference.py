@@ -147,23 +147,27 @@ def test_the_succession_of_measured_rows_is_their_own() -> None:
     assert found.counts.tolist() == [750, 250]
 
 
-def test_a_gap_ends_a_run_and_is_no_change_of_lithology() -> None:
+def test_a_gap_ends_a_run_and_may_hide_a_change() -> None:
     whole = succession_of(described(("A", 0, 30, "clay"), ("A", 30, 60, "sand"), ("B", 0, 30, "clay")))
     holed = succession_of(
         described(("A", 0, 10, "clay"), ("A", 12, 30, "clay"), ("A", 30, 58, "sand"), ("B", 0, 30, "clay"))
     )
-    assert whole.transitions.tolist() == holed.transitions.tolist() == [[0, 1, 1]]
-    apart = succession_of(described(("A", 0, 30, "clay"), ("A", 32, 60, "sand"), ("B", 0, 30, "clay")))
-    assert apart.transitions.tolist() == []
+    short = succession_of(described(("A", 0, 30, "clay"), ("A", 32, 60, "sand"), ("B", 0, 30, "clay")))
+    wide = succession_of(described(("A", 0, 30, "clay"), ("A", 45, 60, "sand"), ("B", 0, 30, "clay")))
+    assert whole.transitions.tolist() == holed.transitions.tolist() == short.transitions.tolist() == [[0, 1, 1]]
+    assert wide.transitions.tolist() == []
     # What ends at a gap or with its hole may go on: its metres count, its end does not.
     assert holed.mean_thickness[0] == pytest.approx((58 + 2 * 86) / 3, rel=1e-5)
-    assert apart.mean_thickness[0] == pytest.approx((60 + 2 * 88) / 2, rel=1e-5)
+    assert short.mean_thickness[0] == pytest.approx((60 + 2 * 88) / 3, rel=1e-5)
+    assert wide.mean_thickness[0] == pytest.approx((60 + 2 * 75) / 2, rel=1e-5)
 
 
-def test_rows_without_a_lithology_end_a_run() -> None:
-    found = succession_of(described(("A", 0, 10, "clay"), ("A", 10, 11, ""), ("A", 11, 20, "sand")))
-    assert found.transitions.tolist() == []
-    assert found.counts.tolist() == [50, 45]
+def test_rows_without_a_lithology_are_a_gap() -> None:
+    blank = succession_of(described(("A", 0, 10, "clay"), ("A", 10, 11, ""), ("A", 11, 20, "sand")))
+    gap = succession_of(described(("A", 0, 10, "clay"), ("A", 11, 20, "sand")))
+    assert blank.transitions.tolist() == gap.transitions.tolist() == [[0, 1, 1]]
+    assert blank.counts.tolist() == gap.counts.tolist() == [50, 45]
+    np.testing.assert_array_equal(blank.mean_thickness, gap.mean_thickness)
 
 
 def test_the_order_of_the_rows_and_bins_given_twice_change_nothing() -> None:

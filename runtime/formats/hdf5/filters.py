@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import suppress
 from typing import Any
 
 import h5py
@@ -45,3 +46,11 @@ def require_filters(dataset: Any) -> None:
                 f"{location} is compressed with {known}, which neither HDF5 nor hdf5plugin can read: "
                 f"repack the file with gzip (h5repack)"
             )
+
+
+def available_filters() -> dict[str, bool]:
+    """Return whether each filter that a scan may be compressed with can be read here, with hdf5plugin if installed."""
+    with suppress(ImportError):
+        importlib.import_module("hdf5plugin")
+    known = {1: "gzip", 2: "shuffle", 3: "Fletcher-32", **NAMES}
+    return {name: bool(h5py.h5z.filter_avail(number)) for number, name in known.items()}

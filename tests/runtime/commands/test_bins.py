@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import builtins
 import json
 import re
 import signal
@@ -307,14 +306,7 @@ def test_without_a_value_nothing_is_written(write_scan: WriteScan, suffix: str) 
 def test_without_pyarrow_the_message_names_the_extra(
     flat_scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = builtins.__import__
-
-    def refuse(name: str, *arguments: Any, **options: Any) -> Any:
-        if name.startswith("pyarrow"):
-            raise ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow")
-        return usual(name, *arguments, **options)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(OutputError, match=re.escape("pip install 'lithovae[tables]'")):
         write_table(flat_scan, tmp_path / "t.parquet")
 

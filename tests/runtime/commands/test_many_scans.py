@@ -84,7 +84,7 @@ def test_one_scan_into_an_existing_folder(scans: list[Path], tmp_path: Path) -> 
 
 
 def test_out_is_what_its_name_says(scans: list[Path], tmp_path: Path) -> None:
-    for some, out in ((scans, "emb.npz"), (scans[:1], "emb.csv")):
+    for some, out in ((scans, "emb.npz"), (scans[:1], "emb.txt")):
         assert run(*some, "--out", tmp_path / out)[:2] == (2, [])
         assert not (tmp_path / out).exists()
 

@@ -18,10 +18,12 @@ import pytest
 from numpy.typing import NDArray
 
 from lithovae.runtime import LithoModel, OutputError, ScanError
+from lithovae.runtime.answers.faults import Checks
 from lithovae.runtime.commands.one_scan import embed_scan
 from lithovae.runtime.features import FEATURE_NAMES, LILY
 from lithovae.runtime.follow import new_rows as new_rows_module
 from lithovae.runtime.follow.follower import Follower, follow_until_idle
+from lithovae.runtime.log import Fault
 from lithovae.runtime.outputs.hdf5 import GrowingFile
 from lithovae.runtime.outputs.json_lines import JsonLines
 from lithovae.runtime.outputs.writer import growing_format
@@ -127,7 +129,8 @@ def same_as_batch(rows: list[dict[str, Any]], path: Path, model: LithoModel, **o
     assert len(rows) == len(batch["depth"])
     for name in ("depth", "samples", "missing", "implausible", *parts):
         if name in batch:
-            assert [row[name] for row in rows] == batch[name].tolist(), name
+            values = batch[name] if batch[name].ndim else np.full(len(rows), batch[name])  # the same in all rows
+            assert [row[name] for row in rows] == values.tolist(), name
     given = np.array([row["embedding"] or [np.nan] * model.latent_dim for row in rows], np.float32)
     np.testing.assert_array_equal(given.view(np.uint32)[~np.isnan(given)], _bits(batch["embeddings"]))
 
@@ -363,6 +366,69 @@ def test_a_wrong_unit_in_all_rows_is_said_as_a_batch_run_says_it(path: Path, mod
     assert len(noted) == 1
     (of_all_rows,) = embed_scan(path, path.with_suffix(".npz"), model).other_units
     assert of_all_rows.replace("1,720", "1,700") == noted[0].removeprefix("note   ")
+
+
+def stuck_rows(start: int, stop: int) -> Batch:
+    """Return rows in which the gamma sensor repeats a value from row 40 on."""
+    rng = np.random.default_rng(start)
+    rows = np.array([1.7, 4.0, 18.0, 105.0, 104.0, 88.0]) * rng.normal(1, 0.02, (stop - start, 6))
+    rows[np.arange(start, stop) >= 40, 2] = 18.25
+    table: Batch = {name: values.tolist() for name, values in zip(FEATURE_NAMES, rows.T, strict=True)}
+    return table | {"depth": (np.arange(start, stop) / 10).tolist()}
+
+
+def test_a_fault_is_said_once_while_the_scan_grows(path: Path, model: LithoModel) -> None:
+    lines = Lines(path, model, quality=True)
+    for i in range(8):
+        append(path, stuck_rows(20 * i, 20 * i + 20))
+        lines.now = 60.0 * i
+        lines.poll()
+    (said,) = (line for line in lines.said if line.startswith("fault"))
+    assert "NGR total counts (cps) is 18.25" in said
+    lines.follower.finish()
+    assert len([line for line in lines.said if line.startswith("fault")]) == 1
+    batch = embed_scan(path, path.with_suffix(".npz"), model, Settings(quality=True))
+    assert [(fault.kind, fault.what) for fault in batch.faults] == [("stuck", "NGR total counts (cps)")]
+    with np.load(path.with_suffix(".npz")) as arrays:
+        assert [row["flags"] for row in lines.rows] == arrays["flags"].tolist()
+
+
+def test_faults_are_looked_for_now_and_then_only(
+    path: Path, model: LithoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def faults(self: Checks) -> list[Fault]:
+        looks.append(1)
+        return []
+
+    monkeypatch.setattr(Checks, "faults", property(faults))
+    lines = Lines(path, model, quality=True)
+    for i in range(10):
+        append(path, stuck_rows(20 * i, 20 * i + 20))
+        lines.now = i + 5.0
+        lines.poll()
+    assert len(looks) == 1
+    lines.now = 100.0
+    lines.poll()
+    lines.poll()
+    assert len(looks) == 2
+    lines.now = 200.0
+    lines.poll()
+    assert len(looks) == 2  # there is nothing new
+
+
+def test_what_quality_lacks_and_what_lithologies_are_worth_is_said_first(
+    path: Path, model: LithoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Checks, "notes", ["this bundle has no reference"])
+    lines = Lines(path, model, quality=True, top=2)
+    append(path, stuck_rows(0, 20))
+    lines.poll()
+    assert [line for line in lines.said if line.startswith("note")] == [
+        f"note   {model.bundle.warning}",
+        "note   this bundle has no reference",
+    ]
 
 
 def test_a_note_is_said_once_whatever_numbers_it_holds(path: Path, model: LithoModel) -> None:
@@ -630,7 +696,7 @@ def test_a_growing_file_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "emb.h5").write_bytes(b"yesterday's result")
     with pytest.raises(OutputError, match="already exists and was not written by lithovae follow"):
         GrowingFile(tmp_path / "emb.h5")
-    with pytest.raises(OutputError, match=r"emb\.npz must end in \.h5 or \.hdf5 or \.jsonl: only such a file can grow"):
+    with pytest.raises(OutputError, match=r"emb\.npz must end in \.h5, \.hdf5 or \.jsonl: only such a file can grow"):
         growing_format(tmp_path / "emb.npz")
 
 

@@ -16,9 +16,10 @@ from lithovae.runtime import LithoModel, OutputError
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.follow import new_rows
 from lithovae.runtime.follow.follower import Follower, follow_until_idle
+from lithovae.runtime.outputs.earlier import require_same
 from lithovae.runtime.outputs.whole_file import MAX_NAME_BYTES
 from lithovae.runtime.outputs.writer import growing_format
-from lithovae.runtime.settings import Settings
+from lithovae.runtime.settings import Calibration, Settings
 from tests.runtime.follow.test_follower import core, rows_of_file, same_as_batch
 from tests.runtime.logger import Batch, append
 
@@ -130,6 +131,8 @@ def test_a_growing_file_with_columns_of_other_lengths_is_continued(
         ({"bin_width": 0.5}, r"with another value for --bin \(0.2; now 0.5\)"),
         ({"mapping": {"MS": "ms/MS"}}, "with another value for --map"),
         ({"missing": "nan"}, r"with another value for --missing \(.impute.; now .nan.\)"),
+        ({"top": 2}, r"with another value for --classify and --top \(0; now 2\)"),
+        ({"quality": True}, r"with another value for --quality \(false; now true\)"),
     ],
 )
 def test_a_result_of_other_settings_is_left_alone(
@@ -145,6 +148,49 @@ def test_a_result_of_other_settings_is_left_alone(
     with pytest.raises(OutputError, match=message):
         follow(path, out, model, **options)
     assert out.read_bytes() == before
+
+
+def test_a_result_with_another_number_of_lithologies_is_left_alone(path: Path, out: Path, model: LithoModel) -> None:
+    append(path, core(0, 2))
+    follow(path, out, model, top=3)
+    before = out.read_bytes()
+    with pytest.raises(OutputError, match=r"--classify and --top \(3; now 5\)"):
+        follow(path, out, model, top=5)
+    with pytest.raises(OutputError, match=r"--top all \(false; now true\)"):
+        follow(path, out, model, top=3, all_probabilities=True)
+    with pytest.raises(OutputError, match=r"--classify and --top \(3; now 0\)"):
+        follow(path, out, model)
+    assert out.read_bytes() == before
+
+
+def test_a_result_of_another_calibration_is_left_alone(path: Path, out: Path, model: LithoModel) -> None:
+    calibration = {FEATURE_NAMES[1]: Calibration("instr. units", 2.0, 0.0, "a test")}
+    append(path, own_rows(0, 30))
+    follow(path, out, model)
+    with pytest.raises(OutputError, match="with another value for --calibration"):
+        follow(path, out, model, calibrations=calibration)
+
+
+def test_lithologies_of_another_bundle_of_the_model_are_left_alone(
+    path: Path, out: Path, model: LithoModel, tmp_path: Path
+) -> None:
+    append(path, core(0, 2))
+    follow(path, out, model, top=3)
+    about = {"bundle_sha256": model.bundle.sha256, "options": {"top": 3}}
+    with pytest.raises(OutputError, match="with another value for the model's bundle"):
+        require_same(out, about, about | {"bundle_sha256": "another"})
+    require_same(out, about | {"options": {}}, about | {"options": {}, "bundle_sha256": "another"})
+
+
+def test_answers_are_continued_after_a_kill(path: Path, out: Path, model: LithoModel) -> None:
+    append(path, own_rows(0, 40))
+    follow(path, out, model, top=3, quality=True)
+    append(path, own_rows(40, 90))
+    follow(path, out, model, top=3, quality=True)
+    whole = out.with_stem("whole")
+    follow(path, whole, model, top=3, quality=True)
+    for row, expected in zip(rows_of(out), rows_of(whole), strict=True):
+        assert repr({**row, "complete": 0}) == repr({**expected, "complete": 0})  # NaN is not equal to itself
 
 
 def test_a_result_of_another_model_is_left_alone(path: Path, out: Path, model: LithoModel) -> None:

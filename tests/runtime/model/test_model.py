@@ -20,8 +20,6 @@ from lithovae.runtime import BundleError, InputError, LithoModel, LithoWarning
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.model.bundle import SHIPPED
 from lithovae.runtime.model.graphs import MICRO_BATCH
-from lithovae.runtime.process import threads as threads_module
-from lithovae.runtime.process.threads import granted_threads
 from lithovae.training.recipe import MODELS
 
 Floats = NDArray[np.float64]
@@ -349,20 +347,6 @@ def test_an_unsupervised_model_says_that_it_cannot_classify() -> None:
         LithoModel.load("unsup_hybrid").classify(np.ones((1, 6)))
 
 
-def test_threads_follow_slurm_then_the_affinity_mask(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
-    assert granted_threads() == 3
-    for nonsense in ("0", "", "many"):
-        monkeypatch.setenv("SLURM_CPUS_PER_TASK", nonsense)
-        assert granted_threads() >= 1
+def test_a_model_needs_a_thread() -> None:
     with pytest.raises(InputError, match="at least 1"):
         LithoModel.load("unsup", threads=0)
-
-
-def test_threads_keep_to_a_containers_share(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
-    monkeypatch.setattr(threads_module, "CPU_MAX", tmp_path / "cpu.max")
-    cores = granted_threads()
-    for quota, threads in (("max 100000", cores), ("50000 100000", 1), ("99900000 100000", cores), ("", cores)):
-        (tmp_path / "cpu.max").write_text(quota)
-        assert granted_threads() == threads

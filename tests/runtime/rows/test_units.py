@@ -13,6 +13,8 @@ from lithovae.runtime import LithoModel
 from lithovae.runtime.cli import app
 from lithovae.runtime.follow.follower import Follower
 from lithovae.runtime.outputs.hdf5 import GrowingFile
+from lithovae.runtime.rows.units import DepthCheck, is_round_in_feet, steps_of
+from lithovae.runtime.scan.scan import open_scan
 
 WriteScan = Callable[..., Path]
 N = 200
@@ -109,3 +111,31 @@ def test_a_run_of_several_scans_names_those_in_another_unit(tmp_path: Path, writ
     assert done.exit_code == 0, done.output
     noted = [line for line in done.stdout.splitlines() if line.startswith("note")]
     assert [line.startswith(f"note   {si}: Magnetic susceptibility") for line in noted] == [True]
+
+
+@pytest.mark.parametrize("step", [0.01, 0.025, 0.1, 0.5])
+def test_a_step_that_is_round_in_feet_only(step: float) -> None:
+    assert is_round_in_feet(step / 0.3048)
+    assert not is_round_in_feet(step)
+    assert not is_round_in_feet(step * 0.3048)  # a log in feet whose depths were converted
+
+
+@pytest.mark.parametrize(("metres", "decimals"), [(1.0, 9), (0.3048, 9), (0.3048, 2)])
+def test_the_steps_of_each_instrument_tell_depths_in_feet(write_scan: WriteScan, metres: float, decimals: int) -> None:
+    depth = np.delete(np.arange(2000) * 0.025, slice(300, 340))  # with a gap
+    scan = write_scan(
+        {"a/depth": np.round(depth / metres, decimals), "a/MS": depth, "b/depth": FINE, "b/density": FINE}
+    )
+    with open_scan(scan) as opened:
+        steps = steps_of(opened.tracks)
+        assert len(steps) == 2
+        notes = DepthCheck(has_depth_unit=False, steps=steps).notes
+    assert [("in feet" in note and "0.025 m if these are feet" in note) for note in notes] == [True] * (metres != 1)
+
+
+def test_irregular_depths_tell_nothing(write_scan: WriteScan) -> None:
+    depth = np.cumsum(np.random.default_rng(0).uniform(0.01, 0.3, 500))
+    with open_scan(write_scan({"depth": depth, "MS": depth})) as scan:
+        assert steps_of(scan.tracks) == []
+    with open_scan(write_scan({"MS": depth})) as scan:
+        assert steps_of(scan.tracks) == []
