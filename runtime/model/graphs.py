@@ -19,7 +19,7 @@ Run = Callable[[Float32s], Any]
 
 MICRO_BATCH = 4096
 """Rows of one session run: their intermediate results fit in a core's cache."""
-CLASSIFIED = 512
+CLASSIFIED = 1024
 """As `MICRO_BATCH`, where there are numbers for each lithology."""
 WHOLE_ROWS = 8
 """Every session run is padded to a multiple of this number of rows. onnxruntime computes leftover rows in another way,

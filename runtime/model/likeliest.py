@@ -127,24 +127,12 @@ class Search:
             class_probabilities=self._all,
         )
         if of_groups.shape[1]:
-            group, largest = _likeliest_group(of_groups)
-            found = found._replace(group=group, group_probability=largest / total)
+            group = of_groups.argmax(axis=1)
+            codes = group.astype(np.min_scalar_type(of_groups.shape[1]))
+            found = found._replace(group=codes, group_probability=of_groups[np.arange(len(group)), group] / total)
         lacks = lacks | np.isnan(entropy)  # extreme values may overflow
         if lacks.any():
             for column in found:
                 if column is not None:  # codes are of the types that `lithovae.runtime.result` states
                     column[lacks] = np.nan if column.dtype.kind == "f" else np.iinfo(column.dtype).max
         return found
-
-
-def _likeliest_group(sums: Float32s) -> tuple[NDArray[Any], Float32s]:
-    """Return the position of the largest of each row of (n, n_groups), the first of equal ones, and its value.
-
-    For so few groups, this is faster than ``argmax``, which looks at one row at a time.
-    """
-    n, n_groups = sums.shape
-    group, (largest, *others) = np.zeros(n, np.min_scalar_type(n_groups)), np.ascontiguousarray(sums.T)
-    for i, values in enumerate(others, start=1):
-        np.copyto(group, i, where=values > largest)
-        np.maximum(largest, values, out=largest)
-    return group, largest
