@@ -148,10 +148,10 @@ class Offsets:
                 continue
             some = rows[which == i]
             surprise = self._surprise(int(patterns[i]), known)
-            now = surprise.of(some[:, known])
+            now, shifted = surprise.of(some[:, known]), surprise.shifted(some[:, known])
             for j, columns in enumerate(candidates):
                 if set(columns) <= set(known):
-                    after = surprise.shifted(some[:, known], [known.index(column) for column in columns], SHIFTS)
+                    after = shifted([known.index(column) for column in columns], SHIFTS)
                     by_shift[j] += (now - after).sum(axis=1)
                     n_by_shift[j] += len(some)
             for j, (column, scale) in enumerate(scales):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -254,18 +254,22 @@ class Surprise:
         self._constant = constant.reshape(-1, 1).astype(np.float32)
         self._chunk = max(MIN_ROWS, min(CHUNK // (k * self._d), SMALL // self._d**2))
 
-    def shifted(self, scaled: Float32s, columns: Sequence[int], shifts: Float32s) -> Float32s:
-        """Return the negative log density of rows (n, d) after each of some shifts is taken from some of their columns.
+    def shifted(self, scaled: Float32s) -> Callable[[Sequence[int], Float32s], Float32s]:
+        """Return a function that returns what `of` would return for rows (n, d) if some columns were shifted.
 
-        Returns
-        -------
-        ndarray of shape (len(shifts), n), float32
+        The function takes positions of columns, and shifts to take from all of them, one after the other. It returns an
+        array of shape (len(shifts), n), float32.
         """
-        white = self._whiten @ scaled.T - self._centre
-        along = self._whiten[:, :, list(columns)].sum(axis=2, keepdims=True)
-        square, cross, own = (white**2).sum(axis=1), (white * along).sum(axis=1), (along**2).sum(axis=1)
-        out = [_log_sum(self._constant - 0.5 * (square - 2 * shift * cross + shift**2 * own)) for shift in shifts]
-        return -np.array(out, np.float32)
+        white = self._whiten @ np.ascontiguousarray(scaled.T) - self._centre
+        square = (white**2).sum(axis=1)
+
+        def after(columns: Sequence[int], shifts: Float32s) -> Float32s:
+            along = self._whiten[:, :, list(columns)].sum(axis=2, keepdims=True)
+            cross, own = (white * along).sum(axis=1), (along**2).sum(axis=1)
+            logs = (self._constant - 0.5 * (square - 2 * shift * cross + shift**2 * own) for shift in shifts)
+            return -np.array([_log_sum(each) for each in logs], np.float32)
+
+        return after
 
     def of(self, scaled: Float32s) -> Float32s:
         """Return the negative log density of rows (n, d) that have all these features; shape (n,), float32."""

@@ -87,7 +87,7 @@ def test_the_density_of_some_features_is_exact() -> None:
 def test_a_shift_is_taken_from_some_columns() -> None:
     surprise, rows = Surprise(random_mixture(4)), np.random.default_rng(2).normal(0, 1, (20, 4)).astype(np.float32)
     moved = rows - np.array([0, 2.5, 0, 2.5], np.float32)
-    found = surprise.shifted(rows, [1, 3], np.array([0, 2.5], np.float32))
+    found = surprise.shifted(rows)([1, 3], np.array([0, 2.5], np.float32))
     np.testing.assert_allclose(found, [surprise.of(rows), surprise.of(moved)], rtol=1e-4, atol=1e-3)
 
 
