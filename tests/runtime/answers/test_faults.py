@@ -322,3 +322,13 @@ def test_bins_whose_samples_were_left_out_are_suspect(model: LithoModel, core: F
     checks, flags = checked(model.bundle, rows)
     assert texts(checks.faults) == [("unit", LILY.names[0])]
     assert (flags & 16)[10:].all()
+
+
+def test_rows_that_are_odd_in_other_channels_tell_nothing_of_an_ordinary_one(model: LithoModel, core: Float32s) -> None:
+    core = core.copy()
+    core[:, 3:] = np.random.default_rng(0).uniform(50, 140, (400, 3))  # no rock has such colours
+    for gain in (1.0, 1.5):
+        core[:, 1:3] *= gain
+        checks, flags = checked(model.bundle, prepared(core, LILY))
+        assert not [fault for fault in checks.faults if not {"R", "G", "B"} & set(fault.what.split(", "))]
+        assert not (flags & 16).any()
