@@ -187,6 +187,8 @@ class Offsets:
         if pattern not in self._surprises:
             surprise = Surprise(self._mixture, np.array(known))
             most = float(surprise.of(self._draws[:, known]).max()) + UNLIKELY
+            if len(self._surprises) >= MOST_PATTERNS:
+                self._surprises.clear()
             self._surprises[pattern] = surprise, most
         return self._surprises[pattern]
 

@@ -26,6 +26,9 @@ SMALL = 1 << 18
 DRAWS = 1 << 15
 """Rows drawn from the mixture, by which the rows that lack some features are calibrated; fewer of many features."""
 FEWEST_DRAWS = 1 << 12
+MOST_PATTERNS = 256
+"""Patterns of missing features whose calibration is kept. A scan with more of them, such as one with random gaps in
+many features, is calibrated by fewer draws from then on: each pattern has few rows."""
 _NEGLIGIBLE = np.float32(-80)
 """Exponents below this would give subnormal numbers, which are slow to add and change nothing."""
 _WORK = 1 << 26
@@ -162,6 +165,7 @@ class Novelty:
     def __init__(self, mixture: Mixture, surprise: Quantiles | None, n_rows: int) -> None:
         self._mixture, self._surprise, self._least = mixture, surprise, 1 / (n_rows + 1)
         self._ranks: dict[int, _Ranks] = {}
+        self._n_patterns = 0
         k, d = mixture.means.shape
         self._n_draws = int(np.clip(_WORK // (k * d * d), FEWEST_DRAWS, DRAWS))
 
@@ -203,17 +207,29 @@ class Novelty:
         return drawn(self._mixture, self._n_draws)
 
     def _ranks_of(self, pattern: int, known: NDArray[np.intp] | None = None) -> _Ranks:
-        if pattern not in self._ranks:  # two threads may compute the same, which does no harm
-            surprise = Surprise(self._mixture, known)
-            if pattern == 0 and self._surprise:
-                quantiles, least = self._surprise, self._least
-            else:
-                draws, n = self._draws, self._n_draws
-                values = np.sort(surprise.of(draws if known is None else draws[:, known]))
-                quantiles = Quantiles((np.arange(n) + 0.5) / n, values.astype(np.float64))
-                least = max(self._least, 0.5 / n)
-            self._ranks[pattern] = _Ranks(surprise, quantiles, least)
-        return self._ranks[pattern]
+        if (ranks := self._ranks.get(pattern)) is not None:
+            return ranks
+        surprise = Surprise(self._mixture, known)
+        if pattern == 0 and self._surprise:
+            quantiles, least = self._surprise, self._least
+        else:
+            is_usual = self._n_patterns < MOST_PATTERNS
+            draws = self._draws if is_usual else self._draws[:FEWEST_DRAWS]
+            quantiles = _quantiles(surprise.of(draws if known is None else draws[:, known]))
+            least = max(self._least, 0.5 / len(draws))
+        ranks = _Ranks(surprise, quantiles, least)
+        self._n_patterns += 1
+        if len(self._ranks) >= MOST_PATTERNS:
+            self._ranks.clear()
+        self._ranks[pattern] = ranks  # two threads may compute the same, which does no harm
+        return ranks
+
+
+def _quantiles(drawn: Float32s) -> Quantiles:
+    """Return quantiles of drawn values: about a thousand, the more the farther up, where p-values are small."""
+    n, values = len(drawn), np.sort(drawn)
+    at = np.unique(np.rint(np.concatenate([np.linspace(0, n - 1, 512), n - np.geomspace(1, n, 512)])).astype(np.int64))
+    return Quantiles((at + 0.5) / n, values[at].astype(np.float64))
 
 
 class _Ranks:
