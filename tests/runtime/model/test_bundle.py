@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
+from lithovae.export.bundle import write_bundle
+from lithovae.models.checkpoint import Checkpoint
 from lithovae.runtime import BundleError, LithoModel
 from lithovae.runtime.answers.embedding import Embedder
 from lithovae.runtime.features import LILY
 from lithovae.runtime.model.bundle import SHIPPED, Bundle, find_bundle
 from lithovae.runtime.model.verify import require, verify
+from tests.runtime.references import a_reference
 
 
 @pytest.fixture
@@ -450,8 +454,9 @@ def as_earlier(bundle: Path, schema: int) -> Path:
     """Turn a bundle into one of an earlier schema: up to 3 with transforms as formulas, 2 without fill values."""
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
     files = manifest["files"]
-    (bundle / "reference.json").unlink(missing_ok=True)
-    files.pop("reference.json", None)
+    for name in ("reference.json", "lithologies.onnx"):
+        (bundle / name).unlink(missing_ok=True)
+        files.pop(name, None)
     for path in bundle.glob("*.onnx"):
         model = onnx.load(path)
         described = json.loads(model.metadata_props[0].value) | {"schema": schema}
@@ -478,6 +483,24 @@ def test_a_bundle_of_an_earlier_schema_gives_the_same_numbers(
     np.testing.assert_array_equal(model.embed(features), LithoModel.load("unsup").embed(features))
     assert model.bundle.features == LILY
     assert Embedder(model, "impute").policy.name == "impute"
+
+
+def test_lithologies_of_an_earlier_schema_come_from_its_classifier(
+    checkpoints: dict[str, Checkpoint], tmp_path: Path, features: NDArray[np.float64]
+) -> None:
+    write_bundle(replace(checkpoints["semisup"], reference=a_reference(temperature=1)), tmp_path / "bundle")
+    present = LithoModel.load(tmp_path / "bundle")
+    model = LithoModel.load(as_earlier(Path(shutil.copytree(tmp_path / "bundle", tmp_path / "before")), 4))
+    features[7, 0] = np.nan
+    for k in (1, 3, 20):
+        found, expected = model.top(features, k), present.top(features, k)
+        np.testing.assert_array_equal(found.classes[:, 0], expected.classes[:, 0])
+        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-6)
+        np.testing.assert_allclose(found.entropy, expected.entropy, atol=1e-5)
+        assert found.group is None
+        assert expected.group is not None
+        assert (found.classes[7] == 255).all()
+        assert np.isnan(found.entropy[7])
 
 
 def test_an_earlier_schema_is_for_the_published_features_only(tmp_path: Path) -> None:
