@@ -28,8 +28,6 @@ REPOSITORY = "repository"
 PACKAGES = ("models", "training", "export", "runtime")
 INCLUDE = re.compile(r"^\[[^]]*\]\(([^)#]*README\.md)#([^)]+)\)\s*<!-- include -->$", re.MULTILINE)
 COMMANDS = "<!-- commands -->"
-PENDING = ("intervals.md", "quality.md", "report.md")
-"""Pages that are in the navigation, but may be absent."""
 
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 _CODE = re.compile(r"^([ \t]*)(```|~~~).*?^\1?\2[ \t]*$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
@@ -37,13 +35,12 @@ _CODE = re.compile(r"^([ \t]*)(```|~~~).*?^\1?\2[ \t]*$|`[^`\n]+`", re.MULTILINE
 
 @event_priority(100)  # before mkdocstrings reads its own
 def on_config(config: MkDocsConfig) -> None:
-    """Link the packages, and leave absent pages out of the navigation."""
+    """Link the packages."""
     links = ROOT / "build" / "packages" / "lithovae"
     config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [str(links.parent)]
     links.mkdir(parents=True, exist_ok=True)
     for package in PACKAGES:
         _link(links / package, ROOT / package)
-    config.nav = _without_absent(config.nav)
 
 
 def _link(link: Path, target: Path) -> None:
@@ -56,14 +53,6 @@ def _link(link: Path, target: Path) -> None:
     except OSError:
         if not link.is_symlink():  # else another build was faster
             shutil.copytree(target, link, dirs_exist_ok=True)
-
-
-def _without_absent(nav: Any) -> Any:
-    if isinstance(nav, dict):
-        return {title: _without_absent(entries) for title, entries in nav.items()}
-    if isinstance(nav, list):
-        return [_without_absent(entry) for entry in nav if entry not in PENDING or (ROOT / "docs" / entry).is_file()]
-    return nav
 
 
 def _entries(nav: Any) -> Iterator[str]:

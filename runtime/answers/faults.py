@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lithovae.runtime.features import FeatureSet, Quantity
 from lithovae.runtime.log import Drift, Fault, bit_of
-from lithovae.runtime.missing import Bits, Extremes, bit_counts, extremes, unpacked
+from lithovae.runtime.missing import Bits, Extremes, extremes, unpacked
 from lithovae.runtime.model.bundle import Bundle
 from lithovae.runtime.other_units import UNIT_ROWS, OtherUnits
 from lithovae.runtime.rows.block import Block
@@ -29,8 +29,6 @@ MANY_NOVEL = 0.01
 """Share of novel rows from which a note says so: ten times as many as among training rows."""
 MOST = 0.5
 """More than this share is most."""
-FAR = 2.0
-"""Difference of a channel's mean from training, in standard deviations, from which a note says so."""
 MOST_STUCK = 5
 """Largest number of runs of a stuck sensor that are listed for each feature."""
 FEWEST_CONSTANT = 20
@@ -66,9 +64,9 @@ class Checks:
         self._hole: tuple[str, ...] = ()
         self._suspects, self._n, self._judged_at = 0, 0, UNIT_ROWS
         k = len(bundle.features)
-        self._n_values, self._n_beyond, self._n_imputed = np.zeros((3, k), np.int64)
+        self._n_values, self._n_beyond = np.zeros((2, k), np.int64)
         self._sum, self._square = np.zeros((2, k))
-        self._n_embedded = self._n_ranked = self._n_novel = 0
+        self._n_ranked = self._n_novel = 0
 
     def take(self, rows: Prepared, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
         """Check the next rows, and return their flags.
@@ -95,8 +93,6 @@ class Checks:
         novel = novelty < NOVEL  # False for NaN
         flags |= imputed * np.uint8(IMPUTED) | (rows.implausible != 0) * np.uint8(OUT_OF_RANGE)
         flags |= novel * np.uint8(IS_NOVEL)
-        self._n_embedded += int(np.count_nonzero(has_embedding))
-        self._n_imputed += bit_counts(rows.missing[imputed], len(self._n_imputed))
         self._n_ranked += int(np.count_nonzero(novelty == novelty))
         self._n_novel += int(np.count_nonzero(novel))
         self._depths.add(block)
@@ -143,7 +139,7 @@ class Checks:
     @property
     def notes(self) -> list[str]:
         """Notes for the user about the rows so far, the most important first."""
-        return [*self._imputed_notes(), *filter(None, [self._note]), *self._novel_notes(), *self._drift_notes()]
+        return [*filter(None, [self._note]), *self._novel_notes()]
 
     def _hole_starts(self, block: Block) -> NDArray[np.intp]:
         """Return the rows at which another hole begins."""
@@ -213,15 +209,6 @@ class Checks:
                 seen = f"{name} is {run.value:g} in {run.n:,} rows in a row{where}{more}"
                 yield _fault("stuck", name, f"{seen}: the sensor seems stuck; {advice}", run)
 
-    def _imputed_notes(self) -> Iterator[str]:
-        few = self._n_imputed > MOST * self._n_embedded
-        if np.count_nonzero(few) > MOST * len(few):
-            names = self._names(np.flatnonzero(few).tolist())
-            yield (
-                f"most of the model's input is imputed: {names} {'is' if few.sum() == 1 else 'are'} missing in most "
-                "rows; the answers rest on the other features alone"
-            )
-
     def _novel_notes(self) -> Iterator[str]:
         if self._n_novel > MANY_NOVEL * self._n_ranked:
             share = self._n_novel / self._n_ranked
@@ -229,14 +216,6 @@ class Checks:
                 f"{self._n_novel:,} rows ({share:.1%}) are novel: fewer than {NOVEL:.1%} of the training rows are as "
                 "unusual; the model's answers there are extrapolated"
             )
-
-    def _drift_notes(self) -> Iterator[str]:
-        for drift in self.drift:
-            if abs(drift.shift) > FAR:
-                side = "above" if drift.shift > 0 else "below"
-                yield (
-                    f"{drift.feature} is on average {abs(drift.shift):.1f} standard deviations {side} the training rows"
-                )
 
 
 class _Units:

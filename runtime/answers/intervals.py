@@ -168,19 +168,20 @@ class IntervalBuilder:
 
     def _note(self, first: int, last: int, ends: list[_ChannelEnd], unfounded: list[_ChannelEnd], core: Core) -> str:
         """Return the note on an interval: that channels begin or end at its edges, or where a boundary was not made."""
-        names = self._model.features
-        notes = [
-            f"its {edge} is where {names[end.feature]} {end.verb}"
-            for edge, cell in (("top", first), ("base", last))
-            for end in ends
-            if 0 < cell < len(core.cells) and abs(cell - end.cell) <= NEAR
-        ]
-        notes += [
-            f"{names[end.feature]} {end.verb} at {core.cells.low[end.cell]:.2f} m: without it, there is no boundary"
-            for end in unfounded
-            if first < end.cell < last
-        ]
-        return "; ".join(dict.fromkeys(notes))
+        names: dict[tuple[str, str, str], list[str]] = {}  # of the features that share a note
+        for edge, cell in (("top", first), ("base", last)):
+            for end in ends:
+                if 0 < cell < len(core.cells) and abs(cell - end.cell) <= NEAR:
+                    note = f"its {edge} is where ", end.verb, ""
+                    names.setdefault(note, []).append(self._model.features[end.feature])
+        for end in unfounded:
+            if first < end.cell < last:
+                note = "", end.verb, f" at {core.cells.low[end.cell]:.2f} m: without it, there is no boundary"
+                names.setdefault(note, []).append(self._model.features[end.feature])
+        return "; ".join(
+            f"{before}{', '.join(each)} {verb if len(each) == 1 else verb.removesuffix('s')}{after}"
+            for (before, verb, after), each in names.items()
+        )
 
 
 class _ChannelEnd(NamedTuple):

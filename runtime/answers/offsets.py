@@ -7,15 +7,17 @@ much. Channels that belong together (R, G, B) are also shifted together.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lithovae.runtime.features import GAMMA, SUSCEPTIBILITY, FeatureSet, Quantity
 from lithovae.runtime.missing import Bits, unpacked
 from lithovae.runtime.model.reference import Mixture
 
-from .quality import Float32s, Scaling, Surprise
+from .quality import Float32s, Scaling, Surprise, drawn
 
 FEWEST_ROWS = 20
 """Number of rows below which nothing is said."""
@@ -29,6 +31,9 @@ SHIFTS = np.array([s * d for d in np.arange(LEAST_SHIFT, 7.1, 0.5) for s in (-1,
 """Offsets that are tried, in standard deviations of the training rows."""
 MOST_ROWS = 512
 """Number of rows that are kept: twice as many are thinned to every second one."""
+UNLIKELY, DRAWS = 10.0, 2048
+"""A row says nothing of a channel if it is less likely than the least likely of so many training rows, by more than
+this (nat), with or without a change to the channel."""
 MOST_PATTERNS = 8
 """Number of patterns of missing features that are looked at, the commonest first."""
 
@@ -100,13 +105,13 @@ class Offsets:
         self._scaling, self._mixture, self._bits = scaling, mixture, features.bits
         together = {tuple(columns) for columns in features.instruments.values()}
         self._candidates = sorted({(i,) for i in range(len(features))} | together)
-        self._scales = [
-            (i, scale)
+        self._scales = {
+            i: scale
             for scale in SCALES
             for i, feature in enumerate(features)
             if (feature.name, feature.unit) == (scale.quantity.name, scale.quantity.unit)
-        ]
-        self._surprises: dict[int, Surprise] = {}
+        }
+        self._surprises: dict[int, tuple[Surprise, float]] = {}
         self._rows, self._missing = np.empty((0, len(features)), np.float32), np.empty(0, self._bits)
         self._n, self._stride = 0, 1
 
@@ -130,61 +135,94 @@ class Offsets:
                 return found
             found.append(best)
             if best.scale:  # what is left must be explained by other channels
-                rows = self._converted(rows, best.columns[0], best.scale)
+                rows = self._converted(rows, best.columns[0])
             else:
                 rows[:, list(best.columns)] -= np.float32(best.shift)
 
     def _tried(self, rows: Float32s, missing: Bits, taken: set[int]) -> list[Misfit]:
         """Return the shifts and units by which some channels, none of those taken, gain enough."""
-        candidates = [columns for columns in self._candidates if taken.isdisjoint(columns)]
-        scales = [(column, scale) for column, scale in self._scales if column not in taken]
-        by_shift, n_by_shift = np.zeros((len(candidates), len(SHIFTS))), np.zeros(len(candidates), np.int64)
-        by_scale, n_by_scale, moved = np.zeros(len(scales)), np.zeros(len(scales), np.int64), np.zeros(len(scales))
-        n_zero = np.zeros(len(scales), np.int64)
+        shifts = {columns: _Gain(len(SHIFTS)) for columns in self._candidates if taken.isdisjoint(columns)}
+        scales = {column: _Gain(1) for column in self._scales if column not in taken}
+        moved = dict.fromkeys(scales, 0.0)
         patterns, which, n_rows = np.unique(missing, return_inverse=True, return_counts=True)
         for i in np.argsort(-n_rows, kind="stable")[:MOST_PATTERNS].tolist():
             known = np.flatnonzero(~unpacked(patterns[i : i + 1], rows.shape[1])[0]).tolist()
             if not known:
                 continue
             some = rows[which == i]
-            surprise = self._surprise(int(patterns[i]), known)
-            now = surprise.of(some[:, known])
-            for j, columns in enumerate(candidates):
+            surprise, most = self._surprise(int(patterns[i]), known)
+            now, shifted = surprise.of(some[:, known]), surprise.shifted(some[:, known])
+            for columns, gain in shifts.items():
                 if set(columns) <= set(known):
-                    after = surprise.shifted(some[:, known], [known.index(column) for column in columns], SHIFTS)
-                    by_shift[j] += (now - after).sum(axis=1)
-                    n_by_shift[j] += len(some)
-            for j, (column, scale) in enumerate(scales):
+                    gain.add(now, shifted([known.index(column) for column in columns], SHIFTS), most)
+            for column, gain in scales.items():
                 if column in known:
-                    other = self._converted(some, column, scale)
-                    by_scale[j] += float((now - surprise.of(other[:, known])).sum())
-                    moved[j] += float((some[:, column] - other[:, column]).sum())
-                    n_zero[j] += int(np.count_nonzero(np.isclose(some[:, column], other[:, column])))
-                    n_by_scale[j] += len(some)
-        found = []
-        for j in np.flatnonzero((n_by_scale >= FEWEST_ROWS) & (2 * n_zero < n_by_scale)).tolist():  # 0 fits any unit
-            (column, scale), n = scales[j], int(n_by_scale[j])
-            if by_scale[j] >= scale.least_gain * n + GAIN_IN_ALL:
-                found.append(Misfit((column,), float(moved[j] / n), float(by_scale[j] / n), scale))
+                    other = self._converted(some, column)
+                    differs = ~np.isclose(some[:, column], other[:, column])  # 0 is 0 in any unit
+                    after = surprise.of(other[:, known])[None]
+                    gain.add(now, after, most, differs)
+                    moved[column] += float((some[:, column] - other[:, column]).sum())
+        found = [
+            Misfit((column,), moved[column] / gain.n, float(gain.mean[0]), self._scales[column])
+            for column, gain in scales.items()
+            if gain.is_enough(self._scales[column].least_gain)[0]
+        ]
         explained = {misfit.columns for misfit in found}
-        for j in np.flatnonzero(n_by_shift >= FEWEST_ROWS).tolist():
-            n, most = int(n_by_shift[j]), int(np.argmax(by_shift[j]))
-            if candidates[j] not in explained and by_shift[j, most] >= LEAST_GAIN * n + GAIN_IN_ALL:
-                found.append(Misfit(candidates[j], float(SHIFTS[most]), float(by_shift[j, most] / n), None))
+        for columns, gain in shifts.items():
+            best = int(np.argmax(gain.mean))
+            if columns not in explained and gain.is_enough(LEAST_GAIN)[best]:
+                found.append(Misfit(columns, float(SHIFTS[best]), float(gain.mean[best]), None))
         return found
 
-    def _converted(self, scaled: Float32s, column: int, scale: Scale) -> Float32s:
-        """Return scaled rows with one of their features converted from a unit."""
+    def _converted(self, scaled: Float32s, column: int) -> Float32s:
+        """Return scaled rows with one of their features converted from the unit that it may be in."""
         raw = self._scaling.raw(scaled)
-        raw[:, column] /= np.float32(scale.factor)
+        raw[:, column] /= np.float32(self._scales[column].factor)
         out = scaled.copy()
         out[:, column] = self._scaling.scaled(raw)[:, column]
         return out
 
-    def _surprise(self, pattern: int, known: list[int]) -> Surprise:
+    def _surprise(self, pattern: int, known: list[int]) -> tuple[Surprise, float]:
+        """Return the surprise of rows with some features, and how surprising a row may be that says anything."""
         if pattern not in self._surprises:
-            self._surprises[pattern] = Surprise(self._mixture, np.array(known))
+            surprise = Surprise(self._mixture, np.array(known))
+            most = float(surprise.of(self._draws[:, known]).max()) + UNLIKELY
+            if len(self._surprises) >= MOST_PATTERNS:
+                self._surprises.clear()
+            self._surprises[pattern] = surprise, most
         return self._surprises[pattern]
+
+    @cached_property
+    def _draws(self) -> Float32s:
+        return drawn(self._mixture, DRAWS)
+
+
+class _Gain:
+    """Gain in log density of some rows, by each of some changes to them."""
+
+    def __init__(self, n_changes: int) -> None:
+        self._sum, self._n_fitting, self.n = np.zeros(n_changes), np.zeros(n_changes, np.int64), 0
+
+    def add(self, now: Float32s, after: Float32s, most: float, counts: NDArray[np.bool_] | None = None) -> None:
+        """Add rows: their surprise (n,), that after the changes (n_changes, n), and how large either may be.
+
+        A row that is less likely before and after a change, because of other channels, says nothing of this one. Nor do
+        rows that don't count because they are not changed.
+        """
+        fits = np.minimum(now, after) < most
+        self._sum += (np.minimum(now, most) - np.minimum(after, most)).sum(axis=1)
+        self._n_fitting += np.count_nonzero(fits if counts is None else fits & counts, axis=1)
+        self.n += len(now)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean gain a row by each change."""
+        return self._sum / max(1, self.n)
+
+    def is_enough(self, least: float) -> NDArray[np.bool_]:
+        """Return which changes gain enough, of enough rows, by the least mean gain of a row."""
+        gains_enough = self._sum >= least * self.n + GAIN_IN_ALL
+        return gains_enough & (2 * self._n_fitting > self.n) & (self.n >= FEWEST_ROWS)
 
 
 def _excess(misfit: Misfit) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -26,6 +26,9 @@ SMALL = 1 << 18
 DRAWS = 1 << 15
 """Rows drawn from the mixture, by which the rows that lack some features are calibrated; fewer of many features."""
 FEWEST_DRAWS = 1 << 12
+MOST_PATTERNS = 256
+"""Patterns of missing features whose calibration is kept. A scan with more of them, such as one with random gaps in
+many features, is calibrated by fewer draws from then on: each pattern has few rows."""
 _NEGLIGIBLE = np.float32(-80)
 """Exponents below this would give subnormal numbers, which are slow to add and change nothing."""
 _WORK = 1 << 26
@@ -162,6 +165,7 @@ class Novelty:
     def __init__(self, mixture: Mixture, surprise: Quantiles | None, n_rows: int) -> None:
         self._mixture, self._surprise, self._least = mixture, surprise, 1 / (n_rows + 1)
         self._ranks: dict[int, _Ranks] = {}
+        self._n_patterns = 0
         k, d = mixture.means.shape
         self._n_draws = int(np.clip(_WORK // (k * d * d), FEWEST_DRAWS, DRAWS))
 
@@ -203,17 +207,29 @@ class Novelty:
         return drawn(self._mixture, self._n_draws)
 
     def _ranks_of(self, pattern: int, known: NDArray[np.intp] | None = None) -> _Ranks:
-        if pattern not in self._ranks:  # two threads may compute the same, which does no harm
-            surprise = Surprise(self._mixture, known)
-            if pattern == 0 and self._surprise:
-                quantiles, least = self._surprise, self._least
-            else:
-                draws, n = self._draws, self._n_draws
-                values = np.sort(surprise.of(draws if known is None else draws[:, known]))
-                quantiles = Quantiles((np.arange(n) + 0.5) / n, values.astype(np.float64))
-                least = max(self._least, 0.5 / n)
-            self._ranks[pattern] = _Ranks(surprise, quantiles, least)
-        return self._ranks[pattern]
+        if (ranks := self._ranks.get(pattern)) is not None:
+            return ranks
+        surprise = Surprise(self._mixture, known)
+        if pattern == 0 and self._surprise:
+            quantiles, least = self._surprise, self._least
+        else:
+            is_usual = self._n_patterns < MOST_PATTERNS
+            draws = self._draws if is_usual else self._draws[:FEWEST_DRAWS]
+            quantiles = _quantiles(surprise.of(draws if known is None else draws[:, known]))
+            least = max(self._least, 0.5 / len(draws))
+        ranks = _Ranks(surprise, quantiles, least)
+        self._n_patterns += 1
+        if len(self._ranks) >= MOST_PATTERNS:
+            self._ranks.clear()
+        self._ranks[pattern] = ranks  # two threads may compute the same, which does no harm
+        return ranks
+
+
+def _quantiles(drawn: Float32s) -> Quantiles:
+    """Return quantiles of drawn values: about a thousand, the more the farther up, where p-values are small."""
+    n, values = len(drawn), np.sort(drawn)
+    at = np.unique(np.rint(np.concatenate([np.linspace(0, n - 1, 512), n - np.geomspace(1, n, 512)])).astype(np.int64))
+    return Quantiles((at + 0.5) / n, values[at].astype(np.float64))
 
 
 class _Ranks:
@@ -254,18 +270,22 @@ class Surprise:
         self._constant = constant.reshape(-1, 1).astype(np.float32)
         self._chunk = max(MIN_ROWS, min(CHUNK // (k * self._d), SMALL // self._d**2))
 
-    def shifted(self, scaled: Float32s, columns: Sequence[int], shifts: Float32s) -> Float32s:
-        """Return the negative log density of rows (n, d) after each of some shifts is taken from some of their columns.
+    def shifted(self, scaled: Float32s) -> Callable[[Sequence[int], Float32s], Float32s]:
+        """Return a function that returns what `of` would return for rows (n, d) if some columns were shifted.
 
-        Returns
-        -------
-        ndarray of shape (len(shifts), n), float32
+        The function takes positions of columns, and shifts to take from all of them, one after the other. It returns an
+        array of shape (len(shifts), n), float32.
         """
-        white = self._whiten @ scaled.T - self._centre
-        along = self._whiten[:, :, list(columns)].sum(axis=2, keepdims=True)
-        square, cross, own = (white**2).sum(axis=1), (white * along).sum(axis=1), (along**2).sum(axis=1)
-        out = [_log_sum(self._constant - 0.5 * (square - 2 * shift * cross + shift**2 * own)) for shift in shifts]
-        return -np.array(out, np.float32)
+        white = self._whiten @ np.ascontiguousarray(scaled.T) - self._centre
+        square = (white**2).sum(axis=1)
+
+        def after(columns: Sequence[int], shifts: Float32s) -> Float32s:
+            along = self._whiten[:, :, list(columns)].sum(axis=2, keepdims=True)
+            cross, own = (white * along).sum(axis=1), (along**2).sum(axis=1)
+            logs = (self._constant - 0.5 * (square - 2 * shift * cross + shift**2 * own) for shift in shifts)
+            return -np.array([_log_sum(each) for each in logs], np.float32)
+
+        return after
 
     def of(self, scaled: Float32s) -> Float32s:
         """Return the negative log density of rows (n, d) that have all these features; shape (n,), float32."""

@@ -126,7 +126,7 @@ function drawScale() {
     make('p', { class: 'hint' }, 'Colours as in the legend of lithologies.'),
     ...(LOG.warning ? [make('p', { class: 'hint' }, '⚠ ', foreign(LOG.warning))] : []),
   );
-  const ends = latent.by === 'depth' ? [depthText(hole.low), depthText(hole.high)] : ['p = 1', 'p ≤ 0.0001'];
+  const ends = latent.by === 'depth' ? [depthText(hole.depth[hole.start]), depthText(hole.depth[hole.stop - 1])] : ['p = 1', 'p ≤ 0.0001'];
   const ramp = make('span', { class: 'ramp' });
   ramp.style.background = `linear-gradient(90deg, ${Array.from({ length: 9 }, (_, i) => cssOf(rampAt(i / 8))).join()})`;
   place.replaceChildren(make('div', { class: 'ramp-row' }, ends[0], ramp, ends[1]));

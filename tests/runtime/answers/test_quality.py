@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from lithovae.runtime import LithoModel
-from lithovae.runtime.answers.quality import Novelty, Quality, Scaling, Surprise, drawn
+from lithovae.runtime.answers.quality import MOST_PATTERNS, Novelty, Quality, Scaling, Surprise, drawn
 from lithovae.runtime.features import CATALOGUE, LILY, FeatureSet
 from lithovae.runtime.missing import missing_bits
 from lithovae.runtime.model.reference import Mixture
@@ -87,7 +87,7 @@ def test_the_density_of_some_features_is_exact() -> None:
 def test_a_shift_is_taken_from_some_columns() -> None:
     surprise, rows = Surprise(random_mixture(4)), np.random.default_rng(2).normal(0, 1, (20, 4)).astype(np.float32)
     moved = rows - np.array([0, 2.5, 0, 2.5], np.float32)
-    found = surprise.shifted(rows, [1, 3], np.array([0, 2.5], np.float32))
+    found = surprise.shifted(rows)([1, 3], np.array([0, 2.5], np.float32))
     np.testing.assert_allclose(found, [surprise.of(rows), surprise.of(moved)], rtol=1e-4, atol=1e-3)
 
 
@@ -132,6 +132,19 @@ def test_any_number_of_features(n_features: int) -> None:
     p = Novelty(mixture, None, 400).p(rows, missing_bits(rows, features))
     assert np.isfinite(p[~np.isnan(rows).all(axis=1)]).all()
     assert 0.4 < p[np.isfinite(p)].mean() < 0.6
+
+
+def test_memory_does_not_grow_with_the_patterns_of_missing_features() -> None:
+    mixture, rng = random_mixture(12, 2), np.random.default_rng(2)
+    features = FeatureSet(replace(LILY[0], name=f"channel {i}") for i in range(12))
+    rows = drawn(mixture, 4000)
+    rows[rng.random(rows.shape) < 0.4] = np.nan
+    novelty, missing = Novelty(mixture, None, 4000), missing_bits(rows, features)
+    assert len(np.unique(missing)) > 2 * MOST_PATTERNS
+    p = novelty.p(rows, missing)
+    assert len(novelty._ranks) <= MOST_PATTERNS
+    assert 0.47 < np.nanmean(p) < 0.53
+    assert np.nanmean(p < 0.01) < 0.02
 
 
 def test_a_colour_that_is_reconstructed_as_minus_1_has_a_finite_residual() -> None:

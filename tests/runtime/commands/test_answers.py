@@ -150,6 +150,15 @@ def test_quality_marks_what_was_imputed_and_what_is_out_of_range(core: Path, tmp
     assert ((found["novelty_p"] >= 0) & (found["novelty_p"] <= 1)).all()
 
 
+def test_that_most_of_a_scan_is_imputed_is_said_first(core: Path, tmp_path: Path) -> None:
+    with h5py.File(core, "a") as file:
+        for name in FEATURE_NAMES[2:]:
+            del file[name]
+    said = invoke(core, "--out", tmp_path / "out.npz").stdout.splitlines()
+    notes = [line for line in said if line.startswith("note")]
+    assert notes[0] == "note   most of this scan is imputed: 67% of the values that the model takes"
+
+
 def test_a_density_in_other_units_is_a_fault(core: Path, tmp_path: Path) -> None:
     with h5py.File(core, "a") as file:
         file[FEATURE_NAMES[0]][:] = file[FEATURE_NAMES[0]][:] * 1000
