@@ -19,6 +19,8 @@ Run = Callable[[Float32s], Any]
 
 MICRO_BATCH = 4096
 """Rows of one session run: their intermediate results fit in a core's cache."""
+FINISHED = 8192
+"""Rows whose likeliest lithologies are finished together: what was found of them is still in the cache."""
 CLASSIFIED = 1024
 """As `MICRO_BATCH`, where there are numbers for each lithology."""
 WHOLE_ROWS = 8
@@ -80,12 +82,15 @@ class Graphs:
         has_all : bool
             Whether to return the probabilities of all lithologies, too.
         """
-        bundle = self.bundle
-        search = Search(len(embeddings), k, len(bundle.classes), len(bundle.groups), has_all=has_all)
-        for start in range(0, len(embeddings), CLASSIFIED):
-            block = embeddings[start : start + CLASSIFIED]
-            search.take(start, *(values[: len(block)] for values in self._classify(_padded(block))))
-        return search.finish(np.isnan(embeddings[:, 0]))
+        bundle, parts = self.bundle, []
+        for first in range(0, max(1, len(embeddings)), FINISHED):
+            some = embeddings[first : first + FINISHED]
+            search = Search(len(some), k, len(bundle.classes), len(bundle.groups), has_all=has_all)
+            for start in range(0, len(some), CLASSIFIED):
+                block = some[start : start + CLASSIFIED]
+                search.take(start, *(values[: len(block)] for values in self._classify(_padded(block))))
+            parts.append(search.finish(np.isnan(some[:, 0])))
+        return Likeliest.join(parts)
 
     def decode(self, embeddings: Float32s) -> Float32s:
         """Decode contiguous embeddings (n, latent_dim) in the calling thread; shape (n, n_features), float32."""
