@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from lithovae.runtime import LithoModel, Settings, embed_scan
 from lithovae.runtime.commands import follow, run
+from lithovae.runtime.errors import OutputError
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.log import bit_of
 
@@ -188,6 +189,29 @@ def test_a_report_that_cannot_be_written_fails_before_the_run(core: Path, tmp_pa
     assert done.exit_code == 1
     assert "log.xyz" in done.stderr
     assert not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("writer", "written", "not_written"),
+    [
+        ("lithovae.runtime.outputs.intervals.whole_file", ["out.npz"], ["beds.csv", "log.html"]),
+        ("lithovae.runtime.commands.one_scan.whole_file", ["out.npz", "beds.csv"], ["log.html"]),
+    ],
+)
+def test_a_full_disk_at_the_end_says_what_had_been_written(
+    core: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str, written: list[str], not_written: list[str]
+) -> None:
+    def full(path: Path) -> Any:
+        raise OutputError(f"cannot write {path}: No space left on device", path)
+
+    monkeypatch.setattr(writer, full)
+    out, beds, page = (tmp_path / name for name in ("out.npz", "beds.csv", "log.html"))
+    done = invoke(core, "--out", out, "--intervals", beds, "--report", page)
+    assert done.exit_code == 1
+    assert "No space left on device; " + " and ".join(str(tmp_path / name) for name in written) in done.stderr
+    assert "written before" in done.stderr
+    assert all((tmp_path / name).exists() for name in written)
+    assert not any((tmp_path / name).exists() for name in not_written)
 
 
 def test_the_same_answers_in_a_program(core: Path, tmp_path: Path) -> None:
