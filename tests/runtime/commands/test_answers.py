@@ -20,6 +20,7 @@ from lithovae.runtime.commands import follow, run
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.log import bit_of
+from tests.runtime.answers.known_rows import with_reference
 
 CLAY = [1.6, 20.0, 38.0, 42.0, 41.0, 38.0]
 OOZE = [1.7, 4.0, 18.0, 105.0, 104.0, 88.0]
@@ -222,6 +223,14 @@ def test_the_same_answers_in_a_program(core: Path, tmp_path: Path) -> None:
     assert summary.intervals[0].top == pytest.approx(0.0)
     assert len(summary.drift) == 6
     assert summary.faults == []
+
+
+def test_provenance_is_strict_json_if_the_training_range_is_not_known(core: Path, tmp_path: Path) -> None:
+    model = LithoModel.load("semisup_hybrid")
+    with_reference(model.bundle, None)
+    embed_scan(core, tmp_path / "out.npz", model, Settings(quality=True))
+    about = json.loads(str(columns_of(tmp_path / "out.npz")["about"]), parse_constant=pytest.fail)
+    assert [each["beyond"] for each in about["drift"]] == [None] * 6
 
 
 def test_a_followed_scan_has_the_same_answers(core: Path, tmp_path: Path) -> None:
