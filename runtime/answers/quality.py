@@ -31,6 +31,8 @@ MOST_PATTERNS = 256
 many features, is calibrated by fewer draws from then on: each pattern has few rows."""
 _NEGLIGIBLE = np.float32(-80)
 """Exponents below this would give subnormal numbers, which are slow to add and change nothing."""
+_FARTHEST = np.float32(1e9)
+"""Scaled values beyond count as this one: their squares would overflow."""
 _WORK = 1 << 26
 """Multiplications that the calibration of one pattern of missing features may take."""
 
@@ -68,13 +70,15 @@ class Quality:
         -------
         dict
             ``residuals``, shape (n, n_features): measured minus reconstructed value in standard deviations of the
-            training rows, NaN where the feature is missing or the row has no embedding. ``novelty_p``, shape (n,):
+            training rows, NaN where the feature is missing, the row has no embedding or an extreme value cannot be
+            reconstructed. ``novelty_p``, shape (n,):
             share of the training rows that are at least as unusual, by the features that the row has; NaN if it has
             none.
         """
         scaled = self._scaling.scaled(rows.values)
         residuals = scaled - self._scaling.scaled(self._graphs.decode(embeddings))
         residuals[np.isnan(embeddings[:, 0])] = np.nan
+        residuals[np.isinf(residuals)] = np.nan  # of a value so extreme that decoding overflows
         if self._novelty is None:
             return {"residuals": residuals, "novelty_p": np.full(len(scaled), np.nan, np.float32)}
         return {"residuals": residuals, "novelty_p": self._novelty.p(scaled, rows.missing)}
@@ -276,7 +280,7 @@ class Surprise:
         The function takes positions of columns, and shifts to take from all of them, one after the other. It returns an
         array of shape (len(shifts), n), float32.
         """
-        white = self._whiten @ np.ascontiguousarray(scaled.T) - self._centre
+        white = self._whiten @ np.ascontiguousarray(np.clip(scaled.T, -_FARTHEST, _FARTHEST)) - self._centre
         square = (white**2).sum(axis=1)
 
         def after(columns: Sequence[int], shifts: Float32s) -> Float32s:
@@ -291,8 +295,8 @@ class Surprise:
         """Return the negative log density of rows (n, d) that have all these features; shape (n,), float32."""
         out = np.empty(len(scaled), np.float32)
         for start in range(0, len(scaled), self._chunk):
-            rows = scaled[start : start + self._chunk]
-            white = self._whiten @ np.ascontiguousarray(rows.T)  # (k, d, rows): each step is over contiguous numbers
+            rows = np.clip(scaled[start : start + self._chunk].T, -_FARTHEST, _FARTHEST)
+            white = self._whiten @ np.ascontiguousarray(rows)  # (k, d, rows): each step is over contiguous numbers
             white -= self._centre
             white *= white
             logs = white.sum(axis=1)

@@ -112,6 +112,18 @@ def test_nothing_is_impossible_and_nothing_measured_is_unknown(model: LithoModel
     assert 0.001 < p[2] <= 1
 
 
+@pytest.mark.parametrize("value", [1e9, 9e18, -9e18])
+def test_extreme_values_are_novel_and_have_no_infinite_residual(
+    model: LithoModel, core: Float32s, value: float
+) -> None:
+    core = core[:8].copy()
+    core[1:3, 0] = value
+    core[1, 1:3] = np.nan
+    found = Quality(model).columns(prepared(core, LILY), model.embed(core))
+    assert np.all((found["novelty_p"] < 0.001) == (core[:, 0] == np.float32(value)))
+    assert not np.isinf(found["residuals"]).any()
+
+
 def test_without_a_reference_residuals_remain_and_a_note_says_what_to_do(core: Float32s) -> None:
     model = LithoModel.load("semisup_hybrid", threads=1)
     with_reference(model.bundle, None)
