@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lithovae.runtime.answers.intervals import IntervalBuilder
+from lithovae.runtime.answers.sequence import Jumps
 from lithovae.runtime.errors import BundleError, InputError, ScanError
 from lithovae.runtime.log import Interval
 from lithovae.runtime.model.model import LithoModel
@@ -255,6 +256,14 @@ def test_a_channel_that_lacks_a_few_rows_has_not_ended() -> None:
     intervals = build(depth, embed(lithologies), missing=missing)
     assert described(intervals) == [("clay", 0, 19.9), ("ooze", 19.9, 39.9)]
     assert not any(each.note for each in intervals)
+
+
+def test_an_extreme_embedding_is_far_and_gives_no_warning() -> None:
+    embeddings = embed(np.zeros(40, int))
+    embeddings[20] = -1e25
+    gains = Jumps.of([embeddings]).gains(embeddings)
+    assert np.isfinite(gains[20:22]).all()
+    assert (gains[20:22] > 0).all()
 
 
 def test_the_group_is_named() -> None:
