@@ -52,6 +52,7 @@ class Quality:
     """
 
     def __init__(self, model: LithoModel) -> None:
+        _ = model.graphs.decoder  # opened here, not by several threads at once
         self._graphs, self._scaling = model.graphs, Scaling.of(model.bundle)
         self._novelty = Novelty.of(model.bundle.reference)
         self.note = "" if self._novelty else lacks_reference(model.bundle)

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from lithovae.runtime import LithoModel, Settings, embed_scan
+from lithovae.runtime.answers.answers import Answers
 from lithovae.runtime.commands import follow, run
-from lithovae.runtime.errors import OutputError
+from lithovae.runtime.errors import BundleError, OutputError
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.log import bit_of
 from tests.runtime.answers.known_rows import with_reference
@@ -223,6 +225,24 @@ def test_the_same_answers_in_a_program(core: Path, tmp_path: Path) -> None:
     assert summary.intervals[0].top == pytest.approx(0.0)
     assert len(summary.drift) == 6
     assert summary.faults == []
+
+
+def test_intervals_alone_carry_the_warning_of_a_simulated_model(core: Path, tmp_path: Path) -> None:
+    model = LithoModel.load("semisup_hybrid")
+    assert model.bundle.warning
+    summary = embed_scan(core, tmp_path / "out.npz", model, intervals=tmp_path / "beds.csv")
+    assert summary.warning == model.bundle.warning
+    assert embed_scan(core, tmp_path / "out.npz", model).warning == ""
+
+
+def test_a_damaged_decoder_fails_before_the_run(core: Path, tmp_path: Path) -> None:
+    bundle = LithoModel.load("semisup_hybrid").bundle
+    damaged = replace(bundle, graphs={**bundle.graphs, "decoder": bundle.graphs["embedder"]})
+    with pytest.raises(BundleError, match=r"decoder\.onnx"):
+        Answers(LithoModel(damaged), Settings(quality=True))
+    damaged = replace(bundle, graphs={**bundle.graphs, "classifier": bundle.graphs["embedder"]})
+    with pytest.raises(BundleError, match=r"classifier\.onnx"):
+        Answers(LithoModel(damaged), Settings(), intervals="wanted")
 
 
 def test_provenance_is_strict_json_if_the_training_range_is_not_known(core: Path, tmp_path: Path) -> None:
