@@ -24,11 +24,14 @@ CHUNK, MIN_ROWS = 1 << 15, 64
 SMALL = 1 << 18
 """Multiplications of a product of matrices that is not spread over threads: the callers are threads already."""
 DRAWS = 1 << 15
-"""Rows drawn from the mixture, by which the rows that lack some features are calibrated; fewer of many features."""
+"""Rows drawn from the mixture, by which the rows that lack some features are calibrated; fewer of many features. The
+number depends on nothing else: the p-value of a row must not depend on which thread comes first."""
 FEWEST_DRAWS = 1 << 12
+MANY_FEATURES = 8
+"""With more features, there are more than 255 patterns of missing ones. A scan with random gaps has many, each with few
+rows: they are calibrated by `FEWEST_DRAWS`."""
 MOST_PATTERNS = 256
-"""Patterns of missing features whose calibration is kept. A scan with more of them, such as one with random gaps in
-many features, is calibrated by fewer draws from then on: each pattern has few rows."""
+"""Patterns of missing features whose calibration is kept."""
 _NEGLIGIBLE = np.float32(-80)
 """Exponents below this would give subnormal numbers, which are slow to add and change nothing."""
 _FARTHEST = np.float32(1e9)
@@ -170,9 +173,9 @@ class Novelty:
     def __init__(self, mixture: Mixture, surprise: Quantiles | None, n_rows: int) -> None:
         self._mixture, self._surprise, self._least = mixture, surprise, 1 / (n_rows + 1)
         self._ranks: dict[int, _Ranks] = {}
-        self._n_patterns = 0
         k, d = mixture.means.shape
-        self._n_draws = int(np.clip(_WORK // (k * d * d), FEWEST_DRAWS, DRAWS))
+        most = DRAWS if d <= MANY_FEATURES else FEWEST_DRAWS
+        self._n_draws = int(np.clip(_WORK // (k * d * d), FEWEST_DRAWS, most))
 
     @classmethod
     def of(cls, reference: Reference | None) -> Self | None:
@@ -218,12 +221,10 @@ class Novelty:
         if pattern == 0 and self._surprise:
             quantiles, least = self._surprise, self._least
         else:
-            is_usual = self._n_patterns < MOST_PATTERNS
-            draws = self._draws if is_usual else self._draws[:FEWEST_DRAWS]
+            draws = self._draws
             quantiles = _quantiles(surprise.of(draws if known is None else draws[:, known]))
             least = max(self._least, 0.5 / len(draws))
         ranks = _Ranks(surprise, quantiles, least)
-        self._n_patterns += 1
         if len(self._ranks) >= MOST_PATTERNS:
             self._ranks.clear()
         self._ranks[pattern] = ranks  # two threads may compute the same, which does no harm

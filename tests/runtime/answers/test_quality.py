@@ -157,6 +157,11 @@ def test_memory_does_not_grow_with_the_patterns_of_missing_features() -> None:
     assert len(novelty._ranks) <= MOST_PATTERNS
     assert 0.47 < np.nanmean(p) < 0.53
     assert np.nanmean(p < 0.01) < 0.02
+    upwards = Novelty(mixture, None, 4000).p(rows[::-1], missing[::-1])  # other patterns come first
+    for start in range(0, 4000, 500):
+        some = slice(start, start + 500)
+        assert np.allclose(novelty.p(rows[some], missing[some]), p[some], rtol=1e-4, atol=0, equal_nan=True)
+    assert np.allclose(upwards[::-1], p, rtol=1e-4, atol=0, equal_nan=True)
 
 
 def test_a_colour_that_is_reconstructed_as_minus_1_has_a_finite_residual() -> None:
