@@ -192,5 +192,5 @@ def flag_names(flags: int) -> list[str]:
 
 
 def as_json(values: Sequence[Any]) -> list[Mapping[str, Any]]:
-    """Return intervals, faults or drift as plain values for JSON."""
-    return [value._asdict() for value in values]
+    """Return intervals, faults or drift as plain values for JSON; None for a number that is not known."""
+    return [{name: None if each != each else each for name, each in value._asdict().items()} for value in values]

@@ -146,14 +146,7 @@ class ResultSchema(NamedTuple):
         columns = [_depth(DEPTH_HEADING)] * has_depth
         columns += _address(address)
         columns += [
-            _column(
-                "embeddings",
-                np.float32,
-                "embedding; NaN where the row has none",
-                latent_dim,
-                along="latent",
-                in_row="embedding",
-            ),
+            _embeddings(latent_dim),
             _column("missing", features.bits, "bit i is set where feature i is missing"),
             _column("implausible", features.bits, "bit i is set where feature i is outside its plausible range"),
         ]

@@ -96,6 +96,7 @@ class Answers:
             from .intervals import IntervalBuilder
 
             self._intervals = IntervalBuilder(model, bin_width=bin_width, min_thickness=min_thickness)
+            _ = model.graphs.classifier  # one that cannot run must fail now, not after the last row
         if keeps_rows:
             from .kept_rows import KeptRows
 

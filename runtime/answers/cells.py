@@ -36,7 +36,7 @@ class Cells:
     Attributes
     ----------
     hole : ndarray of shape (n,), int64
-        Number of the cell's hole: that of a stretch of rows with one address.
+        Number of the cell's hole.
     number : ndarray of shape (n,), int64
         Depth of the cell in units of `CELL`.
     low, high : ndarray of shape (n,), float64
@@ -158,15 +158,18 @@ class CellBuilder:
     ----------
     n_rows : int
         Number of rows so far, with those that are left out.
-    holes : list of str
-        Address of each hole: of a stretch of rows with one address.
     """
 
     def __init__(self) -> None:
         self.n_rows = self._n_cells = 0
-        self.holes: list[str] = []
+        self._numbers: dict[str, int] = {}
         self._parts: list[Cells] = []
         self._held: _Rows | None = None  # those of the latest cell: the next block may have more of it
+
+    @property
+    def holes(self) -> list[str]:
+        """Address of each hole, in the order of its first row."""
+        return list(self._numbers)
 
     def add(self, depth: Floats, hole: NDArray[np.str_], embeddings: Float32s, missing: Bits) -> None:
         """Take the next rows. Those without depth or embedding are left out.
@@ -184,7 +187,7 @@ class CellBuilder:
             return
         # The centre of a bin is a multiple of its width, and the middle between two a multiple and a half, to rounding.
         number = np.floor(depth / CELL + (0.5 + 1e-6)).astype(np.int64)
-        rows = _Rows(self._numbers(hole), number, depth, embeddings, missing)
+        rows = _Rows(self._numbered(hole), number, depth, embeddings, missing)
         if self._held is not None:
             rows = self._held.before(rows)
         starts = rows.starts()
@@ -196,9 +199,15 @@ class CellBuilder:
             self._close()
 
     def finish(self) -> Cells | None:
-        """Return all cells; None if no row has a depth and an embedding."""
+        """Return all cells, one hole after the other; None if no row has a depth and an embedding."""
         self._close()
-        return Cells.join(self._parts) if self._parts else None
+        if not self._parts:
+            return None
+        cells = Cells.join(self._parts)
+        if (np.diff(cells.hole) >= 0).all():
+            return cells
+        cells = cells.take(np.argsort(cells.hole, kind="stable"))  # rows of several holes by turns
+        return cells.merge(np.flatnonzero(np.append(True, (np.diff(cells.hole) != 0) | (np.diff(cells.number) != 0))))
 
     def _close(self) -> None:
         if self._held is not None:
@@ -214,12 +223,11 @@ class CellBuilder:
             )
         self._parts.append(cells)
 
-    def _numbers(self, hole: NDArray[np.str_]) -> NDArray[np.int64]:
+    def _numbered(self, hole: NDArray[np.str_]) -> NDArray[np.int64]:
         """Return the number of each row's hole."""
-        is_new = np.append(not self.holes or bool(hole[0] != self.holes[-1]), _changes(hole))
-        numbers = np.cumsum(is_new) + (len(self.holes) - 1)
-        self.holes += hole[is_new].tolist()
-        return numbers
+        starts = np.flatnonzero(np.append(True, _changes(hole)))
+        numbers = [self._numbers.setdefault(text, len(self._numbers)) for text in hole[starts].tolist()]
+        return np.repeat(np.array(numbers, np.int64), np.diff(starts, append=len(hole)))
 
 
 class _Rows(NamedTuple):

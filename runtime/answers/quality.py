@@ -24,13 +24,18 @@ CHUNK, MIN_ROWS = 1 << 15, 64
 SMALL = 1 << 18
 """Multiplications of a product of matrices that is not spread over threads: the callers are threads already."""
 DRAWS = 1 << 15
-"""Rows drawn from the mixture, by which the rows that lack some features are calibrated; fewer of many features."""
+"""Rows drawn from the mixture, by which the rows that lack some features are calibrated; fewer of many features. The
+number depends on nothing else: the p-value of a row must not depend on which thread comes first."""
 FEWEST_DRAWS = 1 << 12
+MANY_FEATURES = 8
+"""With more features, there are more than 255 patterns of missing ones. A scan with random gaps has many, each with few
+rows: they are calibrated by `FEWEST_DRAWS`."""
 MOST_PATTERNS = 256
-"""Patterns of missing features whose calibration is kept. A scan with more of them, such as one with random gaps in
-many features, is calibrated by fewer draws from then on: each pattern has few rows."""
+"""Patterns of missing features whose calibration is kept."""
 _NEGLIGIBLE = np.float32(-80)
 """Exponents below this would give subnormal numbers, which are slow to add and change nothing."""
+_FARTHEST = np.float32(1e9)
+"""Scaled values beyond count as this one: their squares would overflow."""
 _WORK = 1 << 26
 """Multiplications that the calibration of one pattern of missing features may take."""
 
@@ -50,6 +55,7 @@ class Quality:
     """
 
     def __init__(self, model: LithoModel) -> None:
+        _ = model.graphs.decoder  # opened here, not by several threads at once
         self._graphs, self._scaling = model.graphs, Scaling.of(model.bundle)
         self._novelty = Novelty.of(model.bundle.reference)
         self.note = "" if self._novelty else lacks_reference(model.bundle)
@@ -68,13 +74,15 @@ class Quality:
         -------
         dict
             ``residuals``, shape (n, n_features): measured minus reconstructed value in standard deviations of the
-            training rows, NaN where the feature is missing or the row has no embedding. ``novelty_p``, shape (n,):
+            training rows, NaN where the feature is missing, the row has no embedding or an extreme value cannot be
+            reconstructed. ``novelty_p``, shape (n,):
             share of the training rows that are at least as unusual, by the features that the row has; NaN if it has
             none.
         """
         scaled = self._scaling.scaled(rows.values)
         residuals = scaled - self._scaling.scaled(self._graphs.decode(embeddings))
         residuals[np.isnan(embeddings[:, 0])] = np.nan
+        residuals[np.isinf(residuals)] = np.nan  # of a value so extreme that decoding overflows
         if self._novelty is None:
             return {"residuals": residuals, "novelty_p": np.full(len(scaled), np.nan, np.float32)}
         return {"residuals": residuals, "novelty_p": self._novelty.p(scaled, rows.missing)}
@@ -165,9 +173,9 @@ class Novelty:
     def __init__(self, mixture: Mixture, surprise: Quantiles | None, n_rows: int) -> None:
         self._mixture, self._surprise, self._least = mixture, surprise, 1 / (n_rows + 1)
         self._ranks: dict[int, _Ranks] = {}
-        self._n_patterns = 0
         k, d = mixture.means.shape
-        self._n_draws = int(np.clip(_WORK // (k * d * d), FEWEST_DRAWS, DRAWS))
+        most = DRAWS if d <= MANY_FEATURES else FEWEST_DRAWS
+        self._n_draws = int(np.clip(_WORK // (k * d * d), FEWEST_DRAWS, most))
 
     @classmethod
     def of(cls, reference: Reference | None) -> Self | None:
@@ -213,12 +221,10 @@ class Novelty:
         if pattern == 0 and self._surprise:
             quantiles, least = self._surprise, self._least
         else:
-            is_usual = self._n_patterns < MOST_PATTERNS
-            draws = self._draws if is_usual else self._draws[:FEWEST_DRAWS]
+            draws = self._draws
             quantiles = _quantiles(surprise.of(draws if known is None else draws[:, known]))
             least = max(self._least, 0.5 / len(draws))
         ranks = _Ranks(surprise, quantiles, least)
-        self._n_patterns += 1
         if len(self._ranks) >= MOST_PATTERNS:
             self._ranks.clear()
         self._ranks[pattern] = ranks  # two threads may compute the same, which does no harm
@@ -276,7 +282,7 @@ class Surprise:
         The function takes positions of columns, and shifts to take from all of them, one after the other. It returns an
         array of shape (len(shifts), n), float32.
         """
-        white = self._whiten @ np.ascontiguousarray(scaled.T) - self._centre
+        white = self._whiten @ np.ascontiguousarray(np.clip(scaled.T, -_FARTHEST, _FARTHEST)) - self._centre
         square = (white**2).sum(axis=1)
 
         def after(columns: Sequence[int], shifts: Float32s) -> Float32s:
@@ -291,8 +297,8 @@ class Surprise:
         """Return the negative log density of rows (n, d) that have all these features; shape (n,), float32."""
         out = np.empty(len(scaled), np.float32)
         for start in range(0, len(scaled), self._chunk):
-            rows = scaled[start : start + self._chunk]
-            white = self._whiten @ np.ascontiguousarray(rows.T)  # (k, d, rows): each step is over contiguous numbers
+            rows = np.clip(scaled[start : start + self._chunk].T, -_FARTHEST, _FARTHEST)
+            white = self._whiten @ np.ascontiguousarray(rows)  # (k, d, rows): each step is over contiguous numbers
             white -= self._centre
             white *= white
             logs = white.sum(axis=1)

@@ -185,4 +185,5 @@ class Jumps:
 
 
 def _lengths(vectors: Float32s) -> Floats:
-    return np.asarray(np.sqrt(np.square(vectors).sum(axis=1, dtype=np.float64)))
+    with np.errstate(over="ignore"):  # of extreme values: infinite is as far as it gets
+        return np.asarray(np.sqrt(np.square(vectors).sum(axis=1, dtype=np.float64)))

@@ -48,6 +48,7 @@ class Tally:
         counts, said = vars(self._rows.summary(scan)), {fault.text for fault in faults}
         of_rows = [note for note in counts["notes"] if note not in said]
         notes = [*answers.notes, *of_rows, *filter(None, [self._embedder.policy.note])]
+        intervals = answers.intervals()
         return Summary(
             **{**counts, "notes": notes},
             model=bundle.name,
@@ -59,8 +60,8 @@ class Tally:
             n_dropped=self._n_dropped,
             dropped=self._dropped,
             lithologies=answers.counts,
-            intervals=answers.intervals(),
+            intervals=intervals,
             faults=faults,
             drift=answers.drift,
-            warning=bundle.warning if answers.counts else "",
+            warning=bundle.warning if answers.counts or intervals else "",
         )

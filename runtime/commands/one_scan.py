@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -12,8 +13,9 @@ from lithovae.runtime.answers.answers import Answers
 from lithovae.runtime.answers.embedding import Embedded, Embedder, policy_of
 from lithovae.runtime.answers.provenance import about
 from lithovae.runtime.answers.tally import Tally
+from lithovae.runtime.console import explained
 from lithovae.runtime.description import ScanDescription
-from lithovae.runtime.errors import OutputError, ScanError
+from lithovae.runtime.errors import LithoError, OutputError, ScanError
 from lithovae.runtime.formats.unchanged import identity_of, unchanged
 from lithovae.runtime.log import as_json
 from lithovae.runtime.model.model import LithoModel
@@ -79,7 +81,8 @@ def embed_scan(
     BundleError
         If the model cannot give what is wanted: lithologies without a classifier, for example.
     OutputError
-        If the result cannot be written. A file of an earlier run is unchanged.
+        If a file cannot be written; the message names those that had been written before, if any. A file of an earlier
+        run that could not be replaced is unchanged.
     """
     path, settings = Path(path), settings or Settings()
     out = require_result(Path(out), path)  # fail before an hour of binning, not after it
@@ -157,22 +160,31 @@ def embed_scan(
             ) | _found(summary)
             writer.state(stated)
             require_unchanged()
-    if intervals:
-        from lithovae.runtime.outputs.intervals import write_intervals
+    written = [out]
+    with _said_in_errors(written):
+        if intervals:
+            from lithovae.runtime.outputs.intervals import write_intervals
 
-        write_intervals(
-            intervals,
-            summary.intervals,
-            has_hole=len({each.hole for each in summary.intervals}) > 1,
-            warning=model.bundle.warning,
-        )
-    if report:
-        from .report import log_of
+            several = len({each.hole for each in summary.intervals}) > 1
+            write_intervals(intervals, summary.intervals, has_hole=several, warning=model.bundle.warning)
+            written.append(intervals)
+        if report:
+            from .report import log_of
 
-        log = log_of(summary, model.bundle, answers, stated)
-        with whole_file(report) as file:
-            write_report(cast("BinaryIO", file), log)
+            log = log_of(summary, model.bundle, answers, stated)
+            with whole_file(report) as file:
+                write_report(cast("BinaryIO", file), log)
     return summary
+
+
+@contextmanager
+def _said_in_errors(written: Sequence[Path]) -> Iterator[None]:
+    """Add to an error which files were written before it."""
+    try:
+        yield
+    except (LithoError, MemoryError, OSError) as error:
+        message = f"{explained(error)}; {' and '.join(map(str, written))} had been written before"
+        raise OutputError(message, getattr(error, "path", None)) from error
 
 
 def _require_beside(path: str | PathLike[str], scan: Path, *others: Path) -> Path:

@@ -15,6 +15,9 @@ from lithovae.runtime.features import is_finite_number
 
 Floats = NDArray[np.float64]
 
+MOST_SCALED, MOST_ROWS = 1e6, 1e15
+"""Greatest scaled value and number of rows: with more, the float32 arithmetic of answers would overflow."""
+
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
@@ -158,7 +161,7 @@ class Reference:
         try:
             return cls(
                 _count(stated),
-                _quantiles(stated["ranges"], n_features),
+                _ranges(stated["ranges"], n_features),
                 _mixture(known["mixture"], n_features) if "mixture" in known else None,
                 _quantiles(known["surprise"], None) if "surprise" in known else None,
                 _calibration(known["calibration"]) if "calibration" in known else None,
@@ -193,7 +196,7 @@ def _is_integer(value: Any) -> bool:
 
 def _count(part: Any) -> int:
     n_rows = part["n_rows"]
-    if type(n_rows) is not int or n_rows < 0:
+    if type(n_rows) is not int or n_rows < 1:
         raise ValueError("n_rows is not a number of rows")
     return n_rows
 
@@ -206,6 +209,13 @@ def _quantiles(part: Any, n_features: int | None) -> Quantiles:
     return Quantiles(at, values)
 
 
+def _ranges(part: Any, n_features: int) -> Quantiles:
+    found = _quantiles(part, n_features)
+    if found.at[0] != 0 or found.at[-1] != 1:
+        raise ValueError("ranges must be from the least to the greatest value: at probabilities from 0 to 1")
+    return found
+
+
 def _mixture(part: Any, n: int) -> Mixture:
     weights = _array(part, "weights", (None,))
     k = len(weights)
@@ -214,10 +224,14 @@ def _mixture(part: Any, n: int) -> Mixture:
         raise ValueError("the weights of a mixture must be positive, with sum 1")
     if not np.allclose(found.covariances, found.covariances.transpose(0, 2, 1)):
         raise ValueError("a covariance of the mixture is not symmetric")
+    if np.abs(found.means).max() > MOST_SCALED or np.abs(found.covariances).max() > MOST_SCALED**2:
+        raise ValueError(f"the mixture has values beyond {MOST_SCALED:g} standard deviations")
     try:
-        np.linalg.cholesky(found.covariances)
+        lower = np.linalg.cholesky(found.covariances)
     except np.linalg.LinAlgError as error:
         raise ValueError("a covariance of the mixture is not positive definite") from error
+    if np.diagonal(lower, axis1=1, axis2=2).min() < 1 / MOST_SCALED:
+        raise ValueError(f"the mixture has a standard deviation below {1 / MOST_SCALED:g}")
     return found
 
 
@@ -230,8 +244,8 @@ def _calibration(part: Any) -> Calibration:
 
 def _groups(part: Any, n_classes: int) -> Groups:
     names, of_class = part["names"], _array(part, "of_class", (n_classes,), np.int64)
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("the names of groups must be a list of texts")
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
+        raise ValueError("the names of groups must be a list of texts, none of them blank")
     if len(set(names)) < len(names):
         raise ValueError("two groups have the same name")
     if of_class.min() < 0 or of_class.max() >= len(names):
@@ -247,6 +261,8 @@ def _succession(part: Any, n_classes: int) -> Succession:
     transitions = _array(part, "transitions", (None, 3), np.int64) if rows else np.empty((0, 3), np.int64)
     if (mean <= 0).any() or (median <= 0).any() or (counts < 0).any():
         raise ValueError("thicknesses must be above 0, and counts not below")
+    if counts.max() > MOST_ROWS:
+        raise ValueError(f"a count is above {MOST_ROWS:g}")
     if len(transitions) and (transitions.min() < 0 or transitions[:, :2].max() >= n_classes):
         raise ValueError("a transition names a lithology that the model does not know")
     return Succession(mean, median, counts, transitions)

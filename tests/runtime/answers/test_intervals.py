@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lithovae.runtime.answers.intervals import IntervalBuilder
+from lithovae.runtime.answers.sequence import Jumps
 from lithovae.runtime.errors import BundleError, InputError, ScanError
 from lithovae.runtime.log import Interval
 from lithovae.runtime.model.model import LithoModel
@@ -159,6 +160,21 @@ def test_intervals_end_with_their_hole() -> None:
     ]
 
 
+@pytest.mark.parametrize("n_in_turn", [1, 3, 100])
+@pytest.mark.parametrize("bin_width", [None, 0.2])
+def test_rows_of_several_holes_by_turns_give_the_intervals_of_each(n_in_turn: int, bin_width: float | None) -> None:
+    _, lithologies = beds((CLAY, 8), (OOZE, 12))
+    depth = np.tile((bin_width or 0.05) * np.arange(len(lithologies)), 2)
+    embeddings = embed(np.concatenate([lithologies, lithologies[::-1]]))
+    hole = np.repeat(["A", "B"], len(lithologies))
+    turns = np.lexsort((hole, np.tile(np.arange(len(lithologies)) // n_in_turn, 2)))
+    expected = build(depth, embeddings, hole=hole, bin_width=bin_width)
+    assert {each.hole for each in expected} == {"A", "B"}
+    found = build(depth[turns], embeddings[turns], hole=hole[turns], bin_width=bin_width)
+    assert [each._replace(probability=0) for each in found] == [each._replace(probability=0) for each in expected]
+    assert [each.probability for each in found] == pytest.approx([each.probability for each in expected])
+
+
 def test_a_core_that_overlaps_with_the_one_above_begins_an_interval() -> None:
     depth, lithologies = beds((CLAY, 8))
     depth[20:] -= 0.6
@@ -240,6 +256,14 @@ def test_a_channel_that_lacks_a_few_rows_has_not_ended() -> None:
     intervals = build(depth, embed(lithologies), missing=missing)
     assert described(intervals) == [("clay", 0, 19.9), ("ooze", 19.9, 39.9)]
     assert not any(each.note for each in intervals)
+
+
+def test_an_extreme_embedding_is_far_and_gives_no_warning() -> None:
+    embeddings = embed(np.zeros(40, int))
+    embeddings[20] = -1e25
+    gains = Jumps.of([embeddings]).gains(embeddings)
+    assert np.isfinite(gains[20:22]).all()
+    assert (gains[20:22] > 0).all()
 
 
 def test_the_group_is_named() -> None:

@@ -112,6 +112,18 @@ def test_nothing_is_impossible_and_nothing_measured_is_unknown(model: LithoModel
     assert 0.001 < p[2] <= 1
 
 
+@pytest.mark.parametrize("value", [1e9, 9e18, -9e18])
+def test_extreme_values_are_novel_and_have_no_infinite_residual(
+    model: LithoModel, core: Float32s, value: float
+) -> None:
+    core = core[:8].copy()
+    core[1:3, 0] = value
+    core[1, 1:3] = np.nan
+    found = Quality(model).columns(prepared(core, LILY), model.embed(core))
+    assert np.all((found["novelty_p"] < 0.001) == (core[:, 0] == np.float32(value)))
+    assert not np.isinf(found["residuals"]).any()
+
+
 def test_without_a_reference_residuals_remain_and_a_note_says_what_to_do(core: Float32s) -> None:
     model = LithoModel.load("semisup_hybrid", threads=1)
     with_reference(model.bundle, None)
@@ -145,6 +157,11 @@ def test_memory_does_not_grow_with_the_patterns_of_missing_features() -> None:
     assert len(novelty._ranks) <= MOST_PATTERNS
     assert 0.47 < np.nanmean(p) < 0.53
     assert np.nanmean(p < 0.01) < 0.02
+    upwards = Novelty(mixture, None, 4000).p(rows[::-1], missing[::-1])  # other patterns come first
+    for start in range(0, 4000, 500):
+        some = slice(start, start + 500)
+        assert np.allclose(novelty.p(rows[some], missing[some]), p[some], rtol=1e-4, atol=0, equal_nan=True)
+    assert np.allclose(upwards[::-1], p, rtol=1e-4, atol=0, equal_nan=True)
 
 
 def test_a_colour_that_is_reconstructed_as_minus_1_has_a_finite_residual() -> None:

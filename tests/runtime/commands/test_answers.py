@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from lithovae.runtime import LithoModel, Settings, embed_scan
+from lithovae.runtime.answers.answers import Answers
 from lithovae.runtime.commands import follow, run
+from lithovae.runtime.errors import BundleError, OutputError
 from lithovae.runtime.features import FEATURE_NAMES
 from lithovae.runtime.log import bit_of
+from tests.runtime.answers.known_rows import with_reference
 
 CLAY = [1.6, 20.0, 38.0, 42.0, 41.0, 38.0]
 OOZE = [1.7, 4.0, 18.0, 105.0, 104.0, 88.0]
@@ -190,6 +194,29 @@ def test_a_report_that_cannot_be_written_fails_before_the_run(core: Path, tmp_pa
     assert not (tmp_path / "out.npz").exists()
 
 
+@pytest.mark.parametrize(
+    ("writer", "written", "not_written"),
+    [
+        ("lithovae.runtime.outputs.intervals.whole_file", ["out.npz"], ["beds.csv", "log.html"]),
+        ("lithovae.runtime.commands.one_scan.whole_file", ["out.npz", "beds.csv"], ["log.html"]),
+    ],
+)
+def test_a_full_disk_at_the_end_says_what_had_been_written(
+    core: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str, written: list[str], not_written: list[str]
+) -> None:
+    def full(path: Path) -> Any:
+        raise OutputError(f"cannot write {path}: No space left on device", path)
+
+    monkeypatch.setattr(writer, full)
+    out, beds, page = (tmp_path / name for name in ("out.npz", "beds.csv", "log.html"))
+    done = invoke(core, "--out", out, "--intervals", beds, "--report", page)
+    assert done.exit_code == 1
+    assert "No space left on device; " + " and ".join(str(tmp_path / name) for name in written) in done.stderr
+    assert "written before" in done.stderr
+    assert all((tmp_path / name).exists() for name in written)
+    assert not any((tmp_path / name).exists() for name in not_written)
+
+
 def test_the_same_answers_in_a_program(core: Path, tmp_path: Path) -> None:
     model = LithoModel.load("semisup_hybrid")
     settings = Settings(top=1, quality=True)
@@ -198,6 +225,32 @@ def test_the_same_answers_in_a_program(core: Path, tmp_path: Path) -> None:
     assert summary.intervals[0].top == pytest.approx(0.0)
     assert len(summary.drift) == 6
     assert summary.faults == []
+
+
+def test_intervals_alone_carry_the_warning_of_a_simulated_model(core: Path, tmp_path: Path) -> None:
+    model = LithoModel.load("semisup_hybrid")
+    assert model.bundle.warning
+    summary = embed_scan(core, tmp_path / "out.npz", model, intervals=tmp_path / "beds.csv")
+    assert summary.warning == model.bundle.warning
+    assert embed_scan(core, tmp_path / "out.npz", model).warning == ""
+
+
+def test_a_damaged_decoder_fails_before_the_run(core: Path, tmp_path: Path) -> None:
+    bundle = LithoModel.load("semisup_hybrid").bundle
+    damaged = replace(bundle, graphs={**bundle.graphs, "decoder": bundle.graphs["embedder"]})
+    with pytest.raises(BundleError, match=r"decoder\.onnx"):
+        Answers(LithoModel(damaged), Settings(quality=True))
+    damaged = replace(bundle, graphs={**bundle.graphs, "classifier": bundle.graphs["embedder"]})
+    with pytest.raises(BundleError, match=r"classifier\.onnx"):
+        Answers(LithoModel(damaged), Settings(), intervals="wanted")
+
+
+def test_provenance_is_strict_json_if_the_training_range_is_not_known(core: Path, tmp_path: Path) -> None:
+    model = LithoModel.load("semisup_hybrid")
+    with_reference(model.bundle, None)
+    embed_scan(core, tmp_path / "out.npz", model, Settings(quality=True))
+    about = json.loads(str(columns_of(tmp_path / "out.npz")["about"]), parse_constant=pytest.fail)
+    assert [each["beyond"] for each in about["drift"]] == [None] * 6
 
 
 def test_a_followed_scan_has_the_same_answers(core: Path, tmp_path: Path) -> None:
