@@ -222,8 +222,9 @@ def fit(
     if plan.supervised and calibrated is None:
         what_helps = "too few rows have a lithology" if folds else "--folds 5 calibrates them"
         _warn(f"the probabilities of lithologies are not calibrated: {what_helps}")
+    checkpoint.save(out)  # before the card, which states its SHA-256
     checkpoint.card = model_card(model, checkpoint, None, calibrated=calibrated, validated=validated)
-    checkpoint.save(out)
+    checkpoint.annotate(out)
     state_path(out).unlink(missing_ok=True)
     typer.echo(f"wrote {out} and {out.with_suffix('.json').name}: {model}, {recipe.epochs} epochs of {recipe.name}")
     if held_out is not None:
@@ -487,7 +488,9 @@ def _read(table: Path) -> TrainingTable:
 
 
 def _report_rows(name: str, rows: TrainingTable) -> None:
-    typer.echo(f"read {name}: {len(rows):,} rows, {len(rows.classes)} lithologies, {len(set(rows.hole))} holes")
+    n_classes, n_holes = len(rows.classes), len(set(rows.hole))
+    lithologies, holes = "lithology" if n_classes == 1 else "lithologies", "hole" if n_holes == 1 else "holes"
+    typer.echo(f"read {name}: {len(rows):,} rows, {n_classes} {lithologies}, {n_holes} {holes}")
 
 
 def _report_coverage(coverage: Coverage) -> None:

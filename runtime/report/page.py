@@ -129,8 +129,9 @@ def _faults(log: Log) -> str:
         )
     head = "<tr><th scope=col>Channel<th scope=col>Kind<th scope=col>Where<th scope=col>What was seen</tr>"
     return (
-        f'<section class="faults"><h2>Likely faults <span class="count">{len(items)}</span></h2><div class="scroll">'
-        f"<table><thead>{head}</thead><tbody>{''.join(items)}</tbody></table></div></section>"
+        '<section class="faults"><h2 id="faults-heading">Likely faults '
+        f'<span class="count">{len(items)}</span></h2><div class="scroll"><table aria-labelledby="faults-heading">'
+        f"<thead>{head}</thead><tbody>{''.join(items)}</tbody></table></div></section>"
     )
 
 
@@ -147,8 +148,9 @@ def _drift(log: Log) -> str:
         "<th scope=col>Beyond the range</tr>"
     )
     return (
-        '<section class="drift"><h2>Compared with the training rows</h2><div class="scroll"><table class="numbers">'
-        f"<thead>{head}</thead><tbody>{rows}</tbody></table></div></section>"
+        '<section class="drift"><h2 id="drift-heading">Compared with the training rows</h2><div class="scroll">'
+        f'<table class="numbers" aria-labelledby="drift-heading"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+        "</div></section>"
     )
 
 

@@ -253,6 +253,7 @@ def test_from_a_scan_with_gaps_to_a_bundle(run: CliRunner, core: Path, tmp_path:
     assert loaded.reference.succession is not None
     assert loaded.reference.succession.transitions.tolist() in ([[1, 0, 1]], [])
     assert "its temperature is 1" in loaded.card
+    assert f"SHA-256 of the checkpoint: {loaded.sha256}" in loaded.card
     assert (loaded.features, loaded.classes) == (FeatureSet.named(["density", "MS", "Vp"]), ("clay", "gyttja"))
     assert (loaded.recipe["name"], loaded.recipe["mask_instruments"]) == ("hybrid", 0.1)
     assert "3 → 64 → 32 → 10" in loaded.card

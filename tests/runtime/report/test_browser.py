@@ -354,3 +354,14 @@ def test_real_core(show: Open, driver: Page, shared_scans: Path) -> None:
     assert "Bulk density (GRA): no values" in labels
     assert any(label.startswith("Magnetic susceptibility (instr. units): ") for label in labels)
     assert "not measured" in shown["text"]
+
+
+def test_each_table_has_the_name_of_its_section(show: Open, driver: Page, log: Log) -> None:
+    show(log)
+    code = "[...document.querySelectorAll('table')].map((one) => one.ariaLabelledByElements[0].textContent.trim())"
+    names = driver("evaluate", code=code)["value"]
+    assert [name.rstrip("0123456789 ") for name in names] == [
+        "Likely faults",
+        "Intervals",
+        "Compared with the training rows",
+    ]
