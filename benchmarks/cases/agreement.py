@@ -26,7 +26,7 @@ def reference(raw: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np
     model: Any = copy.deepcopy(checkpoint.model).double()
     with torch.no_grad():
         mu = model.encode(torch.from_numpy(checkpoint.scaler.transform(raw)))[0]
-        return mu.numpy(), torch.softmax(model.classify(mu), dim=1).numpy()
+        return mu.numpy(), torch.softmax(model.classify(mu) / checkpoint.temperature, dim=1).numpy()
 
 
 def measure(bench: Bench) -> dict[str, Any]:

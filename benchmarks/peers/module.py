@@ -13,7 +13,7 @@ class Scaled(nn.Module):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
-        self.model = checkpoint.model
+        self.model, self.temperature = checkpoint.model, checkpoint.temperature
         self.mean = nn.Buffer(torch.tensor(checkpoint.scaler.mean_, dtype=torch.float32))
         self.scale = nn.Buffer(torch.tensor(checkpoint.scaler.scale_, dtype=torch.float32))
         self.eval()
@@ -47,4 +47,4 @@ class Classifier(Scaled):
     def forward(self, x: Tensor) -> Tensor:
         """Scale, encode and classify."""
         latent = self.model.fc_mu(self.model.encoder(self.scaled(x)))
-        return torch.softmax(self.model.classify(latent), dim=1)  # type: ignore[operator]
+        return torch.softmax(self.model.classify(latent) / self.temperature, dim=1)  # type: ignore[operator]

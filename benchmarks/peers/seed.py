@@ -29,6 +29,7 @@ class SeedScript(Peer):
         torch.set_num_threads(threads)
         checkpoint = Checkpoint.load(CHECKPOINT)
         self.model: Any = checkpoint.model
+        self.temperature = checkpoint.temperature
         self.scaler = StandardScaler()
         self.scaler.mean_, self.scaler.scale_ = checkpoint.scaler.mean_, checkpoint.scaler.scale_
         self.choice = {"batch": "the whole file"}
@@ -41,7 +42,7 @@ class SeedScript(Peer):
         """Return the class probabilities of raw rows, all at once."""
         with torch.no_grad():
             logits = self.model.classify(self.model.get_embeddings(self._scaled(x)))
-            return torch.softmax(logits, dim=1).numpy()
+            return torch.softmax(logits / self.temperature, dim=1).numpy()
 
     def live(self, row: Float32s) -> Callable[[], Any]:
         """Return `embed`: the script has no faster way for one row."""
