@@ -28,7 +28,11 @@ class ByHand(Peer):
         weight = first.weight / checkpoint.scaler.scale_[:, None]  # after its logarithms, the scaler is linear, too
         scaled = Linear(weight, np.ones((len(weight), 1)), first.bias - checkpoint.scaler.mean_ @ weight)
         layers = [scaled, *folded.encoder[1:], folded.mu]
-        self._layers, self._head = _float32(layers), _float32(folded.classifier)
+        *hidden, last = folded.classifier
+        calibrated = Linear(
+            last.weight / checkpoint.temperature, np.ones((len(last.weight), 1)), last.bias / checkpoint.temperature
+        )
+        self._layers, self._head = _float32(layers), _float32([*hidden, calibrated])
         self._kept = threading.local()  # each thread has its own buffers
         self._threads = threads
         self._embed, found = fastest(self._ways(self._mu, 10), (choice or {}).get("embed"))
