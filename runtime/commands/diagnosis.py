@@ -40,7 +40,7 @@ PURPOSES = {
     "filters": "reads Blosc, LZ4 and Zstandard",
     "tables": "reads LAS, Excel, OpenDocument and Parquet",
     "report": "draws reports as PNG and PDF",
-    "xarray": "writes zarr, and opens results in xarray",
+    "xarray": "opens results as xarray datasets",
     "export": "exports checkpoints",
     "training": "trains models",
 }
