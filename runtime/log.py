@@ -32,7 +32,7 @@ class Interval(NamedTuple):
     group : str
         Group of the lithology; empty if the bundle knows no groups.
     probability : float
-        Mean probability of the lithology over the rows of the interval.
+        Mean probability of the lithology over the rows of the interval, which are classified 20 cm by 20 cm.
     n_rows : int
         Number of rows.
     note : str

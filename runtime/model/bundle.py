@@ -320,7 +320,8 @@ def _read_manifest(path: Path) -> tuple[dict[str, Any], str]:
             and type(manifest["latent_dim"]) is int
             and manifest["latent_dim"] > 0
             and isinstance(manifest["classes"], list)
-            and all(isinstance(name, str) for name in manifest["classes"])
+            and all(isinstance(name, str) and name.strip() for name in manifest["classes"])
+            and len(set(manifest["classes"])) == len(manifest["classes"])
             and manifest["missing"] in ("impute", "nan")
             and manifest["sentinels"] == list(SENTINELS)
             and (schema < 3 or (isinstance(manifest["fill"], list) and all(map(is_finite_number, manifest["fill"]))))

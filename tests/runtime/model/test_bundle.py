@@ -94,6 +94,8 @@ def test_a_missing_file_is_named(bundle: Path) -> None:
         ({"fill": [0, 0, 0, 0, 0, float("nan")]}, "is malformed"),
         ({"latent_dim": 10.0}, "is malformed"),
         ({"classes": "clay"}, "is malformed"),
+        ({"classes": ["clay", "clay"]}, "is malformed"),
+        ({"classes": ["clay", " "]}, "is malformed"),
         ({"missing": "guess"}, "is malformed"),
         ({"files": {}}, r"names the files , not embedder\.onnx"),
         ({"files": []}, "is malformed"),
