@@ -123,8 +123,8 @@ class Result(Mapping[str, NDArray[Any]]):
             coded = ", ".join(self._stored.categories) or "none has"
             raise InputError(f"{column} has no names: the columns with names are: {coded}")
         codes, categories = self[column], self._stored.categories[column]
-        known = codes < len(categories)
-        return np.array([*categories, ""], np.str_)[np.where(known, codes, len(categories))]
+        known = (codes >= 0) & (codes < len(categories)) & (codes == np.floor(codes))
+        return np.array([*categories, ""], np.str_)[np.where(known, codes, len(categories)).astype(np.intp)]
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a table with a column for each value in a row; lithologies as categories.

@@ -244,3 +244,12 @@ def test_a_library_that_is_not_installed(
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(OutputError, match=f"{method} needs {library}: pip install"):
         getattr(result, method)()
+
+
+def test_a_code_that_no_lithology_has_is_none(tmp_path: Path) -> None:
+    codes = np.array([[0.0], [1.0], [-1.0], [0.5], [np.nan], [7.0]])
+    about, features = np.array("{}"), np.array(["density"])
+    classes = np.array(["clay", "ooze"])
+    np.savez(tmp_path / "odd.npz", lithologies=codes, lithologies_names=classes, about=about, features=features)
+    names = read(tmp_path / "odd.npz").names("lithologies")
+    assert names.tolist() == [["clay"], ["ooze"], [""], [""], [""], [""]]

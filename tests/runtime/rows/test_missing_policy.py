@@ -139,7 +139,7 @@ def test_what_was_done_is_printed_and_stored_in_the_output(
 ) -> None:
     said, arrays = run(gaps, choice, "--model", bundle)
     about = json.loads(str(arrays["about"]))
-    assert f"note   R, G, B are each missing in 10 of 1,000 rows: {effect}" in said
+    assert f"note   R, G are each missing in 10 of 1,000 rows: {effect}" in said
     assert np.isnan(arrays["embeddings"]).any(axis=1).sum() == n_nan
     assert about["missing"] == ("impute" if effect == "imputed" else "nan")
     assert ("was not trained with missing features" in said) == (choice == "impute")
