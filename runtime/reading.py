@@ -14,17 +14,11 @@ from numpy.typing import NDArray
 from .errors import InputError, OutputError
 from .outputs.stored import Stored, errors_named
 from .outputs.writer import extensions, format_of
-from .result import ADDRESS_MEANINGS
+from .result import ADDRESS_MEANINGS, ALONG
 
 if TYPE_CHECKING:
     import pandas
     import xarray
-
-ALONG = {
-    "embeddings": "latent", "samples": "feature", "values": "feature", "residuals": "feature",
-    "lithologies": "rank", "probabilities": "rank", "class_probabilities": "lithology",
-}  # fmt: skip
-"""What the values in a row are arranged by, for each 2-D column."""
 
 
 def read(path: str | PathLike[str]) -> Result:

@@ -18,6 +18,11 @@ DEPTH_HEADING = "Depth (m)"
 SIMULATED = "Simulated"
 """Column, or attribute of a file, that marks simulated data. It holds the simulator's seed (``seed 42``). A column
 stays with the rows in other programs, as an attribute or a first line would not."""
+ALONG = {
+    "embeddings": "latent", "samples": "feature", "values": "feature", "residuals": "feature",
+    "lithologies": "rank", "probabilities": "rank", "class_probabilities": "lithology",
+}  # fmt: skip
+"""What the values in a row are arranged by, for each 2-D column."""
 ADDRESS_MEANINGS = {
     "expedition": "expedition, leg or cruise",
     "site": "site",
@@ -192,7 +197,7 @@ def _depth(heading: str) -> ResultColumn:
 
 def _embeddings(width: int) -> ResultColumn:
     meaning = "embedding; NaN where the row has none"
-    return _column("embeddings", np.float32, meaning, width, along="latent", in_row="embedding")
+    return _column("embeddings", np.float32, meaning, width, in_row="embedding")
 
 
 def _address(parts: Mapping[str, np.dtype[Any]]) -> list[ResultColumn]:
@@ -202,7 +207,7 @@ def _address(parts: Mapping[str, np.dtype[Any]]) -> list[ResultColumn]:
 def _values(features: FeatureSet) -> ResultColumn:
     headings = [feature.heading for feature in features]
     meaning = "value of each feature, in the model's unit; NaN where it is missing"
-    return _column("values", np.float32, meaning, len(features), along="feature", headings=headings)
+    return _column("values", np.float32, meaning, len(features), headings=headings)
 
 
 def _lithologies(wanted: Lithologies) -> list[ResultColumn]:
@@ -214,7 +219,6 @@ def _lithologies(wanted: Lithologies) -> list[ResultColumn]:
             np.float32,
             "probability of each of these lithologies",
             wanted.top,
-            along="rank",
             headings=[f"probability{rank}" for rank in ranks],
         ),
         _column("entropy", np.float32, "entropy of the probabilities of all lithologies", unit="nat"),
@@ -225,7 +229,7 @@ def _lithologies(wanted: Lithologies) -> list[ResultColumn]:
     if wanted.has_all:
         n, names = len(wanted.classes), [f"p {name}" for name in wanted.classes]
         meaning = "probability of each lithology"
-        columns.append(_column("class_probabilities", np.float32, meaning, n, along="lithology", headings=names))
+        columns.append(_column("class_probabilities", np.float32, meaning, n, headings=names))
     if wanted.warning:
         columns.append(_column("lithology_warning", np.array(wanted.warning).dtype, "warning on the lithologies"))
     return columns
@@ -233,7 +237,7 @@ def _lithologies(wanted: Lithologies) -> list[ResultColumn]:
 
 def _codes(name: str, categories: tuple[str, ...], meaning: str, headings: Sequence[str] = ()) -> ResultColumn:
     dtype = np.min_scalar_type(len(categories))  # the largest number of the type stands for none
-    column = _column(name, dtype, meaning, len(headings) or None, along="rank" * bool(headings), headings=headings)
+    column = _column(name, dtype, meaning, len(headings) or None, headings=headings)
     return column._replace(categories=categories)
 
 
@@ -242,7 +246,7 @@ def _quality(features: FeatureSet) -> list[ResultColumn]:
     meaning = "measured minus reconstructed value, in standard deviations of the training rows; NaN where missing"
     headings = [f"residual {short[name]}" for name in features.names]
     return [
-        _column("residuals", np.float32, meaning, len(features), along="feature", headings=headings),
+        _column("residuals", np.float32, meaning, len(features), headings=headings),
         _column("novelty_p", np.float32, "share of training rows that are at least as unusual"),
         _column("flags", np.uint8, f"bits, from 0: {', '.join(FLAGS)}"),
     ]
@@ -251,7 +255,7 @@ def _quality(features: FeatureSet) -> list[ResultColumn]:
 def _samples(features: FeatureSet) -> ResultColumn:
     headings = [f"samples {name}" for name in features.names]
     meaning = "number of samples behind each feature of a bin"
-    return _column("samples", np.int64, meaning, len(features), along="feature", headings=headings)
+    return _column("samples", np.int64, meaning, len(features), headings=headings)
 
 
 def _column(
@@ -260,11 +264,10 @@ def _column(
     meaning: str,
     width: int | None = None,
     *,
-    along: str = "",
     unit: str = "",
     in_row: str = "",
     headings: Sequence[str] = (),
 ) -> ResultColumn:
     usual = [name] if width is None else [f"{name}_{i}" for i in range(width)]
     named = in_row or name, tuple(headings or usual)
-    return ResultColumn(name, np.dtype(dtype), width, unit, meaning, *named, along=along)
+    return ResultColumn(name, np.dtype(dtype), width, unit, meaning, *named, along="" if width is None else ALONG[name])

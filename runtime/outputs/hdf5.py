@@ -34,7 +34,30 @@ BROKEN: list[Any] = []
 """Files that could not be written. libhdf5 crashes when they, or their datasets, are closed, so they stay open."""
 
 
-class GrowingFile:
+class Hdf5Writer:
+    """What writers of HDF5 have in common: what becomes of their errors.
+
+    Attributes
+    ----------
+    path : Path
+        The final name of the file.
+    """
+
+    path: Path
+    _file: Any
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        """Turn the errors of a failed write into an `OutputError` with the file's path."""
+        try:
+            yield
+        except (OSError, RuntimeError) as error:  # h5py raises either if the disk is full
+            BROKEN.append(vars(self).copy())
+            self._file = None
+            raise OutputError(f"cannot write {self.path}: {error}", self.path) from error
+
+
+class GrowingFile(Hdf5Writer):
     """An HDF5 file with a dataset for each column of the result; readers in SWMR mode see it grow.
 
     It has its final name from the start. Its attribute ``complete`` is 0 until the result is complete. A file that an
@@ -203,16 +226,6 @@ class GrowingFile:
                 self._file.close()
         if self._lock is not None:
             self._lock.release()
-
-    @contextmanager
-    def _errors_named(self) -> Iterator[None]:
-        """Turn the errors of a failed write into an `OutputError` with the file's path."""
-        try:
-            yield
-        except (OSError, RuntimeError) as error:  # h5py raises either if the disk is full
-            BROKEN.append((self._file, self._members))
-            self._file = None
-            raise OutputError(f"cannot write {self.path}: {error}", self.path) from error
 
 
 def _n_complete(file: Any) -> int:

@@ -19,7 +19,7 @@ from lithovae.runtime.errors import OutputError
 from lithovae.runtime.log import FLAGS
 from lithovae.runtime.result import SIMULATED, Columns, ResultColumn, ResultSchema
 
-from .hdf5 import BROKEN
+from .hdf5 import Hdf5Writer
 from .one_value import has_one_value
 from .stored import TEXTS, Stored, about_of, require_plausible_size
 from .whole_file import whole_file
@@ -87,7 +87,7 @@ def _dataset_names(path: Path, schema: ResultSchema) -> dict[str, str]:
     return names
 
 
-class NetcdfWriter:
+class NetcdfWriter(Hdf5Writer):
     """Writes blocks of rows to the datasets of an HDF5 file.
 
     Text that is the same in all rows becomes an attribute of the file.
@@ -121,7 +121,7 @@ class NetcdfWriter:
         fewer: bool,
         is_netcdf: bool,
     ) -> None:
-        self._path, self._file, self._schema, self._names = path, file, schema, names
+        self.path, self._file, self._schema, self._names = path, file, schema, names
         self._n_rows, self._n, self._fewer, self._is_netcdf = n_rows, 0, fewer or not n_rows, is_netcdf
         self._datasets: dict[str, Any] = {}
         self._scales: list[Any] = []
@@ -296,15 +296,6 @@ class NetcdfWriter:
         self._scales.append(scale)
         scale.make_scale(BARE_DIMENSION % size)
         return scale
-
-    @contextmanager
-    def _errors_named(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, RuntimeError) as error:  # h5py raises either if the disk is full
-            BROKEN.append((self._file, self._datasets, self._scales))
-            self._file = None
-            raise OutputError(f"cannot write {self._path}: {error}", self._path) from error
 
     def close(self) -> None:
         """Close the file. Raises `OutputError`."""

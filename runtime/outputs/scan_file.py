@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from lithovae.runtime.errors import OutputError
 from lithovae.runtime.result import SIMULATED
 
-from .hdf5 import BROKEN
+from .hdf5 import Hdf5Writer
 from .whole_file import whole_file
 
 CHUNK_ROWS = 1 << 16
 
 
-class ScanWriter:
+class ScanWriter(Hdf5Writer):
     """Writes the columns of a scan, whose number of rows is known.
 
     Parameters
@@ -33,7 +33,7 @@ class ScanWriter:
     """
 
     def __init__(self, path: Path, file: Any) -> None:
-        self._path, self._file = path, file
+        self.path, self._file = path, file
 
     def create(self, name: str, n_rows: int, dtype: np.dtype[Any], unit: str, sources: Sequence[str]) -> None:
         """Create a column.
@@ -84,15 +84,6 @@ class ScanWriter:
             if simulated:
                 self._file.attrs[SIMULATED] = ", ".join(simulated)
             self._file.attrs["about"] = json.dumps(about, ensure_ascii=False)
-
-    @contextmanager
-    def _errors_named(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, RuntimeError) as error:  # h5py raises either if the disk is full
-            BROKEN.append(self._file)
-            self._file = None
-            raise OutputError(f"cannot write {self._path}: {error}", self._path) from error
 
     def close(self) -> None:
         """Close the file. Raises `OutputError`."""
