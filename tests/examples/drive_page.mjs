@@ -1,20 +1,10 @@
-// Drives the page in Chromium for test_page.py: one JSON command per line on stdin, one JSON answer per line on stdout.
-// node drive_page.mjs NODE_MODULES CHROMIUM
-import { createRequire } from 'node:module';
+// Drives the page in Chromium for test_page.py; browser.mjs says how.
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { createInterface } from 'node:readline';
+import { browser, serve, watch } from '../browser.mjs';
 
-const [modules, executablePath] = process.argv.slice(2);
-const { chromium } = createRequire(`${modules}/`)('playwright-core');
-const quiet = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'];
-const browser = await chromium.launch({ executablePath, chromiumSandbox: false, args: quiet });
 const page = await browser.newPage({ viewport: { width: 1248, height: 900 } });
-const requests = [], faults = [];
-page.on('request', (request) => requests.push(request.url()));
-page.on('pageerror', (error) => faults.push(String(error)));
-page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+const seen = watch(page);
 
 const settled = () => page.waitForFunction(() => ['ready', 'done', 'failed'].includes(document.body.dataset.state));
 const unsettle = () => page.evaluate(() => delete document.body.dataset.state);
@@ -82,17 +72,7 @@ async function shown() {
       values: text('values'),
     };
   });
-  return { ...state, requests, faults };
+  return { ...state, ...seen };
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { command, ...given } = JSON.parse(line);
-  let answer;
-  try {
-    answer = (await commands[command](given)) ?? await shown();
-  } catch (error) {
-    answer = { broken: error.stack };
-  }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
-await browser.close();
+await serve(commands, shown);

@@ -1,14 +1,7 @@
-// Drives a report in Chromium for test_page.py: one JSON command per line on stdin, one JSON answer per line on stdout.
-// node drive_report.mjs NODE_MODULES CHROMIUM
-import { createRequire } from 'node:module';
-import { createInterface } from 'node:readline';
+// Drives a report in Chromium for test_page.py; browser.mjs says how.
+import { browser, serve, watch } from '../../browser.mjs';
 
-const [modules, executablePath] = process.argv.slice(2);
-const { chromium } = createRequire(`${modules}/`)('playwright-core');
-const quiet = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'];
-const browser = await chromium.launch({ executablePath, chromiumSandbox: false, args: quiet });
-let page, requests = [], faults = [];
+let page, seen;
 
 /** Where a share of an element is on the screen. */
 async function place(selector, [x, y]) {
@@ -22,10 +15,7 @@ const commands = {
   async open({ url, width = 1400, height = 1000, colorScheme = 'light' }) {
     await page?.close();
     page = await browser.newPage({ viewport: { width, height }, colorScheme, reducedMotion: 'reduce' });
-    [requests, faults] = [[], []];
-    page.on('request', (request) => requests.push(request.url()));
-    page.on('pageerror', (error) => faults.push(String(error)));
-    page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+    seen = watch(page);
     await page.goto(url);
     await page.waitForFunction(() => document.documentElement.dataset.state === 'ready');
   },
@@ -114,17 +104,7 @@ async function shown() {
       warning: text('.warning'),
     };
   });
-  return { ...state, requests, faults };
+  return { ...state, ...seen };
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { command, ...given } = JSON.parse(line);
-  let answer;
-  try {
-    answer = (await commands[command](given)) ?? await shown();
-  } catch (error) {
-    answer = { broken: error.stack };
-  }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
-await browser.close();
+await serve(commands, shown);
